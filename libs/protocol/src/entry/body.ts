@@ -1,0 +1,177 @@
+/**
+ * Bodies of records: the events of a data entry, the fields of a control entry. Decoders are total: a body or `null`.
+ */
+import { parseKey } from '../routing/key.js';
+import {
+  epoch,
+  isConfigurationHash,
+  isId128,
+  isRegionName,
+  sequence,
+  type ConfigurationHash,
+  type Epoch,
+  type KeyHash,
+  type LogIncarnation,
+  type RegionName,
+  type Sequence,
+} from '../identity/identity.js';
+import { canonicalJson } from './canonical-json.js';
+
+/** One change. `data` is whatever the writer sent until its schema has been checked. */
+export interface EntryEvent {
+  readonly key: string;
+  readonly type: string;
+  /** Schema version of the event; 1 when not named. */
+  readonly v: number;
+  readonly data: unknown;
+  /** Version that the key must have before the entry; 0 means absent. */
+  readonly expectedVersion: Sequence | null;
+}
+
+const TYPE_PATTERN = /^[a-z][a-z0-9-]{0,63}$/;
+export const EVENT_NAMES: ReadonlySet<string> = new Set(['key', 'type', 'v', 'data', 'expectedVersion']);
+
+/** The canonical text of an entry's events: body of the record and source of the fingerprint. */
+export function eventsText(events: readonly EntryEvent[]): string {
+  return canonicalJson(
+    events.map((event) => ({
+      key: event.key,
+      type: event.type,
+      v: event.v === 1 ? undefined : event.v,
+      data: event.data,
+      expectedVersion: event.expectedVersion === null ? undefined : Number(event.expectedVersion),
+    })),
+  );
+}
+
+/** Events of a data entry; null when the text is anything else. */
+export function decodeEvents(text: string): readonly EntryEvent[] | null {
+  const parsed = parse(text);
+  if (!Array.isArray(parsed) || parsed.length === 0) return null;
+  const events: EntryEvent[] = [];
+  for (const item of parsed) {
+    const event = toEvent(item);
+    if (event === null) return null;
+    events.push(event);
+  }
+  return events;
+}
+
+/** One event of parsed JSON; null when a part is missing, of another type, or unknown. */
+export function toEvent(item: unknown): EntryEvent | null {
+  if (!isRecord(item)) return null;
+  for (const name of Object.keys(item)) if (!EVENT_NAMES.has(name)) return null;
+  const { key, type, v = 1, data, expectedVersion } = item;
+  if (typeof key !== 'string' || parseKey(key) === null) return null;
+  if (typeof type !== 'string' || !TYPE_PATTERN.test(type)) return null;
+  if (typeof v !== 'number' || !Number.isSafeInteger(v) || v < 1) return null;
+  if (!isRecord(data)) return null;
+  if (expectedVersion === undefined) return { key, type, v, data, expectedVersion: null };
+  if (typeof expectedVersion !== 'number' || !Number.isSafeInteger(expectedVersion) || expectedVersion < 0) return null;
+  return { key, type, v, data, expectedVersion: sequence(BigInt(expectedVersion)) };
+}
+
+export type ControlBody =
+  | {
+      readonly kind: 'genesis';
+      readonly logIncarnation: LogIncarnation;
+      readonly home: RegionName;
+      readonly configuration: ConfigurationHash;
+    }
+  | {
+      readonly kind: 'fence';
+      readonly expectedEpoch: Epoch;
+      readonly epoch: Epoch;
+      readonly home: RegionName;
+      readonly term: bigint;
+      readonly decision: bigint;
+    }
+  | {
+      readonly kind: 'configuration';
+      readonly expected: ConfigurationHash;
+      readonly configuration: ConfigurationHash;
+    }
+  | { readonly kind: 'probe' }
+  | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number };
+
+export type ControlKind = ControlBody['kind'];
+
+export function controlText(body: ControlBody): string {
+  switch (body.kind) {
+    case 'genesis':
+      return canonicalJson({
+        logIncarnation: body.logIncarnation,
+        home: body.home,
+        configuration: body.configuration,
+      });
+    case 'fence':
+      return canonicalJson({
+        expectedEpoch: Number(body.expectedEpoch),
+        epoch: Number(body.epoch),
+        home: body.home,
+        term: Number(body.term),
+        decision: Number(body.decision),
+      });
+    case 'configuration':
+      return canonicalJson({ expected: body.expected, configuration: body.configuration });
+    case 'probe':
+      return '{}';
+    case 'settle':
+      return canonicalJson({ key: body.key, deadlineMs: body.deadlineMs });
+  }
+}
+
+/** Body of a control entry of that kind; null when the text is anything else. */
+export function decodeControl(kind: ControlKind, text: string): ControlBody | null {
+  const parsed = parse(text);
+  if (!isRecord(parsed)) return null;
+  switch (kind) {
+    case 'genesis': {
+      const { logIncarnation, home, configuration } = parsed;
+      if (!hasOnly(parsed, 3) || !isId128(logIncarnation) || !isConfigurationHash(configuration)) return null;
+      if (typeof home !== 'string' || !isRegionName(home)) return null;
+      return { kind, logIncarnation: logIncarnation as LogIncarnation, home, configuration };
+    }
+    case 'fence': {
+      const { home } = parsed;
+      const expectedEpoch = ordinal(parsed['expectedEpoch']);
+      const raised = ordinal(parsed['epoch']);
+      const term = ordinal(parsed['term']);
+      const decision = ordinal(parsed['decision']);
+      if (!hasOnly(parsed, 5) || expectedEpoch === null || raised !== expectedEpoch + 1n) return null;
+      if (term === null || decision === null || typeof home !== 'string' || !isRegionName(home)) return null;
+      return { kind, expectedEpoch: epoch(expectedEpoch), epoch: epoch(raised), home, term, decision };
+    }
+    case 'configuration': {
+      const { expected, configuration } = parsed;
+      if (!hasOnly(parsed, 2) || !isConfigurationHash(expected) || !isConfigurationHash(configuration)) return null;
+      return { kind, expected, configuration };
+    }
+    case 'probe':
+      return hasOnly(parsed, 0) ? { kind } : null;
+    case 'settle': {
+      const { key, deadlineMs } = parsed;
+      if (!hasOnly(parsed, 2) || !isId128(key)) return null;
+      if (typeof deadlineMs !== 'number' || !Number.isSafeInteger(deadlineMs)) return null;
+      return { kind, key: key as KeyHash, deadlineMs };
+    }
+  }
+}
+
+export function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const hasOnly = (value: object, names: number): boolean => Object.keys(value).length === names;
+
+function ordinal(value: unknown): bigint | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

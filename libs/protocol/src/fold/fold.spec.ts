@@ -1,0 +1,401 @@
+/**
+ * Every row of the verdict table, in its order, with the cases that decide between neighbours (I3, I5, I6, I8, I9, I10).
+ */
+import { describe, expect, test } from '@jest/globals';
+import { entryNumber, epoch } from '../identity/identity.js';
+import {
+  AGGREGATE,
+  AP,
+  credited,
+  DAY_MS,
+  debited,
+  EU,
+  event,
+  FoldedRegion,
+  header,
+  HOUR_MS,
+  keyOf,
+  LogBuilder,
+  LOG_INCARNATION,
+  opened,
+  ROWS,
+  session,
+  SEVERAL_WRITERS,
+  START_MS,
+  STRICTER,
+  US,
+} from './fold.fixture.js';
+import { VERDICTS, type Verdict } from './verdict.js';
+
+interface Case {
+  readonly title: string;
+  readonly log: (log: LogBuilder) => LogBuilder;
+  readonly verdicts: readonly Verdict[];
+}
+
+const begun = (): LogBuilder => new LogBuilder().genesis();
+
+const CASES: readonly Case[] = [
+  // malformed
+  { title: 'a null value', log: (log) => log.data([], { text: null }), verdicts: ['malformed'] },
+  { title: 'an empty value', log: (log) => log.data([], { text: '' }), verdicts: ['malformed'] },
+  { title: 'an empty list of events', log: (log) => log.data([], { text: '[]' }), verdicts: ['malformed'] },
+  { title: 'a record without our header', log: (log) => log.record('[]', null), verdicts: ['malformed'] },
+  {
+    title: 'a truncated header',
+    log: (log) => log.record('[]', header().slice(0, 40)),
+    verdicts: ['malformed'],
+  },
+  {
+    title: 'another format version',
+    log: (log) => log.record('[]', header().map((byte, at) => (at === 1 ? 2 : byte))),
+    verdicts: ['malformed'],
+  },
+  {
+    title: 'a kind that this fold does not know yet',
+    log: (log) => log.record('{}', header({ kind: 'seal', publisher: '0'.repeat(32) as never, number: entryNumber(0n) })),
+    verdicts: ['malformed'],
+  },
+  {
+    title: 'more events than the configuration allows',
+    log: (log) => log.data([opened(), credited(1), credited(1), credited(1), credited(1)]),
+    verdicts: ['malformed'],
+  },
+  {
+    title: 'a malformed entry whose header decodes takes its number with it',
+    log: (log) => log.data([], { text: 'not json' }).data([opened()]),
+    verdicts: ['malformed', 'accepted'],
+  },
+  {
+    title: '10^5 levels of nesting',
+    log: (log) =>
+      log.data([], { text: `[{"key":"eu:a","type":"opened","data":{"owner":${'['.repeat(1e5)}${']'.repeat(1e5)}}}]` }),
+    verdicts: ['malformed'],
+  },
+  // superseded
+  {
+    title: 'a second genesis',
+    log: (log) =>
+      log.control({ kind: 'genesis', logIncarnation: LOG_INCARNATION, home: US, configuration: AGGREGATE.hash }),
+    verdicts: ['superseded'],
+  },
+  {
+    title: 'a configuration that expects another one',
+    log: (log) => log.control({ kind: 'configuration', expected: ROWS.hash, configuration: STRICTER.hash }),
+    verdicts: ['superseded'],
+  },
+  {
+    title: 'of two fences with the same expectation the first in log order wins',
+    log: (log) => log.fence(1n, US, 1n, 1n).fence(1n, AP, 1n, 2n),
+    verdicts: ['accepted', 'superseded'],
+  },
+  {
+    title: 'a fence of a term and decision that is not above the last',
+    log: (log) => log.fence(1n, US, 2n, 5n).fence(2n, EU, 2n, 5n).fence(2n, EU, 1n, 9n),
+    verdicts: ['accepted', 'superseded', 'superseded'],
+  },
+  {
+    title: 'a fence that came too late',
+    log: (log) =>
+      log.control(
+        { kind: 'fence', expectedEpoch: epoch(1n), epoch: epoch(2n), home: US, term: 1n, decision: 1n },
+        { notAfterMs: START_MS },
+      ),
+    verdicts: ['superseded'],
+  },
+  // duplicate
+  {
+    title: 'a copy of an entry is a duplicate, even when the first copy was rejected',
+    log: (log) => log.data([debited(5)], { number: entryNumber(1n) }).data([opened()], { number: entryNumber(1n) }),
+    verdicts: ['guard', 'duplicate'],
+  },
+  {
+    title: 'a late copy of a session that was closed',
+    log: (log) =>
+      log
+        .data([opened()], { publisher: session('b') })
+        .data([credited(5)], { publisher: session('c') })
+        .data([opened()], { publisher: session('b'), number: entryNumber(1n) }),
+    verdicts: ['accepted', 'accepted', 'duplicate'],
+  },
+  // hole
+  {
+    title: 'a number that jumps, and every later new number of that session',
+    log: (log) =>
+      log
+        .data([opened()])
+        .data([credited(1)], { number: entryNumber(3n) })
+        .data([credited(2)], { number: entryNumber(2n) })
+        .data([credited(3)], { number: entryNumber(4n) })
+        .data([credited(4)], { publisher: session('c') }),
+    verdicts: ['accepted', 'hole', 'hole', 'hole', 'accepted'],
+  },
+  {
+    title: 'a new session that does not begin with 1',
+    log: (log) => log.data([opened()], { number: entryNumber(2n) }).data([opened()], { number: entryNumber(1n) }),
+    verdicts: ['hole', 'hole'],
+  },
+  // repeated, key-reused
+  {
+    title: 'the same key with the same events is repeated, with other events key-reused',
+    log: (log) =>
+      log
+        .data([opened()], { idempotencyKey: 'k' })
+        .data([opened()], { idempotencyKey: 'k' })
+        .data([opened('eu:bob')], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'repeated', 'key-reused'],
+  },
+  {
+    title: 'a key whose first outcome was a rejection answers with that rejection',
+    log: (log) =>
+      log
+        .data([debited(5)], { idempotencyKey: 'k' })
+        .data([opened()])
+        .data([credited(9)])
+        .data([debited(5)], { idempotencyKey: 'k' }),
+    verdicts: ['guard', 'accepted', 'accepted', 'repeated'],
+  },
+  {
+    title: 'a key accepted before a fence and retried after it',
+    log: (log) => log.data([opened()], { idempotencyKey: 'k' }).fence(1n, US).data([opened()], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'accepted', 'repeated'],
+  },
+  {
+    title: 'fenced judges the attempt: the key is free for the next home',
+    log: (log) =>
+      log
+        .fence(1n, US)
+        .data([opened()], { idempotencyKey: 'k' })
+        .data([opened()], { idempotencyKey: 'k', epoch: epoch(2n), region: US, publisher: session('c') }),
+    verdicts: ['accepted', 'fenced', 'accepted'],
+  },
+  {
+    title: 'a key that was settled answers every fingerprint',
+    log: (log) =>
+      log
+        .control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS })
+        .data([opened()], { idempotencyKey: 'k' })
+        .data([opened('eu:bob')], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'repeated', 'repeated'],
+  },
+  {
+    title: 'a settle on a key with an outcome changes nothing',
+    log: (log) =>
+      log
+        .data([opened()], { idempotencyKey: 'k' })
+        .control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS })
+        .data([opened()], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'accepted', 'repeated'],
+  },
+  {
+    title: 'a settle after the time in which it may bind',
+    log: (log) => log.pass(DAY_MS).control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS }),
+    verdicts: ['superseded'],
+  },
+  {
+    title: 'an outcome is forgotten by age in log time',
+    log: (log) => log.data([opened()], { idempotencyKey: 'k' }).pass(DAY_MS + 2_000).data([opened()], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'guard'],
+  },
+  // fenced, not-owner
+  {
+    title: 'an entry of an epoch before the fence',
+    log: (log) => log.data([opened()]).fence(1n, US).data([credited(1)]),
+    verdicts: ['accepted', 'accepted', 'fenced'],
+  },
+  {
+    title: 'an entry of a future epoch',
+    log: (log) => log.data([opened()], { epoch: epoch(2n), region: US }),
+    verdicts: ['not-owner'],
+  },
+  {
+    title: 'an entry of the right epoch from a region that is not the home',
+    log: (log) => log.data([opened()], { region: US }),
+    verdicts: ['not-owner'],
+  },
+  // expired
+  {
+    title: 'notAfter before log time',
+    log: (log) => log.data([opened()], { notAfterMs: START_MS - 1 }),
+    verdicts: ['expired'],
+  },
+  {
+    title: 'notAfter more than an hour after log time',
+    log: (log) => log.data([opened()], { notAfterMs: START_MS + 2 * HOUR_MS }),
+    verdicts: ['expired'],
+  },
+  {
+    title: 'an expired key stays expired',
+    log: (log) =>
+      log.data([opened()], { idempotencyKey: 'k', notAfterMs: START_MS - 1 }).data([opened()], { idempotencyKey: 'k' }),
+    verdicts: ['expired', 'repeated'],
+  },
+  {
+    title: 'an append clock that jumps a year ahead expires nobody: the publisher clock holds log time back',
+    log: (log) => log.data([opened()], { at: START_MS + 365 * DAY_MS }).data([credited(1)]),
+    verdicts: ['accepted', 'accepted'],
+  },
+  {
+    title: 'a publisher clock a year ahead expires nobody: the append time holds log time back',
+    log: (log) =>
+      log.data([opened()], { publisherClockMs: START_MS + 365 * DAY_MS }).data([credited(1)]),
+    verdicts: ['accepted', 'accepted'],
+  },
+  {
+    title: 'clocks that jump back leave log time where it was',
+    log: (log) =>
+      log
+        .data([opened()])
+        .data([credited(1)], { at: START_MS - DAY_MS, publisherClockMs: START_MS - DAY_MS })
+        .data([credited(1)], { notAfterMs: START_MS - 1 }),
+    verdicts: ['accepted', 'accepted', 'expired'],
+  },
+  // schema, policy
+  { title: 'an unknown event type', log: (log) => log.data([event('renamed', {})]), verdicts: ['schema'] },
+  { title: 'an unknown version', log: (log) => log.data([event('opened', { owner: 'A' }, { v: 2 })]), verdicts: ['schema'] },
+  {
+    title: 'a property that the schema does not know, __proto__ included',
+    log: (log) => log.data([], { text: '[{"key":"eu:a","type":"opened","data":{"owner":"A","__proto__":{"x":1}}}]' }),
+    verdicts: ['schema'],
+  },
+  {
+    title: 'NUL and lone surrogates in a string',
+    log: (log) =>
+      log
+        .data([], { text: '[{"key":"eu:a","type":"opened","data":{"owner":"\\u0000"}}]' })
+        .data([], { text: '[{"key":"eu:a","type":"opened","data":{"owner":"\\ud800"}}]' }),
+    verdicts: ['schema', 'schema'],
+  },
+  {
+    title: 'a fraction and a number beyond 2^53 where an integer belongs',
+    log: (log) =>
+      log
+        .data([event('credited', { amount: 1.5 })])
+        .data([], { text: '[{"key":"eu:ada","type":"credited","data":{"amount":9007199254740993}}]' }),
+    verdicts: ['schema', 'schema'],
+  },
+  { title: 'a key that lives in another shard', log: (log) => log.data([opened('us:ada')]), verdicts: ['schema'] },
+  { title: 'a key of no group', log: (log) => log.data([opened('xx:ada')]), verdicts: ['schema'] },
+  // version-conflict
+  {
+    title: 'expected versions: absent, present, stale',
+    log: (log) =>
+      log
+        .data([{ ...opened(), expectedVersion: 0n as never }])
+        .data([{ ...credited(1), expectedVersion: 2n as never }])
+        .data([{ ...credited(1), expectedVersion: 2n as never }])
+        .data([{ ...credited(1), expectedVersion: 0n as never }]),
+    verdicts: ['accepted', 'accepted', 'version-conflict', 'version-conflict'],
+  },
+  {
+    title: 'the version before the entry counts for each of its events',
+    log: (log) =>
+      log.data([
+        { ...opened(), expectedVersion: 0n as never },
+        { ...credited(1), expectedVersion: 0n as never },
+      ]),
+    verdicts: ['accepted'],
+  },
+  // guard
+  { title: 'opened twice', log: (log) => log.data([opened()]).data([opened()]), verdicts: ['accepted', 'guard'] },
+  {
+    title: 'a balance below zero refuses the whole entry',
+    log: (log) => log.data([opened(), credited(5)]).data([debited(3), debited(3)]).data([debited(5)]),
+    verdicts: ['accepted', 'guard', 'accepted'],
+  },
+  // accepted control entries
+  {
+    title: 'a probe from any region and any epoch',
+    log: (log) => log.control({ kind: 'probe' }, { region: AP, epoch: epoch(9n) }),
+    verdicts: ['accepted'],
+  },
+  {
+    title: 'a configuration is in force from the next entry on',
+    log: (log) =>
+      log
+        .data([opened(), credited(1)])
+        .control({ kind: 'configuration', expected: AGGREGATE.hash, configuration: STRICTER.hash })
+        .data([credited(1), credited(1)]),
+    verdicts: ['accepted', 'accepted', 'malformed'],
+  },
+];
+
+describe('the verdict table', () => {
+  test.each(CASES)('$title', ({ log, verdicts }) => {
+    const entries = log(begun()).entries();
+    expect(new FoldedRegion().applyAll(entries).verdicts.slice(1)).toEqual(verdicts);
+    // The same in one batch.
+    const inOne = new FoldedRegion().applyAll(entries, [1, ...Array.from({ length: 99 }, () => 99)]);
+    expect(inOne.verdicts.slice(1)).toEqual(verdicts);
+  });
+
+  test('has a case for every verdict but `forged` and `policy`, which need keys and several writers', () => {
+    const seen = new Set<Verdict>(CASES.flatMap((one) => one.verdicts));
+    expect(VERDICTS.filter((verdict) => !seen.has(verdict))).toEqual(['forged', 'policy']);
+  });
+
+  test('before genesis everything that decodes is superseded', () => {
+    const entries = new LogBuilder().data([opened()]).control({ kind: 'probe' }).genesis().data([opened()]).entries();
+    expect(new FoldedRegion().applyAll(entries).verdicts).toEqual(['superseded', 'superseded', 'accepted', 'accepted']);
+  });
+
+  test('with several writers any region of the group may write, and policy keeps the others out', () => {
+    const log = new LogBuilder().genesis(SEVERAL_WRITERS);
+    log.data([opened()], { region: US }).data([credited(1)], { region: AP, publisher: session('c') });
+    expect(new FoldedRegion().applyAll(log.entries()).verdicts).toEqual(['accepted', 'accepted', 'policy']);
+  });
+});
+
+describe('what an entry leaves behind', () => {
+  test('every record takes one sequence, whatever its verdict (I2)', () => {
+    const log = begun().record(null, null).data([], { text: '' }).data([opened()]).data([opened()]);
+    const region = new FoldedRegion().applyAll(log.entries());
+    expect(region.folded.map((one) => one.sequence)).toEqual([1n, 2n, 3n, 4n, 5n]);
+    expect(region.cursor.sequence).toBe(5n);
+  });
+
+  test('the version of a row is the sequence of the last accepted entry that touched it', () => {
+    const log = begun().data([opened()]).data([opened()]).data([credited(7)]).data([debited(9)]);
+    const region = new FoldedRegion().applyAll(log.entries());
+    expect(region.rows.get('eu:ada')).toEqual({ version: 4n, columns: { owner: 'Ada', balance: 7 } });
+  });
+
+  test('an undecodable record moves neither log time nor a session', () => {
+    const log = begun();
+    const before = new FoldedRegion().applyAll(log.entries()).cursor.logTimeMs;
+    log.record('[]', null, START_MS + DAY_MS);
+    expect(new FoldedRegion().applyAll(log.entries()).cursor.logTimeMs).toBe(before);
+  });
+
+  test('a fence moves epoch and home, and only a fence does (I5)', () => {
+    const log = begun().data([opened()]).fence(1n, US);
+    const { epoch: now, home } = new FoldedRegion().applyAll(log.entries()).cursor;
+    expect([now, home]).toEqual([2n, US]);
+  });
+
+  test('a configuration that the region lacks halts the shard by name, before anything of the entry is kept', () => {
+    const log = begun()
+      .data([opened()])
+      .control({ kind: 'configuration', expected: AGGREGATE.hash, configuration: STRICTER.hash })
+      .data([credited(1)]);
+    const region = new FoldedRegion([AGGREGATE]).applyAll(log.entries());
+    expect(region.halt?.code).toBe('configuration-missing');
+    expect(region.halt?.detail).toContain(STRICTER.hash);
+    expect(region.cursor.sequence).toBe(2n);
+  });
+
+  test('a repeated entry hands out the first outcome', () => {
+    const log = begun().data([debited(1)], { idempotencyKey: 'k' }).data([debited(1)], { idempotencyKey: 'k' });
+    const [, , again] = new FoldedRegion().applyAll(log.entries()).folded;
+    expect(again).toMatchObject({ verdict: 'repeated', sequence: 3n, first: { verdict: 'guard', sequence: 2n } });
+  });
+
+  test('both hashes are kept at multiples of 256', () => {
+    const log = begun();
+    for (let i = 0; i < 300; i += 1) log.control({ kind: 'probe' });
+    const region = new FoldedRegion().applyAll(log.entries(), [301]);
+    expect(region.cursor.mark?.sequence).toBe(256n);
+    const prefix = new FoldedRegion().applyAll(log.entries().slice(0, 256), [1, 300]);
+    expect(region.cursor.mark?.inputHash).toEqual(prefix.cursor.inputHash);
+  });
+});

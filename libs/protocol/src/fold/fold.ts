@@ -1,0 +1,392 @@
+/**
+ * The fold: one entry, one verdict, the same in every region, because it depends only on the log before it (I3).
+ *
+ * `ShardFold` folds a batch of one shard on a working copy; the state it started from is untouched, so that whoever
+ * holds it may drop the batch when the commit fails (B23). Folding entries one by one, in any batches, or after a
+ * restart gives the same state and hashes (property test).
+ *
+ * Upheld here: I2 (each record takes one sequence), I3, I5 (an epoch changes only by a valid fence), I6, I8 (session
+ * numbers and keys), I10 (same key same answer), I16 (log time only, no clock).
+ */
+import type { FoldConfiguration } from '../configuration/fold-configuration.js';
+import type { AggregateState } from '../configuration/reducer.js';
+import type { ControlBody, EntryEvent } from '../entry/body.js';
+import { Absorber, chainDigest, type Hash128 } from '../entry/digest.js';
+import type { EntryHeader } from '../entry/header.js';
+import {
+  epoch,
+  sequence,
+  type ConfigurationHash,
+  type EntryNumber,
+  type Epoch,
+  type KeyHash,
+  type PublisherId,
+  type Sequence,
+} from '../identity/identity.js';
+import type { Halt } from '../position/watermark.js';
+import { parseShardName } from '../identity/identity.js';
+import { routeKey } from '../routing/key.js';
+import { isTooLarge, type DecodedEntry } from './decoded-entry.js';
+import { coalesce, type ColumnOperation, type RowOperation } from './row-operation.js';
+import {
+  MARK_INTERVAL,
+  type Cursor,
+  type Outcome,
+  type ReadAnswers,
+  type Session,
+  type ShardState,
+} from './state.js';
+import { binds, VERDICTS, type Verdict } from './verdict.js';
+
+/** How far an entry's append time may run ahead of its publisher's clock before it stops moving log time. */
+export const CLOCK_TOLERANCE_MS = 60_000;
+
+/** The configurations that this region has; null for one that it lacks. */
+export type Configurations = (hash: ConfigurationHash) => FoldConfiguration | null;
+
+export type SignatureState = 'valid' | 'invalid' | 'absent';
+
+/** What became of one record. */
+export interface FoldedEntry {
+  readonly entry: DecodedEntry;
+  readonly verdict: Verdict;
+  readonly sequence: Sequence;
+  /** Epoch of the shard after the entry. */
+  readonly epoch: Epoch;
+  /** For `repeated`: the outcome that is the answer. */
+  readonly first: Outcome | null;
+  /** Rows that the entry changes; empty unless accepted. */
+  readonly operations: readonly RowOperation[];
+}
+
+export type FoldStep = { readonly kind: 'folded'; readonly folded: FoldedEntry } | { readonly kind: 'halted'; readonly halt: Halt };
+
+export interface FoldedBatch {
+  readonly state: ShardState;
+  /** Sessions that changed. */
+  readonly sessions: readonly Session[];
+  /** Keys that were bound. */
+  readonly outcomes: readonly Outcome[];
+  /** One per key, sorted by key. */
+  readonly rows: readonly RowOperation[];
+}
+
+/** One entry on one state: `ShardFold` with a batch of one. */
+export function fold(
+  state: ShardState,
+  entry: DecodedEntry,
+  answers: ReadAnswers,
+  configurations: Configurations,
+): { readonly step: FoldStep; readonly batch: FoldedBatch } {
+  const batch = new ShardFold(state, answers, configurations);
+  const step = batch.fold(entry);
+  return { step, batch: batch.finish() };
+}
+
+type Judgement =
+  | { readonly verdict: Verdict; readonly first?: Outcome }
+  | { readonly verdict: 'accepted'; readonly operations: readonly RowOperation[] }
+  | { readonly verdict: 'accepted'; readonly change: Partial<Cursor>; readonly settled?: KeyHash };
+
+export class ShardFold {
+  private cursor: Cursor;
+  private readonly changedSessions = new Map<PublisherId, Session>();
+  private readonly boundOutcomes = new Map<KeyHash, Outcome>();
+  private readonly versions = new Map<string, Sequence>();
+  private readonly aggregates = new Map<string, AggregateState>();
+  private readonly operations: RowOperation[] = [];
+  private readonly partition: number;
+
+  constructor(
+    private readonly before: ShardState,
+    private readonly answers: ReadAnswers,
+    private readonly configurations: Configurations,
+    private readonly signatureOf: (entry: DecodedEntry) => SignatureState = () => 'absent',
+  ) {
+    this.cursor = before.cursor;
+    this.partition = parseShardName(before.cursor.shard)?.partition ?? -1;
+  }
+
+  /** Folds the next record; a halt leaves everything as it was before the record. */
+  fold(entry: DecodedEntry): FoldStep {
+    const missing = this.missingConfiguration(entry);
+    if (missing !== null) return { kind: 'halted', halt: missing };
+    const { record, header } = entry;
+    const at = sequence(this.cursor.sequence + 1n);
+    const logTimeMs =
+      header === null
+        ? this.cursor.logTimeMs
+        : Math.max(
+            this.cursor.logTimeMs,
+            Math.min(record.appendTimeMs, header.publisherClockMs + CLOCK_TOLERANCE_MS),
+          );
+    const judgement = this.judge(entry, at, logTimeMs);
+    const operations = 'operations' in judgement ? judgement.operations : [];
+    const change = 'change' in judgement ? judgement.change : {};
+    const epochAfter = change.epoch ?? this.cursor.epoch;
+
+    this.bind(entry, judgement, { at, logTimeMs, epoch: epochAfter });
+    for (const operation of operations) this.operations.push(operation);
+    this.cursor = {
+      ...this.cursor,
+      ...change,
+      offset: record.offset,
+      sequence: at,
+      logTimeMs,
+      inputHash: chainDigest(this.cursor.inputHash, record.digest),
+      effectsHash: this.chainEffects(judgement.verdict, operations),
+      recordDigest: record.digest,
+    };
+    if (at % MARK_INTERVAL === 0n) {
+      const { inputHash, effectsHash } = this.cursor;
+      this.cursor = { ...this.cursor, mark: { sequence: at, inputHash, effectsHash } };
+    }
+    const first = 'first' in judgement ? (judgement.first ?? null) : null;
+    return {
+      kind: 'folded',
+      folded: { entry, verdict: judgement.verdict, sequence: at, epoch: epochAfter, first, operations },
+    };
+  }
+
+  finish(): FoldedBatch {
+    const sessions = [...this.changedSessions.values()];
+    return {
+      state: { cursor: this.cursor, sessions: this.sessionsAfter() },
+      sessions,
+      outcomes: [...this.boundOutcomes.values()],
+      rows: coalesce(this.operations),
+    };
+  }
+
+  /** The first rule that applies is the verdict; the order is that of VERDICTS. */
+  private judge(entry: DecodedEntry, at: Sequence, logTimeMs: number): Judgement {
+    const configuration = this.active();
+    const counted = entry.header === null || entry.header.kind !== 'data' ? null : this.count(entry.header, logTimeMs);
+    if (entry.kind === 'malformed') return { verdict: 'malformed' };
+    if (configuration !== null && isTooLarge(entry, configuration.content.limits)) return { verdict: 'malformed' };
+    if (this.signatureOf(entry) === 'invalid') return { verdict: 'forged' };
+    if (entry.kind === 'control') return this.judgeControl(entry.body, entry.header, logTimeMs);
+    if (configuration === null) return { verdict: 'superseded' };
+    if (counted === 'duplicate' || counted === 'hole') return { verdict: counted };
+
+    const { header, events } = entry;
+    const { content } = configuration;
+    if (header.idempotency !== null) {
+      const outcome = this.outcomeOf(header.idempotency.key, logTimeMs);
+      if (outcome !== null) {
+        const same = outcome.fingerprint === null || outcome.fingerprint === header.idempotency.fingerprint;
+        return same ? { verdict: 'repeated', first: outcome } : { verdict: 'key-reused' };
+      }
+    }
+    if (header.epoch < this.cursor.epoch) return { verdict: 'fenced' };
+    if (header.epoch > this.cursor.epoch) return { verdict: 'not-owner' };
+    if (content.writers !== 'any' && header.region !== this.cursor.home) return { verdict: 'not-owner' };
+    if (isExpired(header, logTimeMs, content.limits.notAfterAheadMsMax)) return { verdict: 'expired' };
+    if (!events.every((event) => this.fits(configuration, event))) return { verdict: 'schema' };
+    if (!events.every((event) => isAllowed(configuration, event, header))) return { verdict: 'policy' };
+    for (const event of events) {
+      if (event.expectedVersion !== null && event.expectedVersion !== this.versionOf(event.key)) {
+        return { verdict: 'version-conflict' };
+      }
+    }
+    const operations = this.project(configuration, events, at);
+    return operations === null ? { verdict: 'guard' } : { verdict: 'accepted', operations };
+  }
+
+  private judgeControl(body: ControlBody, header: EntryHeader, logTimeMs: number): Judgement {
+    const { cursor } = this;
+    const superseded: Judgement = { verdict: 'superseded' };
+    if (body.kind === 'genesis') {
+      if (cursor.logIncarnation !== null) return superseded;
+      const { logIncarnation, home, configuration } = body;
+      return { verdict: 'accepted', change: { logIncarnation, home, configuration, epoch: epoch(1n) } };
+    }
+    const configuration = this.active();
+    if (configuration === null) return superseded;
+    const { limits, retention } = configuration.content;
+    switch (body.kind) {
+      case 'fence': {
+        const later =
+          body.term > cursor.term || (body.term === cursor.term && body.decision > cursor.decision);
+        const expired = isExpired(header, logTimeMs, limits.notAfterAheadMsMax);
+        if (body.expectedEpoch !== cursor.epoch || !later || expired) return superseded;
+        const { home, term, decision } = body;
+        return { verdict: 'accepted', change: { epoch: body.epoch, home, term, decision } };
+      }
+      case 'configuration':
+        if (body.expected !== cursor.configuration) return superseded;
+        return { verdict: 'accepted', change: { configuration: body.configuration } };
+      case 'probe':
+        return { verdict: 'accepted', change: {} };
+      case 'settle': {
+        // Beyond this a copy of the entry could outlive the outcome that answers it.
+        const bindsUntilMs = body.deadlineMs + retention.outcomesMs - limits.notAfterAheadMsMax;
+        if (logTimeMs >= bindsUntilMs) return superseded;
+        return { verdict: 'accepted', change: {}, settled: body.key };
+      }
+    }
+  }
+
+  /** Advances the session of a data entry, whatever its verdict will be, and says how its number stands. */
+  private count(header: EntryHeader, logTimeMs: number): 'next' | 'duplicate' | 'hole' {
+    const session = this.sessionOf(header.publisher, logTimeMs);
+    const last = session?.last ?? (0n as EntryNumber);
+    if (header.number <= last) return 'duplicate';
+    const next = session?.holed !== true && header.number === last + 1n;
+    this.changedSessions.set(header.publisher, {
+      publisher: header.publisher,
+      last: next ? header.number : last,
+      holed: !next,
+      logTimeMs,
+    });
+    return next ? 'next' : 'hole';
+  }
+
+  private bind(
+    entry: DecodedEntry,
+    judgement: Judgement,
+    where: { readonly at: Sequence; readonly logTimeMs: number; readonly epoch: Epoch },
+  ): void {
+    const { verdict } = judgement;
+    if (!binds(verdict)) return;
+    const common = {
+      sequence: where.at,
+      epoch: where.epoch,
+      logTimeMs: where.logTimeMs,
+      appendTimeMs: entry.record.appendTimeMs,
+    };
+    if ('settled' in judgement && judgement.settled !== undefined) {
+      const key = judgement.settled;
+      if (this.outcomeOf(key, where.logTimeMs) !== null) return;
+      this.boundOutcomes.set(key, { ...common, key, fingerprint: null, verdict: 'expired', eventKeys: [] });
+    } else if (entry.kind === 'data' && entry.header.idempotency !== null) {
+      const { key, fingerprint } = entry.header.idempotency;
+      const eventKeys = [...new Set(entry.events.map((event) => event.key))];
+      this.boundOutcomes.set(key, { ...common, key, fingerprint, verdict, eventKeys });
+    }
+  }
+
+  /** The entry's row operations, or null when an aggregate refuses. Effects of one entry are atomic. */
+  private project(
+    configuration: FoldConfiguration,
+    events: readonly EntryEvent[],
+    at: Sequence,
+  ): readonly RowOperation[] | null {
+    const { projector } = configuration;
+    const operations: RowOperation[] = [];
+    if (projector.kind === 'rows') {
+      for (const event of events) {
+        const effect = projector.project(event);
+        const { key } = event;
+        if (effect.kind === 'delete') operations.push({ kind: 'delete', key, version: at });
+        else operations.push({ kind: 'put', key, version: at, replaces: false, columns: effect.columns });
+      }
+    } else {
+      const states = new Map<string, AggregateState>();
+      for (const event of events) {
+        const state = projector.project(states.get(event.key) ?? this.aggregateOf(event.key), event);
+        if (state === null) return null;
+        states.set(event.key, state);
+      }
+      for (const [key, state] of states) {
+        this.aggregates.set(key, state);
+        const columns = new Map<string, ColumnOperation>();
+        for (const [column, value] of Object.entries(state)) columns.set(column, { kind: 'set', value });
+        operations.push({ kind: 'put', key, version: at, replaces: false, columns });
+      }
+    }
+    for (const operation of operations) {
+      this.versions.set(operation.key, operation.kind === 'delete' ? sequence(0n) : at);
+    }
+    return operations;
+  }
+
+  private fits(configuration: FoldConfiguration, event: EntryEvent): boolean {
+    const route = routeKey(configuration.content.groups, event.key);
+    return route.kind === 'shard' && route.partition === this.partition && configuration.checkEvent(event) === null;
+  }
+
+  private chainEffects(verdict: Verdict, operations: readonly RowOperation[]): Hash128 {
+    const absorber = new Absorber(this.cursor.effectsHash);
+    absorber.word(VERDICTS.indexOf(verdict));
+    const columns = this.active()?.content.projection.columns ?? [];
+    for (const operation of operations) {
+      absorber.text(operation.key);
+      if (operation.kind === 'delete') {
+        absorber.word(0);
+        continue;
+      }
+      for (let i = 0; i < columns.length; i += 1) {
+        const column = operation.columns.get(columns[i]!.name);
+        if (column === undefined) continue;
+        absorber.word(i + 1);
+        absorber.text(column.kind);
+        absorber.text(column.value === null ? null : `${typeof column.value}:${String(column.value)}`);
+      }
+    }
+    return absorber.finish();
+  }
+
+  private missingConfiguration(entry: DecodedEntry): Halt | null {
+    const { cursor } = this;
+    const wanted: ConfigurationHash[] = cursor.configuration === null ? [] : [cursor.configuration];
+    if (entry.kind === 'control') {
+      const { body } = entry;
+      if (body.kind === 'genesis' && cursor.logIncarnation === null) wanted.push(body.configuration);
+      if (body.kind === 'configuration' && body.expected === cursor.configuration) wanted.push(body.configuration);
+    }
+    for (const hash of wanted) {
+      if (this.configurations(hash) === null) {
+        return { code: 'configuration-missing', detail: `this region lacks the fold configuration ${hash}` };
+      }
+    }
+    return null;
+  }
+
+  private active(): FoldConfiguration | null {
+    return this.cursor.configuration === null ? null : this.configurations(this.cursor.configuration);
+  }
+
+  private outcomeOf(key: KeyHash, logTimeMs: number): Outcome | null {
+    const outcome = this.boundOutcomes.get(key) ?? this.answers.outcomes.get(key);
+    const retentionMs = this.active()?.content.retention.outcomesMs ?? 0;
+    return outcome === undefined || logTimeMs - outcome.logTimeMs > retentionMs ? null : outcome;
+  }
+
+  private sessionOf(publisher: PublisherId, logTimeMs: number): Session | null {
+    const session = this.changedSessions.get(publisher) ?? this.before.sessions.get(publisher);
+    return session === undefined || this.isForgotten(session, logTimeMs) ? null : session;
+  }
+
+  private isForgotten(session: Session, logTimeMs: number): boolean {
+    const configuration = this.active();
+    return configuration !== null && logTimeMs - session.logTimeMs > configuration.content.retention.sessionsMs;
+  }
+
+  private sessionsAfter(): ReadonlyMap<PublisherId, Session> {
+    if (this.changedSessions.size === 0) return this.before.sessions;
+    const sessions = new Map<PublisherId, Session>();
+    for (const [publisher, session] of this.before.sessions) {
+      if (!this.isForgotten(session, this.cursor.logTimeMs)) sessions.set(publisher, session);
+    }
+    for (const [publisher, session] of this.changedSessions) sessions.set(publisher, session);
+    return sessions;
+  }
+
+  private versionOf(key: string): Sequence {
+    return this.versions.get(key) ?? this.answers.rows.get(key)?.version ?? sequence(0n);
+  }
+
+  private aggregateOf(key: string): AggregateState | null {
+    return this.aggregates.get(key) ?? this.answers.rows.get(key)?.columns ?? null;
+  }
+}
+
+function isExpired(header: EntryHeader, logTimeMs: number, aheadMsMax: number): boolean {
+  return header.notAfterMs < logTimeMs || header.notAfterMs > logTimeMs + aheadMsMax;
+}
+
+function isAllowed(configuration: FoldConfiguration, event: EntryEvent, header: EntryHeader): boolean {
+  const route = routeKey(configuration.content.groups, event.key);
+  return route.kind === 'shard' && route.group.regions.includes(header.region);
+}

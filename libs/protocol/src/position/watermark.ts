@@ -1,0 +1,45 @@
+/**
+ * Watermark: "this region's store has committed the fold through sequence n". It is what regions tell each other,
+ * what the ledger counts, and what the slow copy on `lockstep.watermarks` repeats. It never carries verdicts.
+ */
+import type { Epoch, LogIncarnation, Offset, RegionName, Sequence, ShardName, StoreIncarnation } from '../identity/identity.js';
+import type { Mark } from '../fold/state.js';
+
+export interface Watermark {
+  readonly region: RegionName;
+  readonly storeIncarnation: StoreIncarnation;
+  readonly shard: ShardName;
+  /** Null before genesis. */
+  readonly logIncarnation: LogIncarnation | null;
+  readonly sequence: Sequence;
+  readonly offset: Offset;
+  readonly epoch: Epoch;
+  readonly home: RegionName | null;
+  readonly logTimeMs: number;
+  /** Hex, 32 digits. */
+  readonly inputHash: string;
+  readonly effectsHash: string;
+  readonly mark: Mark | null;
+  /** Wall clock of the region when it last knew that it had folded the log to its end; display only (I16). */
+  readonly caughtUpAtMs: number | null;
+  /** Records between the cursor and the log end as last seen; null when not known. Unknown is not zero. */
+  readonly lagRecords: number | null;
+  /** Why the region does not go on with this shard; null when it does. */
+  readonly halted: Halt | null;
+}
+
+/** A named stop of one shard in one region. Nothing is skipped; the reason says what an operator does next. */
+export interface Halt {
+  readonly code: HaltCode;
+  readonly detail: string;
+}
+
+export const HALT_CODES = [
+  'configuration-missing',
+  'log-truncated',
+  'log-replaced',
+  'retention-overrun',
+  'effects-refused',
+  'store-unusable',
+] as const;
+export type HaltCode = (typeof HALT_CODES)[number];

@@ -1,0 +1,172 @@
+/** Laws of the ledger: it agrees with counting by hand, forgets no progress, and does not care in which order it hears. */
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { sameHash } from '../entry/digest.js';
+import type { RegionName, Sequence } from '../identity/identity.js';
+import type { Mark } from '../fold/state.js';
+import type { Watermark } from '../position/watermark.js';
+import {
+  differingRegions,
+  EMPTY_LEDGER,
+  holders,
+  reachedSequence,
+  recordWatermark,
+  type ShardLedger,
+} from './ledger.js';
+import { AP, EU, log, LOG, store, US, watermark } from './ledger.fixture.js';
+import { voters, type Rule } from './rule.js';
+
+const SA = 'sa' as RegionName;
+const REGIONS = [EU, US, AP, SA];
+const rules: fc.Arbitrary<Rule> = fc.oneof(
+  fc.constantFrom<Rule>({ kind: 'majority' }, { kind: 'all' }, { kind: 'home' }),
+  fc
+    .subarray(REGIONS, { minLength: 1 })
+    .chain((of) => fc.integer({ min: 1, max: of.length }).map((count): Rule => ({ kind: 'any', count, of }))),
+);
+/** Few places, near and at marks; fewer marks than the ledger keeps. */
+const places = fc
+  .tuple(fc.nat(4), fc.constantFrom(0, 1, 2, 100, 255))
+  .map(([mark, beyond]) => mark * 256 + beyond);
+
+const told = fc.record({
+  region: fc.constantFrom(...REGIONS),
+  at: places,
+  store: fc.constantFrom(store('1'), store('1'), store('1'), store('2'), store('3')),
+  log: fc.constantFrom(LOG, LOG, LOG, LOG, LOG, log('b')),
+  history: fc.constantFrom('same', 'same', 'same', 'same', 'other'),
+  differs: fc.constantFrom('input' as const, 'effects' as const),
+});
+
+const question = (rule: Rule): Parameters<typeof reachedSequence>[1] => ({
+  rule,
+  members: REGIONS,
+  home: EU,
+  logIncarnation: LOG,
+});
+const record = (watermarks: readonly Watermark[]): ShardLedger =>
+  watermarks.reduce(recordWatermark, EMPTY_LEDGER);
+
+/** What a region's watermarks, in the order they were heard, leave valid: those of its last store and last log. */
+function inForce(heard: readonly Watermark[], region: RegionName): readonly Watermark[] {
+  const own = heard.filter((one) => one.region === region);
+  const last = [...new Set(own.map((one) => one.storeIncarnation))].at(-1);
+  const ofStore = own.filter((one) => one.storeIncarnation === last);
+  const change = ofStore.findLastIndex(
+    (one, index) => one.logIncarnation !== ofStore[index - 1]?.logIncarnation,
+  );
+  let highest = -1n;
+  return ofStore.slice(Math.max(0, change)).filter((one) => {
+    if (one.sequence < highest) return false;
+    highest = one.sequence;
+    return true;
+  });
+}
+
+/** The same by hand: from everything heard, each time anew. */
+function countByHand(heard: readonly Watermark[]): {
+  readonly at: ReadonlyMap<RegionName, bigint>;
+  readonly differing: readonly RegionName[];
+} {
+  const lines = new Map(
+    REGIONS.map(
+      (region) => [region, inForce(heard, region).filter((one) => one.logIncarnation === LOG)] as const,
+    ),
+  );
+  const markOf = (region: RegionName, at: bigint): Mark | null =>
+    lines.get(region)!.find((one) => one.mark?.sequence === at)?.mark ?? null;
+  const differing = new Set<RegionName>();
+  let undecided = false;
+  for (const at of new Set(heard.flatMap((one) => (one.mark === null ? [] : [one.mark.sequence])))) {
+    const witnesses = REGIONS.filter((region) => markOf(region, at) !== null);
+    const agreeWith = (region: RegionName): number => {
+      const mine = markOf(region, at)!;
+      return witnesses.filter((other) => {
+        const theirs = markOf(other, at)!;
+        return sameHash(mine.inputHash, theirs.inputHash) && sameHash(mine.effectsHash, theirs.effectsHash);
+      }).length;
+    };
+    const minority = witnesses.filter((region) => agreeWith(region) * 2 <= witnesses.length);
+    for (const region of minority) differing.add(region);
+    if (witnesses.length > 0 && minority.length === witnesses.length) undecided = true;
+  }
+  const counting = undecided
+    ? []
+    : REGIONS.filter((region) => lines.get(region)!.length > 0 && !differing.has(region));
+  return {
+    at: new Map(counting.map((region) => [region, lines.get(region)!.at(-1)!.sequence])),
+    differing: [...differing].sort(),
+  };
+}
+
+test('the ledger agrees with counting by hand, whatever it hears: restored stores, other logs, hashes that differ (I11, I12)', () => {
+  let differed = 0;
+  let counted = 0;
+  fc.assert(
+    fc.property(fc.array(told, { maxLength: 24 }), rules, (all, rule) => {
+      const heard = all.map(watermark);
+      const ledger = record(heard);
+      const { at, differing } = countByHand(heard);
+      expect([...differingRegions(ledger, LOG)].sort()).toEqual(differing);
+      const { regions, needed } = voters(rule, REGIONS, EU);
+      const enough = (place: bigint): boolean =>
+        regions.filter((region) => (at.get(region) ?? -1n) >= place).length >= needed;
+      const byHand = [...at.values()].filter(enough).reduce((x, y) => (x > y ? x : y), 0n);
+      const reached = reachedSequence(ledger, question(rule));
+      expect(reached).toBe(byHand);
+      for (const place of [1n, reached, reached + 1n] as Sequence[]) {
+        expect(holders(ledger, LOG, place)).toEqual(
+          [...at]
+            .filter(([, committed]) => committed >= place)
+            .map(([region]) => region)
+            .sort(),
+        );
+      }
+      if (differing.length > 0) differed += 1;
+      if (reached > 0n) counted += 1;
+    }),
+    { numRuns: 600, seed: 3 },
+  );
+  expect(differed).toBeGreaterThan(60);
+  expect(counted).toBeGreaterThan(60);
+});
+
+test('while nobody is restored and nobody differs, what was reached stays reached (I7)', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ region: fc.constantFrom(...REGIONS), at: places }), { maxLength: 24 }),
+      rules,
+      (all, rule) => {
+        let ledger = EMPTY_LEDGER;
+        let before = 0n;
+        for (const one of all) {
+          ledger = recordWatermark(ledger, watermark(one));
+          const reached = reachedSequence(ledger, question(rule));
+          expect(reached).toBeGreaterThanOrEqual(before);
+          before = reached;
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('order and repetition of what is heard do not matter', () => {
+  const heard = fc.array(fc.record({ region: fc.constantFrom(...REGIONS), at: places }), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  fc.assert(
+    fc.property(
+      heard.chain((all) =>
+        fc.tuple(fc.constant(all), fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 })),
+      ),
+      rules,
+      ([all, again], rule) => {
+        const one = reachedSequence(record(all.map(watermark)), question(rule));
+        expect(reachedSequence(record(again.map(watermark)), question(rule))).toBe(one);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,195 @@
+/** The ledger: who has committed how far, and who does not count (I7, I11, I12). */
+import { describe, expect, test } from '@jest/globals';
+import type { RegionName, Sequence } from '../identity/identity.js';
+import {
+  differingRegions,
+  EMPTY_LEDGER,
+  holders,
+  reachedSequence,
+  recordWatermark,
+  type ShardLedger,
+} from './ledger.js';
+import { AP, EU, log, LOG, store, US, watermark, type Told } from './ledger.fixture.js';
+import type { Rule } from './rule.js';
+
+const MEMBERS = [EU, US, AP];
+const ledgerOf = (...told: readonly Told[]): ShardLedger =>
+  told.map(watermark).reduce(recordWatermark, EMPTY_LEDGER);
+const reached = (
+  ledger: ShardLedger,
+  rule: Rule = { kind: 'majority' },
+  home: RegionName | null = EU,
+): Sequence => reachedSequence(ledger, { rule, members: MEMBERS, home, logIncarnation: LOG });
+
+describe('counting', () => {
+  const ledger = ledgerOf({ region: EU, at: 30 }, { region: US, at: 20 }, { region: AP, at: 10 });
+
+  test.each<[string, Rule, bigint]>([
+    ['majority: the second highest of three', { kind: 'majority' }, 20n],
+    ['all: the lowest', { kind: 'all' }, 10n],
+    ['home', { kind: 'home' }, 30n],
+    ['any of two listed: the higher one', { kind: 'any', count: 1, of: [US, AP] }, 20n],
+    ['both of two listed', { kind: 'any', count: 2, of: [US, AP] }, 10n],
+    [
+      'a region that never told anything does not count',
+      { kind: 'any', count: 2, of: [US, 'sa' as RegionName] },
+      0n,
+    ],
+  ])('%s', (_, rule, sequence) => {
+    expect(reached(ledger, rule)).toBe(sequence);
+  });
+
+  test('nothing is reached before anybody told anything, and nothing by a home that is not known', () => {
+    expect(reached(EMPTY_LEDGER)).toBe(0n);
+    expect(reached(ledger, { kind: 'home' }, null)).toBe(0n);
+  });
+
+  test('one region that tells twice is one region (B41)', () => {
+    expect(reached(ledgerOf({ region: EU, at: 5 }, { region: EU, at: 9 }, { region: EU, at: 9 }))).toBe(0n);
+  });
+
+  test('a region that a rule lists twice is one region', () => {
+    expect(reached(ledger, { kind: 'any', count: 2, of: [EU, EU] })).toBe(0n);
+  });
+
+  test('holders are the regions at or beyond a position, by name', () => {
+    expect(holders(ledger, LOG, 20n as Sequence)).toEqual([EU, US]);
+    expect(holders(ledger, LOG, 21n as Sequence)).toEqual([EU]);
+    expect(holders(ledger, LOG, 1n as Sequence)).toEqual([AP, EU, US]);
+  });
+
+  test('a watermark that was overtaken changes nothing: the ledger stays the same object', () => {
+    const overtaken = recordWatermark(ledger, watermark({ region: EU, at: 29 }));
+    expect(overtaken).toBe(ledger);
+  });
+
+  test('recording leaves the ledger before as it was', () => {
+    const before = ledgerOf({ region: EU, at: 1 }, { region: US, at: 1 });
+    recordWatermark(before, watermark({ region: US, at: 99 }));
+    expect(holders(before, LOG, 2n as Sequence)).toEqual([]);
+  });
+});
+
+describe('incarnations', () => {
+  test('a watermark of another life of the log does not count', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 30 },
+      { region: US, at: 90, log: log('b') },
+      { region: AP, at: 90, log: null },
+    );
+    expect(reached(ledger)).toBe(0n);
+    expect(holders(ledger, LOG, 1n as Sequence)).toEqual([EU]);
+  });
+
+  test('a region that comes over to the log counts from what it told of it', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 30 },
+      { region: US, at: 90, log: log('b') },
+      { region: US, at: 2 },
+    );
+    expect(reached(ledger)).toBe(2n);
+  });
+
+  test('a store that was replaced never counts again, however high its late watermarks (I12)', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 50 },
+      { region: US, at: 50, store: store('1') },
+      { region: US, at: 7, store: store('2') },
+      { region: US, at: 99, store: store('1') },
+    );
+    expect(reached(ledger)).toBe(7n);
+    expect(holders(ledger, LOG, 8n as Sequence)).toEqual([EU]);
+  });
+
+  test('marks of a store that was replaced accuse nobody', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 256 },
+      { region: US, at: 256, store: store('1'), history: 'other' },
+      { region: US, at: 300, store: store('2') },
+    );
+    expect([...differingRegions(ledger, LOG)]).toEqual([]);
+    expect(reached(ledger)).toBe(256n);
+  });
+});
+
+describe('hashes that disagree (I11)', () => {
+  test.each(['input', 'effects'] as const)(
+    'one region against two does not count, and is named: %s',
+    (differs) => {
+      const ledger = ledgerOf(
+        { region: EU, at: 300 },
+        { region: US, at: 290 },
+        { region: AP, at: 280, history: 'other', differs },
+      );
+      expect([...differingRegions(ledger, LOG)]).toEqual([AP]);
+      expect(reached(ledger)).toBe(290n);
+      expect(reached(ledger, { kind: 'all' })).toBe(0n);
+      expect(reached(ledger, { kind: 'any', count: 1, of: [AP] })).toBe(0n);
+      expect(holders(ledger, LOG, 1n as Sequence)).toEqual([EU, US]);
+    },
+  );
+
+  test('one against one: there is no majority, and nobody counts', () => {
+    const ledger = ledgerOf({ region: EU, at: 300 }, { region: US, at: 300, history: 'other' });
+    expect([...differingRegions(ledger, LOG)].sort()).toEqual([EU, US]);
+    expect(reached(ledger, { kind: 'home' })).toBe(0n);
+    expect(holders(ledger, LOG, 1n as Sequence)).toEqual([]);
+  });
+
+  test('not even a third region counts that has not told the mark yet, until it breaks the tie', () => {
+    const tied = ledgerOf(
+      { region: EU, at: 300 },
+      { region: US, at: 300, history: 'other' },
+      { region: AP, at: 200 },
+    );
+    expect([...differingRegions(tied, LOG)].sort()).toEqual([EU, US]);
+    expect(holders(tied, LOG, 1n as Sequence)).toEqual([]);
+    const broken = recordWatermark(tied, watermark({ region: AP, at: 260 }));
+    expect([...differingRegions(broken, LOG)]).toEqual([US]);
+    expect(reached(broken)).toBe(260n);
+  });
+
+  test('three that all differ: nobody counts', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 300, history: 'x' },
+      { region: US, at: 300, history: 'y' },
+      { region: AP, at: 300, history: 'z' },
+    );
+    expect(differingRegions(ledger, LOG).size).toBe(3);
+    expect(holders(ledger, LOG, 1n as Sequence)).toEqual([]);
+  });
+
+  test('a region that ran ahead is still compared at the marks it told on its way', () => {
+    const ahead = ledgerOf(
+      { region: EU, at: 256 },
+      { region: EU, at: 512 },
+      { region: EU, at: 768 },
+      { region: AP, at: 300 },
+    );
+    const ledger = recordWatermark(ahead, watermark({ region: US, at: 300, history: 'other' }));
+    expect([...differingRegions(ledger, LOG)]).toEqual([US]);
+  });
+
+  test('regions in different places are not compared: no mark of one is a mark of the other', () => {
+    const ledger = ledgerOf({ region: EU, at: 256 }, { region: US, at: 512, history: 'other' });
+    expect([...differingRegions(ledger, LOG)]).toEqual([]);
+  });
+
+  test('a mark of another life of the log accuses nobody', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 256 },
+      { region: US, at: 256, log: log('b'), history: 'other' },
+    );
+    expect([...differingRegions(ledger, LOG)]).toEqual([]);
+  });
+
+  test('marks are bounded: the sixteen newest are kept (I17)', () => {
+    const told = Array.from({ length: 40 }, (_, i) => ({ region: EU, at: (i + 1) * 256 }));
+    const ledger = ledgerOf(...told);
+    const others = (at: number): ReadonlySet<RegionName> =>
+      differingRegions(recordWatermark(ledger, watermark({ region: US, at, history: 'other' })), LOG);
+    expect(others(24 * 256).size).toBe(0);
+    expect(others(25 * 256).size).toBe(2);
+    expect(others(40 * 256).size).toBe(2);
+  });
+});

@@ -1,0 +1,147 @@
+/**
+ * The ledger: which regions have committed a shard's log how far, counted as a set of regions, never as a counter
+ * (B41). Rebuilt from watermarks by whoever waits; holds nothing that must survive.
+ *
+ * A region does not count while its hashes differ from those of a strict majority at the same mark, and nobody counts
+ * where no strict majority agrees (I11). A watermark of another log incarnation, or of a store incarnation that was
+ * replaced, does not count (I12).
+ */
+import {
+  sequence,
+  type LogIncarnation,
+  type RegionName,
+  type Sequence,
+  type StoreIncarnation,
+} from '../identity/identity.js';
+import { sameHash } from '../entry/digest.js';
+import type { Mark } from '../fold/state.js';
+import type { Watermark } from '../position/watermark.js';
+import { voters, type Rule } from './rule.js';
+
+export interface ShardLedger {
+  readonly regions: ReadonlyMap<RegionName, RegionLine>;
+}
+
+interface RegionLine {
+  readonly watermark: Watermark;
+  /** Newest last, bounded, so that a region that runs ahead can still be compared. */
+  readonly marks: readonly Mark[];
+  /** Store incarnations that were replaced; none of them counts again. Bounded. */
+  readonly replaced: readonly StoreIncarnation[];
+}
+
+const MARKS_KEPT = 16;
+const REPLACED_KEPT = 16;
+
+export const EMPTY_LEDGER: ShardLedger = { regions: new Map() };
+
+/** The ledger after one more watermark; the same object when it brings nothing new. */
+export function recordWatermark(ledger: ShardLedger, watermark: Watermark): ShardLedger {
+  const line = ledger.regions.get(watermark.region);
+  const next = line === undefined ? newLine(watermark, []) : nextLine(line, watermark);
+  if (next === line) return ledger;
+  return { regions: new Map(ledger.regions).set(watermark.region, next) };
+}
+
+function nextLine(line: RegionLine, watermark: Watermark): RegionLine {
+  if (line.replaced.includes(watermark.storeIncarnation)) return line;
+  if (watermark.storeIncarnation !== line.watermark.storeIncarnation) {
+    return newLine(watermark, [...line.replaced, line.watermark.storeIncarnation].slice(-REPLACED_KEPT));
+  }
+  if (watermark.logIncarnation !== line.watermark.logIncarnation && watermark.logIncarnation !== null) {
+    return newLine(watermark, line.replaced);
+  }
+  if (watermark.sequence < line.watermark.sequence) return line;
+  const { mark } = watermark;
+  const known = mark === null || line.marks.some((kept) => kept.sequence === mark.sequence);
+  return {
+    watermark,
+    marks: known ? line.marks : [...line.marks, mark].slice(-MARKS_KEPT),
+    replaced: line.replaced,
+  };
+}
+
+const newLine = (watermark: Watermark, replaced: readonly StoreIncarnation[]): RegionLine => ({
+  watermark,
+  marks: watermark.mark === null ? [] : [watermark.mark],
+  replaced,
+});
+
+/** Highest sequence that the rule finds committed; 0 when it finds none. */
+export function reachedSequence(
+  ledger: ShardLedger,
+  question: {
+    readonly rule: Rule;
+    readonly members: readonly RegionName[];
+    readonly home: RegionName | null;
+    readonly logIncarnation: LogIncarnation;
+  },
+): Sequence {
+  const { regions, needed } = voters(question.rule, question.members, question.home);
+  const counting = countingRegions(ledger, question.logIncarnation);
+  const sequences = [...new Set(regions)]
+    .filter((region) => counting.has(region))
+    .map((region) => ledger.regions.get(region)!.watermark.sequence)
+    .sort((x, y) => (x > y ? -1 : x < y ? 1 : 0));
+  return sequences[needed - 1] ?? sequence(0n);
+}
+
+/** Regions that have committed the position and count. */
+export function holders(ledger: ShardLedger, logIncarnation: LogIncarnation, at: Sequence): readonly RegionName[] {
+  return [...countingRegions(ledger, logIncarnation)]
+    .filter((region) => ledger.regions.get(region)!.watermark.sequence >= at)
+    .sort();
+}
+
+function countingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): ReadonlySet<RegionName> {
+  const { differing, undecided } = compareMarks(ledger, logIncarnation);
+  const counting = new Set<RegionName>();
+  if (undecided) return counting;
+  for (const [region, line] of ledger.regions) {
+    if (line.watermark.logIncarnation === logIncarnation && !differing.has(region)) counting.add(region);
+  }
+  return counting;
+}
+
+/** Regions whose hashes contradict those of others at a mark that both have told. */
+export function differingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): ReadonlySet<RegionName> {
+  return compareMarks(ledger, logIncarnation).differing;
+}
+
+/** `undecided`: at some mark no strict majority of those that told it agrees; then not even a silent region counts. */
+function compareMarks(
+  ledger: ShardLedger,
+  logIncarnation: LogIncarnation,
+): { readonly differing: ReadonlySet<RegionName>; readonly undecided: boolean } {
+  const told = new Map<bigint, { readonly region: RegionName; readonly mark: Mark }[]>();
+  for (const [region, line] of ledger.regions) {
+    if (line.watermark.logIncarnation !== logIncarnation) continue;
+    for (const mark of line.marks) {
+      const at = told.get(mark.sequence);
+      if (at === undefined) told.set(mark.sequence, [{ region, mark }]);
+      else at.push({ region, mark });
+    }
+  }
+  const differing = new Set<RegionName>();
+  let undecided = false;
+  for (const witnesses of told.values()) {
+    const agreeing = largestAgreement(witnesses.map((witness) => witness.mark));
+    const majority = agreeing.length * 2 > witnesses.length;
+    if (!majority) undecided = true;
+    for (const { region, mark } of witnesses) {
+      if (!majority || !agreeing.includes(mark)) differing.add(region);
+    }
+  }
+  return { differing, undecided };
+}
+
+function largestAgreement(marks: readonly Mark[]): readonly Mark[] {
+  let largest: readonly Mark[] = [];
+  for (const mark of marks) {
+    const agreeing = marks.filter(
+      (other) => sameHash(other.inputHash, mark.inputHash) && sameHash(other.effectsHash, mark.effectsHash),
+    );
+    if (agreeing.length > largest.length) largest = agreeing;
+  }
+  return largest;
+}

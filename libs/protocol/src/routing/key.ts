@@ -1,0 +1,70 @@
+/**
+ * Keys and routing: which shard a key lives in. The answer never changes while a dataset lives (B12), so it depends on
+ * nothing but the key and the stored group layout.
+ *
+ * key = `group:id`; group `[a-z][a-z0-9-]{0,31}`; id 1-200 bytes of UTF-8 without control characters.
+ * Shard = the group's first shard + murmur2(id up to the first `/`) mod its count: `eu:book/a` and `eu:book/b` share one.
+ */
+import type { GroupContent } from '../configuration/content.js';
+import { utf8, utf8Length } from '../entry/utf8.js';
+
+export const KEY_ID_BYTES_MAX = 200;
+
+export interface ParsedKey {
+  readonly group: string;
+  readonly id: string;
+}
+
+/** Null when the text is not a key. */
+export function parseKey(key: string): ParsedKey | null {
+  const colon = key.indexOf(':');
+  if (colon < 1) return null;
+  const group = key.slice(0, colon);
+  const id = key.slice(colon + 1);
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(group)) return null;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused here
+  if (id.length === 0 || id.length > KEY_ID_BYTES_MAX || /[\u0000-\u001f\u007f-\u009f]/.test(id)) return null;
+  if (!id.isWellFormed() || utf8Length(id) > KEY_ID_BYTES_MAX) return null;
+  return { group, id };
+}
+
+export type Route =
+  | { readonly kind: 'shard'; readonly partition: number; readonly group: GroupContent }
+  | { readonly kind: 'malformed-key' }
+  | { readonly kind: 'unknown-group'; readonly group: string };
+
+export function routeKey(groups: readonly GroupContent[], key: string): Route {
+  const parsed = parseKey(key);
+  if (parsed === null) return { kind: 'malformed-key' };
+  const group = groups.find((candidate) => candidate.name === parsed.group);
+  if (group === undefined) return { kind: 'unknown-group', group: parsed.group };
+  const slash = parsed.id.indexOf('/');
+  const routed = slash < 0 ? parsed.id : parsed.id.slice(0, slash);
+  return { kind: 'shard', partition: group.firstShard + (murmur2(utf8(routed)) % group.shards), group };
+}
+
+/** Kafka's murmur2 (seed 0x9747b28c), made positive by clearing the sign bit. */
+export function murmur2(bytes: Uint8Array): number {
+  const M = 0x5bd1e995;
+  const length = bytes.length;
+  let h = 0x9747b28c ^ length;
+  const whole = length - (length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    let k = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    k = Math.imul(k, M);
+    k ^= k >>> 24;
+    k = Math.imul(k, M);
+    h = Math.imul(h, M) ^ k;
+  }
+  const rest = length - whole;
+  if (rest >= 3) h ^= bytes[whole + 2]! << 16;
+  if (rest >= 2) h ^= bytes[whole + 1]! << 8;
+  if (rest >= 1) {
+    h ^= bytes[whole]!;
+    h = Math.imul(h, M);
+  }
+  h ^= h >>> 13;
+  h = Math.imul(h, M);
+  h ^= h >>> 15;
+  return h & 0x7fffffff;
+}
