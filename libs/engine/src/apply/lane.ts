@@ -1,0 +1,546 @@
+/**
+ * A lane applies the shards of one dataset in one region: fetch -> decode -> fold -> one commit -> verdicts, watermark.
+ *
+ * Two loops share a bounded queue. The reader prefetches from explicit offsets; the applier folds whatever has piled
+ * up and commits it. A lane decides nothing: `plan`, `ShardFold` and `decideResume` do.
+ *
+ * Upheld here: I4 (effects and cursor in one commit, checked by the store's compare-and-set; in-memory state advances
+ * only after it), I7 (verdicts and watermarks are told after the commit only), I17 (queue, batch and waits are bounded).
+ * A commit whose answer was lost, or that lost the compare-and-set, drops the in-memory state: cursors are read again.
+ */
+import {
+  decideResume,
+  decodeEntry,
+  endsBatch,
+  hashToHex,
+  parseShardName,
+  plan,
+  ShardFold,
+  shardName,
+  topicOf,
+  type Configurations,
+  type Cursor,
+  type FoldedBatch,
+  type FoldedEntry,
+  type Halt,
+  type Offset,
+  type ReadAnswers,
+  type Reads,
+  type RegionName,
+  type RowOperation,
+  type ShardName,
+  type ShardState,
+  type StoreIncarnation,
+  type Verdict,
+  type Watermark,
+} from '@lockstep/protocol';
+import { Signal, waitAtMost } from '../gate.js';
+import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
+import type { Observer, TracedEntry } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { ApplyStore, Lease, ProjectedTable } from '../ports/store.js';
+import type { ToldVerdict } from '../ports/streams.js';
+import type { Clock } from '../ports/world.js';
+import type { StreamHub } from '../streams/stream-hub.js';
+import { eventsOf, RecordQueue, sizeOf, type Chunk } from './record-queue.js';
+
+export const APPLY_EVENTS_MAX = 2_000;
+export const APPLY_BYTES_MAX = 4 * 1024 * 1024;
+export const PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+/** Bounds how long a newly taken shard waits behind a fetch under way, and how long stopping takes. */
+const FETCH_WAIT_MS_MAX = 200;
+const IDLE_WAIT_MS = 500;
+const RETRY_PAUSE_MS = 100;
+/** How often an idle shard's watermark is told again, so that its age stays true. */
+const WATERMARK_REFRESH_MS = 1_000;
+/** No progress with work at hand for this long is not alive. */
+const STALL_MS = 30_000;
+
+export interface LaneOptions {
+  readonly region: RegionName;
+  readonly storeIncarnation: StoreIncarnation;
+  readonly table: ProjectedTable;
+  readonly log: Log;
+  readonly openStore: () => Promise<ApplyStore>;
+  readonly configurations: Configurations;
+  readonly hub: StreamHub;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+type Phase =
+  /** The lease is held, the cursor has not been read yet. */
+  | { readonly kind: 'claimed' }
+  | { readonly kind: 'applying' }
+  | { readonly kind: 'halted'; readonly halt: Halt };
+
+interface Line {
+  readonly shard: ShardName;
+  readonly partition: number;
+  readonly lease: Lease;
+  phase: Phase;
+  /** Grows when the in-memory state is dropped; what was fetched for an earlier life is not applied. */
+  life: number;
+  state: ShardState | null;
+  nextOffset: Offset;
+  /** Log end as last seen; null before the first fetch. */
+  endOffset: Offset | null;
+  /** Entries fetched and not yet committed. */
+  pending: number;
+  caughtUpAtMs: number | null;
+  toldAtMs: number;
+  progressAtMs: number;
+}
+
+interface Work {
+  readonly line: Line;
+  readonly before: ShardState;
+  readonly folded: readonly FoldedEntry[];
+  readonly batch: FoldedBatch;
+  readonly bytes: number;
+}
+
+export class Lane {
+  private readonly lines = new Map<ShardName, Line>();
+  private readonly queue = new RecordQueue(PREFETCH_BYTES_MAX);
+  private readonly wake = new Signal();
+  private store: ApplyStore | null = null;
+  private stopped = false;
+  /** Lives given out so far in this lane: no two lines ever share one, so that a late fetch finds its line or nothing. */
+  private lives = 0;
+
+  constructor(private readonly options: LaneOptions) {}
+
+  /** Begins with a shard whose lease is held; does nothing when it is already at work under that lease. */
+  take(lease: Lease): void {
+    const line = this.lines.get(lease.shard);
+    if (line?.lease.number === lease.number) return;
+    const parsed = parseShardName(lease.shard);
+    if (parsed === null) throw new Error(`not a shard: ${lease.shard}`);
+    this.queue.drop(lease.shard);
+    this.lines.set(lease.shard, {
+      shard: lease.shard,
+      partition: parsed.partition,
+      lease,
+      phase: { kind: 'claimed' },
+      life: this.nextLife(),
+      state: null,
+      nextOffset: 0n as Offset,
+      endOffset: null,
+      pending: 0,
+      caughtUpAtMs: null,
+      toldAtMs: 0,
+      progressAtMs: this.options.clock.monotonicMs(),
+    });
+    this.wake.raise();
+  }
+
+  /** Stops work on a shard whose lease another instance holds. */
+  lose(shard: ShardName): void {
+    this.lines.delete(shard);
+    this.queue.drop(shard);
+  }
+
+  /** Runs until `stop`; failures of the world are reported and retried, never thrown. */
+  async run(): Promise<void> {
+    await Promise.all([this.readLoop(), this.applyLoop()]);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.wake.raise();
+  }
+
+  /** Shards that have work and have not moved for too long; empty when the lane is alive. */
+  stalled(): readonly ShardName[] {
+    const nowMs = this.options.clock.monotonicMs();
+    return [...this.lines.values()]
+      .filter((line) => line.phase.kind !== 'halted' && !this.isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS)
+      .map((line) => line.shard);
+  }
+
+  /** Shards that are not yet at work, with the reason. */
+  notReady(): readonly { readonly shard: ShardName; readonly reason: string }[] {
+    return [...this.lines.values()].flatMap((line) => {
+      if (line.phase.kind === 'halted') return [{ shard: line.shard, reason: line.phase.halt.code }];
+      return line.phase.kind === 'claimed' ? [{ shard: line.shard, reason: 'cursor not read yet' }] : [];
+    });
+  }
+
+  private async readLoop(): Promise<void> {
+    const { clock, log, table } = this.options;
+    let reader: LogReader | null = null;
+    while (!this.stopped) {
+      const room = this.queue.room();
+      if (!room.isOpen) {
+        await waitAtMost(room, clock, IDLE_WAIT_MS);
+        continue;
+      }
+      const reading = [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
+      if (reading.length === 0) {
+        await waitAtMost(this.wake.next(), clock, IDLE_WAIT_MS);
+        continue;
+      }
+      const lives = new Map(reading.map((line) => [line.shard, line.life]));
+      try {
+        reader ??= await log.openReader(topicOf(table.dataset));
+        const fetched = await reader.fetch({
+          positions: reading.map((line) => ({ partition: line.partition, offset: line.nextOffset })),
+          waitMsMax: FETCH_WAIT_MS_MAX,
+          bytesMax: FETCH_BYTES_MAX,
+        });
+        for (const part of fetched) this.accept(part, lives);
+      } catch (error) {
+        this.reportFailure('reader', error);
+        await reader?.close().catch(() => undefined);
+        reader = null;
+        await clock.sleep(RETRY_PAUSE_MS).done;
+      }
+    }
+    await reader?.close().catch(() => undefined);
+  }
+
+  private accept(part: FetchedPartition, lives: ReadonlyMap<ShardName, number>): void {
+    const { clock, table } = this.options;
+    const shard = shardName(table.dataset, part.partition);
+    const line = this.lines.get(shard);
+    if (line?.phase.kind !== 'applying' || line.life !== lives.get(shard) || line.state === null) return;
+    if (part.outOfRange) {
+      // Judged again from the cursor, once everything fetched before is committed.
+      if (line.pending === 0) this.restart(line);
+      return;
+    }
+    line.endOffset = part.endOffset;
+    line.nextOffset = part.nextOffset;
+    if (part.records.length > 0) {
+      const entries = part.records.map(decodeEntry);
+      line.pending += entries.length;
+      this.queue.put({ shard, life: line.life, entries, bytes: sizeOf(entries) });
+      this.wake.raise();
+    } else if (this.isCaughtUp(line)) {
+      line.caughtUpAtMs = clock.nowMs();
+      line.progressAtMs = clock.monotonicMs();
+      if (clock.monotonicMs() - line.toldAtMs >= WATERMARK_REFRESH_MS) this.tell(line, []);
+    }
+  }
+
+  private async applyLoop(): Promise<void> {
+    const { clock, openStore } = this.options;
+    while (!this.stopped) {
+      const woken = this.wake.next();
+      try {
+        this.store ??= await openStore();
+        const loaded = await this.loadClaimed(this.store);
+        if (this.queue.isEmpty && !loaded) {
+          await waitAtMost(woken, clock, IDLE_WAIT_MS);
+          continue;
+        }
+        await this.applyBatch(this.store, this.queue.take(APPLY_EVENTS_MAX, APPLY_BYTES_MAX));
+      } catch (error) {
+        this.reportFailure('applier', error);
+        await this.dropStore();
+        await clock.sleep(RETRY_PAUSE_MS).done;
+      }
+    }
+    await this.dropStore();
+  }
+
+  /** Reads cursors of shards that were taken and checks that the log still holds what they folded last. */
+  private async loadClaimed(store: ApplyStore): Promise<boolean> {
+    const claimed = [...this.lines.values()].filter((line) => line.phase.kind === 'claimed');
+    if (claimed.length === 0) return false;
+    const lives = new Map(claimed.map((line) => [line, line.life]));
+    const states = await store.load(claimed.map((line) => line.shard));
+    const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
+    try {
+      for (const state of states) {
+        const line = claimed.find((candidate) => candidate.shard === state.cursor.shard);
+        if (line === undefined) continue;
+        const resume = decideResume(state.cursor, await observe(reader, line.partition, state.cursor));
+        if (this.lines.get(line.shard) !== line || line.life !== lives.get(line)) continue;
+        line.state = state;
+        if (resume.kind === 'halt') {
+          this.halt(line, resume.halt);
+        } else {
+          line.nextOffset = resume.from;
+          line.phase = { kind: 'applying' };
+          this.tell(line, []);
+        }
+      }
+    } finally {
+      await reader.close().catch(() => undefined);
+    }
+    this.wake.raise();
+    return true;
+  }
+
+  private async applyBatch(store: ApplyStore, chunks: readonly Chunk[]): Promise<void> {
+    const { clock, configurations, table } = this.options;
+    const startedAtMs = clock.nowMs();
+    const startMs = clock.monotonicMs();
+    const entriesByLine = this.sortByLine(chunks);
+    const reads = new Map<ShardName, Reads>();
+    let withColumns = false;
+    for (const [line, entries] of entriesByLine) {
+      const hash = line.state!.cursor.configuration;
+      const configuration = hash === null ? null : configurations(hash);
+      withColumns ||= configuration?.projector.kind === 'aggregate';
+      const needed = plan(entries, configuration);
+      if (needed.outcomes.size > 0 || needed.rows.size > 0) reads.set(line.shard, needed);
+    }
+    const answers = reads.size === 0 ? NO_ANSWERS : await store.read(table, reads, withColumns);
+    const readMs = clock.monotonicMs() - startMs;
+
+    const halts: (() => void)[] = [];
+    const works: Work[] = [];
+    for (const [line, entries] of entriesByLine) {
+      const batch = new ShardFold(line.state!, answers.get(line.shard) ?? NO_ANSWER, configurations);
+      const folded: FoldedEntry[] = [];
+      for (const entry of entries) {
+        const step = batch.fold(entry);
+        if (step.kind === 'halted') {
+          halts.push(() => this.halt(line, step.halt));
+          break;
+        }
+        folded.push(step.folded);
+      }
+      const bytes = sizeOf(folded.map((one) => one.entry));
+      if (folded.length > 0) works.push({ line, before: line.state!, folded, batch: batch.finish(), bytes });
+    }
+    const foldMs = clock.monotonicMs() - startMs - readMs;
+    if (works.length > 0) {
+      const committed = await this.commit(store, works);
+      if (committed) this.afterCommit(works, { startedAtMs, startMs, readMs, foldMs });
+    }
+    for (const halt of halts) halt();
+  }
+
+  /** The entries of the chunks by shard, each list cut after an entry on which later reads depend. */
+  private sortByLine(chunks: readonly Chunk[]): ReadonlyMap<Line, readonly Chunk['entries'][number][]> {
+    const byLine = new Map<Line, Chunk['entries'][number][]>();
+    for (const chunk of chunks) {
+      const line = this.lines.get(chunk.shard);
+      if (line?.phase.kind !== 'applying' || line.life !== chunk.life) continue;
+      const entries = byLine.get(line);
+      if (entries === undefined) byLine.set(line, [...chunk.entries]);
+      else entries.push(...chunk.entries);
+    }
+    for (const [line, entries] of byLine) {
+      const last = entries.findIndex(endsBatch);
+      if (last < 0 || last === entries.length - 1) continue;
+      this.queue.putBack({ shard: line.shard, life: line.life, entries, bytes: 0 }, last + 1);
+      byLine.set(line, entries.slice(0, last + 1));
+    }
+    return byLine;
+  }
+
+  /** True when committed. A refusal of the data is pinned to its shard by committing each shard alone. */
+  private async commit(store: ApplyStore, works: readonly Work[]): Promise<boolean> {
+    const { observer, table } = this.options;
+    const shards = works.map((work) => work.line.shard);
+    try {
+      const result = await store.commit({
+        table,
+        rows: mergeRows(works.map((work) => work.batch.rows)),
+        shards: works.map(({ line, before, batch }) => ({
+          shard: line.shard,
+          lease: line.lease.number,
+          expectedOffset: before.cursor.offset,
+          expectedSequence: before.cursor.sequence,
+          cursor: batch.state.cursor,
+          sessions: batch.sessions,
+          outcomes: batch.outcomes,
+        })),
+      });
+      if (result.kind === 'committed') return true;
+      const message = 'another instance holds one of the shards, or a cursor moved; cursors are read again';
+      observer.report({ kind: 'commit-lost', dataset: table.dataset, shards, message });
+      for (const work of works) this.lose(work.line.shard);
+      return false;
+    } catch (error) {
+      if (!isPortError(error)) throw error;
+      if (error.disposition === 'unknown') {
+        observer.report({ kind: 'commit-unknown', dataset: table.dataset, shards, message: error.message });
+      }
+      if (error.code !== 'effects-refused') throw error;
+      if (works.length === 1) {
+        const { line } = works[0]!;
+        this.halt(line, { code: 'effects-refused', detail: `the database refused effects: ${error.message}` });
+        return false;
+      }
+      const startMs = this.options.clock.monotonicMs();
+      const startedAtMs = this.options.clock.nowMs();
+      for (const work of works) {
+        const alone = await this.commit(store, [work]);
+        if (alone) this.afterCommit([work], { startedAtMs, startMs, readMs: 0, foldMs: 0 });
+      }
+      return false;
+    }
+  }
+
+  private afterCommit(
+    works: readonly Work[],
+    times: { readonly startedAtMs: number; readonly startMs: number; readonly readMs: number; readonly foldMs: number },
+  ): void {
+    const { clock, hub, observer, region, table } = this.options;
+    const endedAtMs = clock.nowMs();
+    const verdicts = new Map<Verdict, number>();
+    const traced: TracedEntry[] = [];
+    let records = 0;
+    let events = 0;
+    let rows = 0;
+    let bytes = 0;
+    for (const { line, folded, batch, bytes: workBytes } of works) {
+      line.state = batch.state;
+      line.pending -= folded.length;
+      line.progressAtMs = clock.monotonicMs();
+      if (this.isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
+      records += folded.length;
+      rows += batch.rows.length;
+      bytes += workBytes;
+      const told: ToldVerdict[] = [];
+      for (const one of folded) {
+        const { entry, verdict, sequence, epoch } = one;
+        events += eventsOf(entry);
+        verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
+        const { traceparent, offset } = entry.record;
+        if (traceparent?.endsWith(SAMPLED) === true) traced.push({ traceparent, shard: line.shard, sequence, epoch, offset, verdict });
+        if (entry.header !== null && isTold(one) && hub.hears(entry.header.publisher)) {
+          told.push(toTold(one, endedAtMs));
+        }
+      }
+      this.tell(line, told);
+    }
+    observer.report({
+      kind: 'batch-committed',
+      region,
+      dataset: table.dataset,
+      records,
+      events,
+      rows,
+      bytes,
+      readMs: times.readMs,
+      foldMs: times.foldMs,
+      commitMs: clock.monotonicMs() - times.startMs - times.readMs - times.foldMs,
+      startedAtMs: times.startedAtMs,
+      endedAtMs,
+      verdicts,
+      traced,
+    });
+  }
+
+  private halt(line: Line, halt: Halt): void {
+    line.phase = { kind: 'halted', halt };
+    this.queue.drop(line.shard);
+    this.options.observer.report({ kind: 'shard-halted', shard: line.shard, halt });
+    this.tell(line, []);
+  }
+
+  /** Forgets the in-memory state: the cursor is read again and the log checked against it. */
+  private restart(line: Line): void {
+    line.life = this.nextLife();
+    line.state = null;
+    line.pending = 0;
+    line.phase = { kind: 'claimed' };
+    this.queue.drop(line.shard);
+    this.wake.raise();
+  }
+
+  private async dropStore(): Promise<void> {
+    const { store } = this;
+    this.store = null;
+    for (const line of this.lines.values()) if (line.phase.kind === 'applying') this.restart(line);
+    await store?.close().catch(() => undefined);
+  }
+
+  private isCaughtUp(line: Line): boolean {
+    return line.pending === 0 && line.endOffset !== null && line.nextOffset >= line.endOffset;
+  }
+
+  private tell(line: Line, verdicts: readonly ToldVerdict[]): void {
+    if (line.state === null) return;
+    line.toldAtMs = this.options.clock.monotonicMs();
+    const watermark = this.watermarkOf(line, line.state.cursor);
+    this.options.hub.tell(watermark, verdicts);
+    this.options.observer.report({ kind: 'watermark', watermark });
+  }
+
+  private watermarkOf(line: Line, cursor: Cursor): Watermark {
+    return {
+      region: this.options.region,
+      storeIncarnation: this.options.storeIncarnation,
+      shard: line.shard,
+      logIncarnation: cursor.logIncarnation,
+      sequence: cursor.sequence,
+      offset: cursor.offset,
+      epoch: cursor.epoch,
+      home: cursor.home,
+      logTimeMs: cursor.logTimeMs,
+      inputHash: hashToHex(cursor.inputHash),
+      effectsHash: hashToHex(cursor.effectsHash),
+      mark: cursor.mark,
+      caughtUpAtMs: line.caughtUpAtMs,
+      lagRecords: line.endOffset === null ? null : line.pending + Number(line.endOffset - line.nextOffset),
+      halted: line.phase.kind === 'halted' ? line.phase.halt : null,
+    };
+  }
+
+  private nextLife(): number {
+    this.lives += 1;
+    return this.lives;
+  }
+
+  private reportFailure(loop: string, error: unknown): void {
+    const port = isPortError(error) ? error : null;
+    this.options.observer.report({
+      kind: 'loop-failed',
+      loop: `${loop} ${this.options.table.dataset}`,
+      code: port?.code ?? 'defect',
+      disposition: port?.disposition ?? null,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+}
+
+/** Flags of a W3C trace context that is recorded. */
+const SAMPLED = '-01';
+const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
+const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
+
+/** `duplicate` is never told: the answer of (publisher, number) is its first copy's. Control entries have no publisher. */
+const isTold = (one: FoldedEntry): boolean => one.verdict !== 'duplicate' && one.entry.header?.kind === 'data';
+
+function toTold(one: FoldedEntry, committedAtMs: number): ToldVerdict {
+  const { entry, first } = one;
+  return {
+    publisher: entry.header!.publisher,
+    number: entry.header!.number,
+    verdict: one.verdict,
+    sequence: one.sequence,
+    epoch: one.epoch,
+    appendTimeMs: entry.record.appendTimeMs,
+    committedAtMs,
+    first:
+      first === null
+        ? null
+        : { verdict: first.verdict, sequence: first.sequence, epoch: first.epoch, appendTimeMs: first.appendTimeMs },
+  };
+}
+
+/** Keys of different shards differ (routing), so that merging is sorting. */
+function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOperation[] {
+  if (parts.length === 1) return parts[0]!;
+  return parts.flat().sort((x, y) => (x.key < y.key ? -1 : x.key > y.key ? 1 : 0));
+}
+
+async function observe(
+  reader: LogReader,
+  partition: number,
+  cursor: Cursor,
+): Promise<Parameters<typeof decideResume>[1]> {
+  const at = (cursor.offset < 0n ? 0n : cursor.offset) as Offset;
+  const [part] = await reader.fetch({ positions: [{ partition, offset: at }], waitMsMax: 0, bytesMax: 1 });
+  if (part === undefined) throw new Error(`the log did not answer for partition ${partition}`);
+  return { startOffset: part.startOffset, endOffset: part.endOffset, record: part.records[0] ?? null };
+}

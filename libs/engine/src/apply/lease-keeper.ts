@@ -1,0 +1,91 @@
+/**
+ * Holds the leases of one replicator instance: takes what is free or expired, prolongs what it holds, and tells the
+ * lanes. Safety is the lease number that every commit checks; this loop only decides who tries (liveness), so that a
+ * standby takes over within lease time plus one round.
+ */
+import { parseShardName, type DatasetName, type ShardName } from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import type { Observer } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { ApplyStore, Lease } from '../ports/store.js';
+import type { Clock } from '../ports/world.js';
+import type { Lane } from './lane.js';
+
+export const LEASE_MS = 1_000;
+export const LEASE_ROUND_MS = 250;
+
+export interface LeaseKeeperOptions {
+  /** Unique per process start. */
+  readonly holder: string;
+  readonly shards: readonly ShardName[];
+  readonly lanes: ReadonlyMap<DatasetName, Lane>;
+  readonly openStore: () => Promise<ApplyStore>;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+export class LeaseKeeper {
+  private held = new Map<ShardName, Lease>();
+  private store: ApplyStore | null = null;
+  private readonly stopping = new Gate();
+
+  constructor(private readonly options: LeaseKeeperOptions) {}
+
+  async run(): Promise<void> {
+    const { clock, observer, openStore, shards } = this.options;
+    while (!this.stopping.isOpen) {
+      try {
+        if (this.store === null) {
+          this.store = await openStore();
+          await this.store.ensureShards(shards);
+        }
+        await this.round(this.store);
+      } catch (error) {
+        observer.report({
+          kind: 'loop-failed',
+          loop: 'leases',
+          code: isPortError(error) ? error.code : 'defect',
+          disposition: isPortError(error) ? error.disposition : null,
+          message: error instanceof Error ? error.message : String(error),
+        });
+        await this.dropStore();
+      }
+      await waitAtMost(this.stopping, clock, LEASE_ROUND_MS);
+    }
+    await this.store?.release([...this.held.values()]).catch(() => undefined);
+    await this.dropStore();
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+
+  private async round(store: ApplyStore): Promise<void> {
+    const { holder, shards } = this.options;
+    const held = [...this.held.values()];
+    const kept = held.length === 0 ? [] : await store.renew({ holder, shards, leaseMs: LEASE_MS, held });
+    const free = shards.filter((shard) => !kept.some((lease) => lease.shard === shard));
+    const taken = free.length === 0 ? [] : await store.claim({ holder, shards: free, leaseMs: LEASE_MS });
+    const next = new Map([...kept, ...taken].map((lease) => [lease.shard, lease]));
+    for (const lease of held) if (next.get(lease.shard)?.number !== lease.number) this.tellLost(lease);
+    for (const lease of taken) this.options.observer.report({ kind: 'lease-taken', shard: lease.shard, lease: lease.number });
+    this.held = next;
+    for (const lease of next.values()) this.laneOf(lease.shard)?.take(lease);
+  }
+
+  private tellLost(lease: Lease): void {
+    this.laneOf(lease.shard)?.lose(lease.shard);
+    this.options.observer.report({ kind: 'lease-lost', shard: lease.shard, lease: lease.number });
+  }
+
+  private laneOf(shard: ShardName): Lane | undefined {
+    const parsed = parseShardName(shard);
+    return parsed === null ? undefined : this.options.lanes.get(parsed.dataset);
+  }
+
+  private async dropStore(): Promise<void> {
+    const { store } = this;
+    this.store = null;
+    await store?.close().catch(() => undefined);
+  }
+}

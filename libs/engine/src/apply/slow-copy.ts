@@ -1,0 +1,92 @@
+/**
+ * The slow copy: once a second, the watermarks that changed are appended to `lockstep.watermarks`, so that a store that
+ * went back can be found out and quorum positions can be looked up later. Best effort: it never delays applying; what
+ * could not be copied is copied by the next round.
+ */
+import { WATERMARK_TOPIC, type Sequence, type ShardName, type Watermark } from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import type { Log, LogWriter } from '../ports/log.js';
+import type { Observer } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { Clock } from '../ports/world.js';
+import type { StreamHub } from '../streams/stream-hub.js';
+
+const ROUND_MS = 1_000;
+const APPEND_TIMEOUT_MS = 5_000;
+/** A watermark record carries no entry: its `lockstep` header is empty, no fold reads this topic. */
+const NO_HEADER = new Uint8Array(0);
+
+export interface SlowCopyOptions {
+  readonly hub: StreamHub;
+  readonly log: Log;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+export class SlowCopy {
+  private readonly copied = new Map<ShardName, Sequence>();
+  private readonly stopping = new Gate();
+  private writer: LogWriter | null = null;
+
+  constructor(private readonly options: SlowCopyOptions) {}
+
+  async run(): Promise<void> {
+    const { clock, observer } = this.options;
+    while (!this.stopping.isOpen) {
+      await waitAtMost(this.stopping, clock, ROUND_MS);
+      try {
+        await this.round();
+      } catch (error) {
+        observer.report({
+          kind: 'loop-failed',
+          loop: 'watermark copy',
+          code: isPortError(error) ? error.code : 'defect',
+          disposition: isPortError(error) ? error.disposition : null,
+          message: error instanceof Error ? error.message : String(error),
+        });
+        await this.writer?.close().catch(() => undefined);
+        this.writer = null;
+      }
+    }
+    await this.writer?.close().catch(() => undefined);
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+
+  private async round(): Promise<void> {
+    const changed = this.options.hub
+      .current()
+      .filter((watermark) => this.copied.get(watermark.shard) !== watermark.sequence);
+    if (changed.length === 0) return;
+    this.writer ??= await this.options.log.openWriter();
+    await this.writer.append({
+      topic: WATERMARK_TOPIC,
+      partition: 0,
+      timeoutMs: APPEND_TIMEOUT_MS,
+      records: changed.map((watermark) => ({
+        key: `${watermark.region}/${watermark.shard}`,
+        value: watermarkText(watermark),
+        header: NO_HEADER,
+        traceparent: null,
+      })),
+    });
+    for (const watermark of changed) this.copied.set(watermark.shard, watermark.sequence);
+  }
+}
+
+/** One JSON object; ordinals as numbers, offsets as text. */
+export function watermarkText(watermark: Watermark): string {
+  return JSON.stringify({
+    region: watermark.region,
+    storeIncarnation: watermark.storeIncarnation,
+    shard: watermark.shard,
+    logIncarnation: watermark.logIncarnation,
+    sequence: Number(watermark.sequence),
+    offset: String(watermark.offset),
+    epoch: Number(watermark.epoch),
+    inputHash: watermark.inputHash,
+    effectsHash: watermark.effectsHash,
+  });
+}

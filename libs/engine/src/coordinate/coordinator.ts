@@ -1,0 +1,207 @@
+/**
+ * The coordinator as far as it exists: it creates the topics, begins the logs of shards at home, activates the
+ * catalogue's configurations, and answers what the cluster looks like. Quorum rules in force, elections and failover
+ * come later; nothing of a write's path depends on it.
+ */
+import {
+  CONTROL_TOPIC,
+  decideEstablishment,
+  parseShardName,
+  shardName,
+  topicOf,
+  WATERMARK_TOPIC,
+  type ConfigurationContent,
+  type ConfigurationHash,
+  type DatasetName,
+  type RegionName,
+  type ShardName,
+} from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import type { LedgerFeed } from '../gateway/ledger-feed.js';
+import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
+import type { Observer } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { QueryStore } from '../ports/store.js';
+import type { Clock, Identities } from '../ports/world.js';
+import { ShardPublisher } from '../publish/shard-publisher.js';
+
+const ROUND_MS = 500;
+const RETRY_PAUSE_MS = 500;
+/** A genesis or configuration entry is judged within this; afterwards it is expired for a reader of the log. */
+const CONTROL_TIMEOUT_MS = 10_000;
+const WATERMARK_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+
+export interface CoordinatedDataset {
+  readonly content: ConfigurationContent;
+  readonly hash: ConfigurationHash;
+  readonly partitions: number;
+  readonly logRetentionMs: number;
+}
+
+export interface CoordinatorOptions {
+  readonly region: RegionName;
+  readonly regions: readonly RegionName[];
+  readonly datasets: ReadonlyMap<DatasetName, CoordinatedDataset>;
+  readonly replication: { readonly factor: number; readonly minInsyncReplicas: number };
+  readonly feed: LedgerFeed;
+  readonly log: Log;
+  readonly store: QueryStore;
+  readonly clock: Clock;
+  readonly identities: Identities;
+  readonly observer: Observer;
+}
+
+export class Coordinator {
+  private readonly stopping = new Gate();
+  private missing: readonly string[] = ['topics not checked yet'];
+
+  constructor(private readonly options: CoordinatorOptions) {}
+
+  /** Runs until `stop`. */
+  async run(): Promise<void> {
+    await this.untilDone('topics', () => this.ensureTopics());
+    await this.untilDone('shards', () => this.establishShards());
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+
+  /** What keeps the shards at home from taking writes; empty when nothing does. */
+  notReady(): readonly string[] {
+    return this.missing;
+  }
+
+  /** The body of GET /v1/cluster. */
+  describe(): object {
+    const { feed, region, regions } = this.options;
+    const connected = feed.connected();
+    return {
+      region,
+      term: null,
+      leader: null,
+      members: regions,
+      paused: null,
+      regions: regions.map((name) => ({
+        region: name,
+        stream: connected.has(name) ? 'connected' : 'disconnected',
+        shards: this.shards().map((shard) => {
+          const watermark = feed.watermark(shard, name);
+          return {
+            shard,
+            sequence: watermark === null ? null : Number(watermark.sequence),
+            lagRecords: watermark?.lagRecords ?? null,
+            halted: watermark?.halted ?? null,
+            differs: feed.differing(shard).has(name),
+          };
+        }),
+      })),
+    };
+  }
+
+  private async untilDone(loop: string, step: () => Promise<readonly string[]>): Promise<void> {
+    while (!this.stopping.isOpen) {
+      try {
+        this.missing = await step();
+        if (this.missing.length === 0) return;
+        await waitAtMost(this.stopping, this.options.clock, ROUND_MS);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.missing = [message];
+        this.options.observer.report({
+          kind: 'loop-failed',
+          loop,
+          code: isPortError(error) ? error.code : 'defect',
+          disposition: isPortError(error) ? error.disposition : null,
+          message,
+        });
+        await waitAtMost(this.stopping, this.options.clock, RETRY_PAUSE_MS);
+      }
+    }
+  }
+
+  private async ensureTopics(): Promise<readonly string[]> {
+    const findings: string[] = [];
+    for (const topic of topicsOf(this.options)) {
+      for (const finding of await this.options.log.admin.ensure(topic)) findings.push(describeFinding(topic, finding));
+    }
+    return findings;
+  }
+
+  private async establishShards(): Promise<readonly string[]> {
+    const { feed, identities, region, store } = this.options;
+    const cursors = new Map((await store.cursors(this.shards())).map((cursor) => [cursor.shard, cursor]));
+    const establish = async (shard: ShardName): Promise<readonly string[]> => {
+      const { dataset, partition } = parseShardName(shard)!;
+      const { content, hash } = this.options.datasets.get(dataset)!;
+      const group = content.groups.find(
+        ({ firstShard, shards }) => partition >= firstShard && partition < firstShard + shards,
+      )!;
+      const decision = decideEstablishment({
+        region,
+        cursor: cursors.get(shard) ?? null,
+        caughtUp: feed.own(shard)?.lagRecords === 0,
+        catalogue: { home: group.home, configuration: hash },
+        logIncarnation: identities.logIncarnation(),
+      });
+      if (decision.kind === 'established') return [];
+      if (decision.kind === 'wait') return [`${shard}: ${decision.reason}`];
+      await this.append(dataset, shard, partition, decision.body);
+      return [`${shard}: ${decision.body.kind} appended`];
+    };
+    return (await Promise.all(this.shards().map(establish))).flat();
+  }
+
+  private async append(
+    dataset: DatasetName,
+    shard: ShardName,
+    partition: number,
+    body: Extract<Parameters<ShardPublisher['submit']>[0]['publication'], { kind: 'control' }>['body'],
+  ): Promise<void> {
+    const { clock, identities, log, observer, region } = this.options;
+    const publisher = new ShardPublisher({ region, dataset, shard, partition, log, clock, identities, observer });
+    const ticket = publisher.submit({
+      publication: { kind: 'control', body },
+      bytes: 512,
+      notAfterMs: clock.nowMs() + CONTROL_TIMEOUT_MS,
+      giveUpAtMs: clock.monotonicMs() + CONTROL_TIMEOUT_MS,
+      span: null,
+    });
+    const published = await ticket!.settled;
+    await publisher.close();
+    if (published.kind === 'logged') await this.awaitFolded(shard, published.offset);
+  }
+
+  private async awaitFolded(shard: ShardName, offset: bigint): Promise<void> {
+    const { clock, feed } = this.options;
+    const untilMs = clock.monotonicMs() + CONTROL_TIMEOUT_MS;
+    await feed.waitUntil(shard, () => (feed.own(shard)?.offset ?? -1n) >= offset, untilMs);
+  }
+
+  private shards(): readonly ShardName[] {
+    return [...this.options.datasets.values()].flatMap(({ content, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => shardName(content.dataset, partition)),
+    );
+  }
+}
+
+/** Every topic of the cluster, as it must be. */
+export function topicsOf(
+  options: Pick<CoordinatorOptions, 'datasets' | 'replication'>,
+): readonly TopicDescription[] {
+  const { factor, minInsyncReplicas } = options.replication;
+  const common = { replicationFactor: factor, minInsyncReplicas, replicas: null };
+  return [
+    ...[...options.datasets.values()].map(({ content, logRetentionMs, partitions }) => ({
+      ...common,
+      topic: topicOf(content.dataset),
+      partitions,
+      retentionMs: logRetentionMs,
+    })),
+    { ...common, topic: WATERMARK_TOPIC, partitions: 1, retentionMs: WATERMARK_RETENTION_MS },
+    { ...common, topic: CONTROL_TOPIC, partitions: 1, retentionMs: WATERMARK_RETENTION_MS },
+  ];
+}
+
+export const describeFinding = (topic: TopicDescription, finding: TopicFinding): string =>
+  `${topic.topic}: ${finding.setting} is ${finding.found}, must be ${finding.expected}`;

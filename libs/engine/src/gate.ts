@@ -1,0 +1,63 @@
+/**
+ * A gate opens once; everyone who waits goes on. Waiting with a bound needs no race of foreign promises, so that a
+ * simulated world owns every completion, and whoever stops waiting leaves nothing behind at the gate.
+ */
+import type { Clock } from './ports/world.js';
+
+export class Gate {
+  private readonly waiting = new Set<() => void>();
+  private hasOpened = false;
+
+  get isOpen(): boolean {
+    return this.hasOpened;
+  }
+
+  open(): void {
+    this.hasOpened = true;
+    for (const goOn of this.waiting) goOn();
+    this.waiting.clear();
+  }
+
+  /** Calls back once the gate opens, at once when it is open; the answer takes the call back. */
+  onOpen(goOn: () => void): () => void {
+    if (this.hasOpened) goOn();
+    else this.waiting.add(goOn);
+    return () => this.waiting.delete(goOn);
+  }
+
+  opened(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onOpen(resolve);
+    });
+  }
+}
+
+/** Waits until the gate opens or the time has passed; true when the gate is open. */
+export async function waitAtMost(gate: Gate, clock: Clock, ms: number): Promise<boolean> {
+  if (gate.isOpen) return true;
+  const sleep = clock.sleep(ms);
+  await new Promise<void>((resolve) => {
+    const takeBack = gate.onOpen(resolve);
+    void sleep.done.then(() => {
+      takeBack();
+      resolve();
+    });
+  });
+  sleep.wake();
+  return gate.isOpen;
+}
+
+/** A signal that is raised again and again: `next` waits for the first raise after the call. */
+export class Signal {
+  private gate = new Gate();
+
+  raise(): void {
+    const { gate } = this;
+    this.gate = new Gate();
+    gate.open();
+  }
+
+  next(): Gate {
+    return this.gate;
+  }
+}

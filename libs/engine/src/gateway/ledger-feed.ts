@@ -1,0 +1,249 @@
+/**
+ * What a gateway or coordinator knows of all regions: one stream to each, one ledger per shard, and whoever waits.
+ *
+ * Nothing here survives or must survive: it is rebuilt from watermarks. The set of counting regions and the reached
+ * sequences are decided by the protocol's ledger (I7, I11, I12); this feed remembers when it first knew them.
+ */
+import {
+  differingRegions,
+  EMPTY_LEDGER,
+  holders,
+  parseRule,
+  parseShardName,
+  reachedSequence,
+  recordWatermark,
+  type ConfigurationContent,
+  type DatasetName,
+  type EntryNumber,
+  type LogIncarnation,
+  type PublisherId,
+  type RegionName,
+  type Rule,
+  type Sequence,
+  type ShardLedger,
+  type ShardName,
+  type Watermark,
+} from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import type { Observer } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { StreamConnection, StreamFrame, StreamSource, ToldVerdict } from '../ports/streams.js';
+import type { Clock } from '../ports/world.js';
+
+export type ReachedStage = 'accepted' | 'quorum' | 'everywhere';
+
+export interface Reached {
+  readonly sequence: Sequence;
+  /** When this process first knew it; display only. */
+  readonly atMs: number;
+  /** The regions that held the position then. */
+  readonly regions: readonly RegionName[];
+}
+
+/** Steps remembered per shard and stage; older positions are told with the oldest time that is still known. */
+const STEPS_KEPT = 2_048;
+const RECONNECT_PAUSE_MS = 200;
+const STAGES_REACHED: readonly ReachedStage[] = ['accepted', 'quorum', 'everywhere'];
+
+interface ShardFeed {
+  ledger: ShardLedger;
+  logIncarnation: LogIncarnation | null;
+  steps: Record<ReachedStage, Reached[]>;
+  readonly waiters: Set<{ readonly check: () => boolean; readonly gate: Gate }>;
+}
+
+export interface ToldByRegion {
+  readonly told: ToldVerdict;
+  readonly region: RegionName;
+}
+
+export interface LedgerFeedOptions {
+  readonly region: RegionName;
+  readonly regions: readonly RegionName[];
+  readonly source: StreamSource;
+  /** Verdicts of these publishers are asked for; null for none. */
+  readonly publisherPrefix: string | null;
+  readonly datasets: ReadonlyMap<DatasetName, ConfigurationContent>;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+export class LedgerFeed {
+  private readonly shards = new Map<ShardName, ShardFeed>();
+  private readonly connections = new Map<RegionName, StreamConnection>();
+  private readonly expected = new Map<string, (told: ToldByRegion) => void>();
+  private readonly rules = new Map<DatasetName, Rule>();
+  private readonly stopping = new Gate();
+
+  constructor(private readonly options: LedgerFeedOptions) {
+    for (const [dataset, content] of options.datasets) {
+      const parsed = parseRule(content.quorum ?? 'majority');
+      if (parsed.kind === 'refused') throw new Error(`${dataset}: quorum ${parsed.reason}`);
+      this.rules.set(dataset, parsed.rule);
+    }
+  }
+
+  /** Runs until `stop`. */
+  async run(): Promise<void> {
+    await Promise.all(this.options.regions.map((region) => this.listen(region)));
+  }
+
+  stop(): void {
+    this.stopping.open();
+    for (const connection of this.connections.values()) connection.close();
+  }
+
+  /** Regions whose stream is connected. */
+  connected(): ReadonlySet<RegionName> {
+    return new Set(this.connections.keys());
+  }
+
+  /** This region's newest watermark of the shard. */
+  own(shard: ShardName): Watermark | null {
+    return this.watermark(shard, this.options.region);
+  }
+
+  watermark(shard: ShardName, region: RegionName): Watermark | null {
+    return this.shards.get(shard)?.ledger.regions.get(region)?.watermark ?? null;
+  }
+
+  differing(shard: ShardName): ReadonlySet<RegionName> {
+    const feed = this.shards.get(shard);
+    if (feed === undefined || feed.logIncarnation === null) return new Set();
+    return differingRegions(feed.ledger, feed.logIncarnation);
+  }
+
+  /** When the stage was first known for the position; null when it is not known to be reached. */
+  reached(shard: ShardName, stage: ReachedStage, at: Sequence): Reached | null {
+    const steps = this.shards.get(shard)?.steps[stage] ?? [];
+    let low = 0;
+    let high = steps.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (steps[middle]!.sequence >= at) high = middle;
+      else low = middle + 1;
+    }
+    return steps[low] ?? null;
+  }
+
+  /** Waits until the check holds after some change of the shard; false when the time is over. */
+  async waitUntil(shard: ShardName, check: () => boolean, untilMs: number): Promise<boolean> {
+    const { clock } = this.options;
+    if (check()) return true;
+    const gate = new Gate();
+    const waiter = { check, gate };
+    const { waiters } = this.shard(shard);
+    waiters.add(waiter);
+    await waitAtMost(gate, clock, Math.max(0, untilMs - clock.monotonicMs()));
+    waiters.delete(waiter);
+    return check();
+  }
+
+  /** Hands the first verdict of (publisher, number) to the listener, from whichever region tells it first. */
+  expect(publisher: PublisherId, number: EntryNumber, listener: (told: ToldByRegion) => void): void {
+    this.expected.set(`${publisher}:${number}`, listener);
+  }
+
+  forget(publisher: PublisherId, number: EntryNumber): void {
+    this.expected.delete(`${publisher}:${number}`);
+  }
+
+  private async listen(region: RegionName): Promise<void> {
+    const { clock, observer, publisherPrefix, source } = this.options;
+    while (!this.stopping.isOpen) {
+      try {
+        const connection = await source.connect(region, publisherPrefix);
+        this.connections.set(region, connection);
+        while (!this.stopping.isOpen) {
+          for (const frame of await connection.next()) this.accept(region, frame);
+        }
+      } catch (error) {
+        if (!this.stopping.isOpen) {
+          observer.report({
+            kind: 'loop-failed',
+            loop: `stream ${region}`,
+            code: isPortError(error) ? error.code : 'defect',
+            disposition: isPortError(error) ? error.disposition : null,
+            message: error instanceof Error ? error.message : String(error),
+          });
+        }
+      }
+      this.connections.get(region)?.close();
+      this.connections.delete(region);
+      await waitAtMost(this.stopping, clock, RECONNECT_PAUSE_MS);
+    }
+  }
+
+  private accept(region: RegionName, frame: StreamFrame): void {
+    switch (frame.kind) {
+      case 'watermark':
+        // Whom we dialled decides whose vote it is, not what the frame says (B41).
+        if (frame.watermark.region === region && this.knows(frame.watermark.shard)) this.count(frame.watermark);
+        return;
+      case 'verdicts':
+        for (const told of frame.verdicts) {
+          const key = `${told.publisher}:${told.number}`;
+          const listener = this.expected.get(key);
+          if (listener === undefined) continue;
+          this.expected.delete(key);
+          listener({ told, region });
+        }
+    }
+  }
+
+  private knows(shard: ShardName): boolean {
+    const parsed = parseShardName(shard);
+    return parsed !== null && this.options.datasets.has(parsed.dataset);
+  }
+
+  private count(watermark: Watermark): void {
+    const feed = this.shard(watermark.shard);
+    const before = feed.ledger;
+    feed.ledger = recordWatermark(before, watermark);
+    if (feed.ledger === before) return;
+    if (watermark.logIncarnation !== null && watermark.logIncarnation !== feed.logIncarnation) {
+      feed.logIncarnation = watermark.logIncarnation;
+      feed.steps = { accepted: [], quorum: [], everywhere: [] };
+    }
+    this.step(watermark.shard, feed);
+    for (const waiter of feed.waiters) if (waiter.check()) waiter.gate.open();
+  }
+
+  private step(shard: ShardName, feed: ShardFeed): void {
+    const parsed = parseShardName(shard);
+    const content = parsed === null ? undefined : this.options.datasets.get(parsed.dataset);
+    if (parsed === null || content === undefined || feed.logIncarnation === null) return;
+    const { logIncarnation } = feed;
+    const group = content.groups.find(
+      ({ firstShard, shards }) => parsed.partition >= firstShard && parsed.partition < firstShard + shards,
+    );
+    const members = group?.regions ?? [];
+    const home = this.own(shard)?.home ?? null;
+    const rules: Record<ReachedStage, Rule> = {
+      accepted: { kind: 'any', count: 1, of: members },
+      quorum: this.rules.get(parsed.dataset)!,
+      everywhere: { kind: 'all' },
+    };
+    for (const stage of STAGES_REACHED) {
+      const sequence = reachedSequence(feed.ledger, { rule: rules[stage], members, home, logIncarnation });
+      const steps = feed.steps[stage];
+      if (sequence <= (steps.at(-1)?.sequence ?? 0n)) continue;
+      const regions = holders(feed.ledger, logIncarnation, sequence);
+      steps.push({ sequence, atMs: this.options.clock.nowMs(), regions });
+      if (steps.length > STEPS_KEPT) steps.splice(0, STEPS_KEPT / 2);
+    }
+  }
+
+  private shard(shard: ShardName): ShardFeed {
+    const known = this.shards.get(shard);
+    if (known !== undefined) return known;
+    const feed: ShardFeed = {
+      ledger: EMPTY_LEDGER,
+      logIncarnation: null,
+      steps: { accepted: [], quorum: [], everywhere: [] },
+      waiters: new Set(),
+    };
+    this.shards.set(shard, feed);
+    return feed;
+  }
+}

@@ -1,0 +1,53 @@
+export { PortError, isPortError } from './ports/port-error.js';
+export type { Disposition } from './ports/port-error.js';
+export type {
+  AppendRequest,
+  Appended,
+  FetchedPartition,
+  FetchRequest,
+  Log,
+  LogAdmin,
+  LogReader,
+  LogWriter,
+  TopicDescription,
+  TopicFinding,
+} from './ports/log.js';
+export type {
+  ApplyStore,
+  CommitRequest,
+  CommitResult,
+  Lease,
+  LeaseRequest,
+  ProjectedTable,
+  QueryStore,
+  ShardCommit,
+  StoredRow,
+} from './ports/store.js';
+export type { FirstOutcome, StreamConnection, StreamFrame, StreamSource, ToldVerdict } from './ports/streams.js';
+export type { ForwardAnswer, ForwardedWrite, Forwarder } from './ports/forwarder.js';
+export type {
+  BatchCommitted,
+  EntryAppended,
+  Fact,
+  Observer,
+  SpanContext,
+  TracedEntry,
+  WriteAnswered,
+} from './ports/observer.js';
+export type { Clock, Identities, Sleep } from './ports/world.js';
+export { Gate, Signal, waitAtMost } from './gate.js';
+export { StreamHub } from './streams/stream-hub.js';
+export type { Subscription } from './streams/stream-hub.js';
+export { Lane } from './apply/lane.js';
+export { LEASE_MS } from './apply/lease-keeper.js';
+export { Replicator, shardsOf } from './apply/replicator.js';
+export type { ReplicatorOptions } from './apply/replicator.js';
+export { watermarkText } from './apply/slow-copy.js';
+export { ShardPublisher } from './publish/shard-publisher.js';
+export type { Publication, Published, Submission, Ticket } from './publish/shard-publisher.js';
+export { LedgerFeed } from './gateway/ledger-feed.js';
+export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
+export { Gateway } from './gateway/gateway.js';
+export type { Caller, GatewayDataset, GatewayOptions, WriteCall } from './gateway/gateway.js';
+export { Coordinator, describeFinding, topicsOf } from './coordinate/coordinator.js';
+export type { CoordinatedDataset, CoordinatorOptions } from './coordinate/coordinator.js';

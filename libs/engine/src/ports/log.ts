@@ -1,0 +1,101 @@
+/**
+ * The log port. One adapter per Kafka client, one in-memory twin; all pass `testing/conformance/log`.
+ *
+ * Promises of an adapter:
+ * - `append` writes all records of one call, in order, contiguous among calls of this writer, to exactly the partition
+ *   named, replicated to all in-sync replicas, or rejects with a PortError. `unknown` means that they may stand in the
+ *   log now, later, or never; the caller repeats the same bytes or gives the session up. Broker idempotence is off.
+ * - one send in flight per writer and partition; the caller awaits before it appends to the same partition again.
+ * - `fetch` returns records in offset order from exactly the offsets asked for. Offsets may have gaps. It never moves a
+ *   position by itself: outside the log it says so (`outOfRange`), it does not reset.
+ * - a reader that rejects is dead; the owner closes it and opens another.
+ * - every call ends within its bound. Nothing keeps running behind a call that has ended.
+ */
+import type { LogRecord, Offset, OutgoingRecord } from '@lockstep/protocol';
+
+export interface Log {
+  openWriter(): Promise<LogWriter>;
+  openReader(topic: string): Promise<LogReader>;
+  readonly admin: LogAdmin;
+  /** Closes everything that was opened and not closed. */
+  close(): Promise<void>;
+}
+
+export interface LogWriter {
+  append(request: AppendRequest): Promise<Appended>;
+  close(): Promise<void>;
+}
+
+export interface AppendRequest {
+  readonly topic: string;
+  readonly partition: number;
+  /** At least one. */
+  readonly records: readonly OutgoingRecord[];
+  /** After this the call rejects, `unknown` unless nothing can have been sent. */
+  readonly timeoutMs: number;
+}
+
+export interface Appended {
+  /** Offset of the first record. */
+  readonly baseOffset: Offset;
+  /** Broker's append time of the batch. */
+  readonly appendTimeMs: number;
+}
+
+export interface LogReader {
+  /**
+   * Waits at most `waitMsMax` for at least one record of any partition asked for. Partitions without records are
+   * answered too (empty), with their present bounds.
+   */
+  fetch(request: FetchRequest): Promise<readonly FetchedPartition[]>;
+  /** Ends a fetch under way: it resolves empty or rejects `retryable`. */
+  close(): Promise<void>;
+}
+
+export interface FetchRequest {
+  readonly positions: readonly { readonly partition: number; readonly offset: Offset }[];
+  readonly waitMsMax: number;
+  /** A bound on the whole answer; the first record of a partition is delivered even when it is larger. */
+  readonly bytesMax: number;
+}
+
+export interface FetchedPartition {
+  readonly partition: number;
+  /** True when the offset asked for lies outside [start, end]; then there are no records. */
+  readonly outOfRange: boolean;
+  readonly records: readonly LogRecord[];
+  /** First offset that the log still holds. */
+  readonly startOffset: Offset;
+  /** Offset that the next record will get (high watermark). */
+  readonly endOffset: Offset;
+  /**
+   * Where to read on: after the last record, or further where the rest was control batches or compacted away.
+   * Equal to the offset asked for when nothing was there.
+   */
+  readonly nextOffset: Offset;
+}
+
+export interface LogAdmin {
+  /** Creates the topic unless it exists; then checks it like `check`. Idempotent; safe from several processes. */
+  ensure(topic: TopicDescription): Promise<readonly TopicFinding[]>;
+  /** Differences between the topic and its description; empty when it is right. */
+  check(topic: TopicDescription): Promise<readonly TopicFinding[]>;
+  bounds(topic: string, partition: number): Promise<{ readonly startOffset: Offset; readonly endOffset: Offset }>;
+}
+
+export interface TopicDescription {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly minInsyncReplicas: number;
+  readonly retentionMs: number;
+  /** Broker ids per partition, leader first; null lets the broker place them. */
+  readonly replicas: readonly (readonly number[])[] | null;
+}
+
+export interface TopicFinding {
+  /** For example `partitions`, `replication`, `message.timestamp.type`. */
+  readonly setting: string;
+  readonly expected: string;
+  readonly found: string;
+}

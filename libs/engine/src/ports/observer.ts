@@ -1,0 +1,89 @@
+/**
+ * Facts that the engine reports; telemetry turns them into logs, spans and metrics. Reporting never fails, never
+ * waits and never changes what the engine does. Times are wall clock milliseconds, for display only.
+ */
+import type { Disposition } from './port-error.js';
+import type { DatasetName, Epoch, Halt, LeaseNumber, Offset, RegionName, Sequence, ShardName, Verdict, Watermark } from '@lockstep/protocol';
+
+export interface Observer {
+  report(fact: Fact): void;
+}
+
+export type Fact =
+  | EntryAppended
+  | BatchCommitted
+  | WriteAnswered
+  | { readonly kind: 'append-failed'; readonly shard: ShardName; readonly code: string; readonly disposition: Disposition; readonly message: string }
+  | { readonly kind: 'commit-unknown' | 'commit-lost'; readonly dataset: DatasetName; readonly shards: readonly ShardName[]; readonly message: string }
+  | { readonly kind: 'lease-taken' | 'lease-lost'; readonly shard: ShardName; readonly lease: LeaseNumber }
+  | { readonly kind: 'shard-halted'; readonly shard: ShardName; readonly halt: Halt }
+  /** A loop failed and is built anew after a pause; `loop` is for example `lane accounts`, `stream us`. */
+  | { readonly kind: 'loop-failed'; readonly loop: string; readonly code: string; readonly disposition: Disposition | null; readonly message: string }
+  /** Own region's newest watermark of a shard: lag, epoch, home. */
+  | { readonly kind: 'watermark'; readonly watermark: Watermark }
+  | { readonly kind: 'entry-resubmitted'; readonly shard: ShardName; readonly verdict: Verdict };
+
+/** One entry stands in the log. */
+export interface EntryAppended {
+  readonly kind: 'entry-appended';
+  readonly shard: ShardName;
+  readonly epoch: Epoch;
+  readonly offset: Offset;
+  readonly bytes: number;
+  readonly span: SpanContext | null;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}
+
+/** One apply transaction was committed. */
+export interface BatchCommitted {
+  readonly kind: 'batch-committed';
+  readonly region: RegionName;
+  readonly dataset: DatasetName;
+  readonly records: number;
+  readonly events: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly readMs: number;
+  readonly foldMs: number;
+  readonly commitMs: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly verdicts: ReadonlyMap<Verdict, number>;
+  /** Entries that carried a trace context; empty when tracing is off. */
+  readonly traced: readonly TracedEntry[];
+}
+
+export interface TracedEntry {
+  /** As it stood in the record: the append span, parent of the apply span. */
+  readonly traceparent: string;
+  readonly shard: ShardName;
+  readonly sequence: Sequence;
+  readonly epoch: Epoch;
+  readonly offset: Offset;
+  readonly verdict: Verdict;
+}
+
+/** A write was answered by the gateway that its client called. */
+export interface WriteAnswered {
+  readonly kind: 'write-answered';
+  readonly dataset: DatasetName;
+  readonly shard: ShardName | null;
+  readonly status: number;
+  readonly code: string | null;
+  readonly stage: string | null;
+  readonly forwardedTo: RegionName | null;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Milliseconds from the start until each stage was known. */
+  readonly stageMs: ReadonlyMap<string, number>;
+  readonly span: SpanContext | null;
+}
+
+/** Where a span stands in its trace; ids as in W3C trace context. */
+export interface SpanContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | null;
+  readonly sampled: boolean;
+}

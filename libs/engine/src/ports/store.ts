@@ -1,0 +1,128 @@
+/**
+ * The store ports: what one region's database does for the engine, in logical operations, never in SQL. One Postgres
+ * adapter, one in-memory twin; both pass `testing/conformance/store`.
+ *
+ * Promises of an adapter:
+ * - `commit` is atomic and durable: cursors, sessions, outcomes and rows of all shards named, or nothing (I4). It moves
+ *   each cursor by compare-and-set on (offset, sequence, lease number) and answers `lost`, with nothing written, when
+ *   one does not match.
+ * - a commit that rejects with `unknown` may have happened; the caller loads the cursors again before anything else.
+ * - `load` and `read` see every commit that was answered before they were called.
+ * - rows are changed only where their stored version is lower than the operation's.
+ * - lease expiry is judged by the database's clock and decides only who may try (liveness); safety is the number.
+ * - a refusal of the data itself by the database (a type or constraint) is `fatal` with code `effects-refused`: a
+ *   defect, not a verdict.
+ */
+import type {
+  ColumnContent,
+  ColumnValue,
+  ConfigurationContent,
+  ConfigurationHash,
+  Cursor,
+  DatasetName,
+  KeyHash,
+  LeaseNumber,
+  Offset,
+  Outcome,
+  ReadAnswers,
+  Reads,
+  RowOperation,
+  Sequence,
+  Session,
+  ShardName,
+  ShardState,
+  StoreIncarnation,
+} from '@lockstep/protocol';
+
+/** A table of a projection: `id` (the whole key), the columns, and `lockstep_version`. */
+export interface ProjectedTable {
+  readonly dataset: DatasetName;
+  readonly table: string;
+  readonly columns: readonly ColumnContent[];
+}
+
+/** What a replicator's lane uses; one connection's worth of work at a time, calls are not concurrent. */
+export interface ApplyStore {
+  /** Creates cursors and lease rows for shards that have none. */
+  ensureShards(shards: readonly ShardName[]): Promise<void>;
+  /** Takes those shards whose lease is free or expired, raising their numbers (in lease and cursor at once). */
+  claim(request: LeaseRequest): Promise<readonly Lease[]>;
+  /** Prolongs; answers those that are still held. A shard that is missing in the answer is lost. */
+  renew(request: LeaseRequest & { readonly held: readonly Lease[] }): Promise<readonly Lease[]>;
+  /** Gives leases up so that another instance need not wait for expiry. */
+  release(held: readonly Lease[]): Promise<void>;
+  /** Cursors and sessions, from one snapshot. */
+  load(shards: readonly ShardName[]): Promise<readonly ShardState[]>;
+  /** `reads` by shard; answers by shard, from one snapshot. */
+  read(
+    table: ProjectedTable,
+    reads: ReadonlyMap<ShardName, Reads>,
+    withColumns: boolean,
+  ): Promise<ReadonlyMap<ShardName, ReadAnswers>>;
+  commit(request: CommitRequest): Promise<CommitResult>;
+  /** Deletes sessions and outcomes that the fold has forgotten anyway; bounded work per call; answers how many. */
+  clean(request: { readonly shards: readonly ShardName[]; readonly outcomesMs: number; readonly sessionsMs: number }): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface LeaseRequest {
+  /** Name of the replicator instance; unique per process start. */
+  readonly holder: string;
+  readonly shards: readonly ShardName[];
+  readonly leaseMs: number;
+}
+
+export interface Lease {
+  readonly shard: ShardName;
+  readonly number: LeaseNumber;
+}
+
+export interface CommitRequest {
+  readonly shards: readonly ShardCommit[];
+  readonly table: ProjectedTable;
+  /** One per key, sorted by key (code unit order). */
+  readonly rows: readonly RowOperation[];
+}
+
+export interface ShardCommit {
+  readonly shard: ShardName;
+  readonly lease: LeaseNumber;
+  readonly expectedOffset: Offset;
+  readonly expectedSequence: Sequence;
+  readonly cursor: Cursor;
+  /** Changed sessions, one per publisher. */
+  readonly sessions: readonly Session[];
+  /** Newly bound keys; a key whose outcome was forgotten may be bound again and is replaced. */
+  readonly outcomes: readonly Outcome[];
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed' }
+  /** Another instance owns one of the shards, or the cursor moved. Nothing was written. */
+  | { readonly kind: 'lost' };
+
+/** What gateways and coordinators ask a region's store; safe to call concurrently. */
+export interface QueryStore {
+  readonly storeIncarnation: StoreIncarnation;
+  /** The outcome of a key in each of the shards that has one. */
+  outcomes(shards: readonly ShardName[], key: KeyHash): Promise<readonly { readonly shard: ShardName; readonly outcome: Outcome }[]>;
+  /** A row with the cursor of its shard, from one snapshot. */
+  row(table: ProjectedTable, shard: ShardName, key: string): Promise<StoredRow>;
+  cursors(shards: readonly ShardName[]): Promise<readonly Cursor[]>;
+  /** Every configuration kept: this region can fold whatever part of a log they judge. */
+  configurations(): Promise<readonly { readonly hash: ConfigurationHash; readonly content: ConfigurationContent }[]>;
+  /** Keeps a configuration; idempotent. */
+  keepConfiguration(hash: ConfigurationHash, content: ConfigurationContent): Promise<void>;
+  /** Creates the table if absent; otherwise answers how it differs (then the start must stop). */
+  ensureTable(table: ProjectedTable): Promise<readonly string[]>;
+  /** Cheap round trip; rejects when the database cannot be reached or lies about durability. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoredRow {
+  readonly cursor: Cursor;
+  /** Null when there is no row. */
+  readonly row: { readonly version: Sequence; readonly columns: { readonly [column: string]: ColumnValue } } | null;
+}
+
