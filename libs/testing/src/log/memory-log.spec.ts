@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AppendRequest } from '@lockstep/engine';
+import { offset } from '@lockstep/protocol';
+import { logConformance } from '../conformance/log.js';
+import type { Completions } from '../world/completions.js';
+import { realTimeCompletions } from '../world/completions.js';
+import type { AppendFate, FetchFate, MemoryLog } from './memory-log.js';
+import { memoryLog } from './memory-log.js';
+
+const realTime = realTimeCompletions({
+  nowMs: () => Date.now(),
+  after: (ms, call) => void setTimeout(call, ms),
+});
+
+logConformance('in memory', async () => {
+  const log = memoryLog(realTime);
+  return {
+    open: () => log.open(),
+    appendForeign: async (topic, partition, record) => void log.appendForeign(topic, partition, record),
+    leaveGap: async (topic, partition) => log.skipOffsets(topic, partition, 2),
+    truncateBefore: async (topic, partition, startOffset) =>
+      log.truncateBefore(topic, partition, startOffset),
+    close: async () => {},
+  };
+});
+
+const TOPIC = {
+  topic: 't',
+  partitions: 1,
+  replicationFactor: 1,
+  minInsyncReplicas: 1,
+  retentionMs: 1,
+  replicas: null,
+};
+
+const request = (value: string): AppendRequest => ({
+  topic: 't',
+  partition: 0,
+  records: [{ key: 'eu:a', value, header: Uint8Array.of(1), traceparent: null }],
+  timeoutMs: 1_000,
+});
+
+const standing = (log: MemoryLog): readonly (string | null)[] =>
+  log.records('t', 0).map(({ valueText }) => valueText);
+
+/** Fates in the order of the calls, then everything goes well. */
+const inTurn = <Fate>(fates: readonly Fate[], otherwise: Fate): (() => Fate) => {
+  const left = [...fates];
+  return () => left.shift() ?? otherwise;
+};
+
+describe('faults of the in-memory log', () => {
+  for (const [fate, disposition, stands] of [
+    ['refused', 'retryable', ['after']],
+    ['appended-unanswered', 'unknown', ['struck', 'after']],
+    ['lost-unanswered', 'unknown', ['after']],
+  ] as const) {
+    test(`an append that is ${fate} rejects ${disposition}`, async () => {
+      const log = memoryLog(realTime, { faults: { append: inTurn<AppendFate>([fate], 'appended') } });
+      const view = log.open();
+      await view.admin.ensure(TOPIC);
+      const writer = await view.openWriter();
+      await expect(writer.append(request('struck'))).rejects.toMatchObject({ disposition });
+      await writer.append(request('after'));
+      expect(standing(log)).toEqual(stands);
+    });
+  }
+
+  test('an append that is late stands behind what was appended after it had been given up', async () => {
+    const held: (() => void)[] = [];
+    const holdingLate: Completions = {
+      ...realTime,
+      complete: (label, work) =>
+        label.startsWith('late')
+          ? new Promise((resolve) => held.push(() => resolve(work())))
+          : realTime.complete(label, work),
+    };
+    const log = memoryLog(holdingLate, {
+      faults: { append: inTurn<AppendFate>(['late-unanswered'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    await expect(writer.append(request('late'))).rejects.toMatchObject({ disposition: 'unknown' });
+    await writer.append(request('early'));
+    expect(standing(log)).toEqual(['early']);
+    for (const release of held) release();
+    expect(standing(log)).toEqual(['early', 'late']);
+  });
+
+  test('an append that was in flight when its writer closed is unknown', async () => {
+    const log = memoryLog(realTime);
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    const inFlight = writer.append(request('in flight'));
+    await writer.close();
+    await expect(inFlight).rejects.toMatchObject({ disposition: 'unknown' });
+    expect(standing(log)).toEqual(['in flight']);
+  });
+
+  test('a reader whose fetch fails is dead, another one reads on', async () => {
+    const log = memoryLog(realTime, { faults: { fetch: inTurn<FetchFate>(['failed'], 'answered') } });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    await (await view.openWriter()).append(request('a'));
+    const fetch = { positions: [{ partition: 0, offset: offset(0n) }], waitMsMax: 0, bytesMax: 1_000 };
+    const reader = await view.openReader('t');
+    await expect(reader.fetch(fetch)).rejects.toMatchObject({
+      disposition: 'retryable',
+      code: 'log-unreachable',
+    });
+    await expect(reader.fetch(fetch)).rejects.toMatchObject({ code: 'log-closed' });
+    const [answer] = await (await view.openReader('t')).fetch(fetch);
+    expect(answer!.records.map(({ valueText }) => valueText)).toEqual(['a']);
+  });
+
+  test('gaps behind appends are left as the fault says', async () => {
+    const log = memoryLog(realTime, { faults: { gapAfterAppend: inTurn([3, 0], 0) } });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    for (const value of ['a', 'b', 'c']) await writer.append(request(value));
+    expect(log.records('t', 0).map((record) => record.offset)).toEqual([0n, 4n, 5n]);
+  });
+
+  test('records are stamped with the time of the world', async () => {
+    const log = memoryLog({ ...realTime, nowMs: () => 1_234 });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    expect(await (await view.openWriter()).append(request('a'))).toEqual({
+      baseOffset: 0n,
+      appendTimeMs: 1_234,
+    });
+    expect(log.records('t', 0)[0]!.appendTimeMs).toBe(1_234);
+  });
+});

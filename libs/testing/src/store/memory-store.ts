@@ -1,0 +1,438 @@
+/**
+ * In-memory twin of a region's database, shared by the stores of all instances of the region.
+ *
+ * It keeps the promises of `engine/ports/store` and adds what a simulation needs: a world that picks when each call
+ * takes effect, faults around that moment, the loss of all connections, and going back to an earlier state. Everything
+ * it keeps is immutable once written, so a snapshot copies maps, not values. Leases expire by the world's clock.
+ */
+import { PortError } from '@lockstep/engine';
+import type {
+  ApplyStore,
+  CommitRequest,
+  CommitResult,
+  Lease,
+  LeaseRequest,
+  ProjectedTable,
+  QueryStore,
+  StoredRow,
+} from '@lockstep/engine';
+import { leaseNumber, NO_EPOCH, NO_OFFSET, NO_SEQUENCE, ZERO_HASH } from '@lockstep/protocol';
+import type {
+  ColumnContent,
+  ConfigurationContent,
+  ConfigurationHash,
+  Cursor,
+  KeyHash,
+  LeaseNumber,
+  Outcome,
+  PublisherId,
+  ReadAnswers,
+  ReadRow,
+  Reads,
+  Session,
+  ShardName,
+  ShardState,
+  StoreIncarnation,
+} from '@lockstep/protocol';
+import type { Completions } from '../world/completions.js';
+import { applyRowOperation } from './memory-row.js';
+import type { MemoryRow } from './memory-row.js';
+
+export interface MemoryStoreOptions {
+  readonly storeIncarnation: StoreIncarnation;
+  /** Asked at the moment a call takes effect; null lets it pass. */
+  readonly fault?: (call: StoreCall) => StoreFault | null;
+}
+
+export interface StoreCall {
+  readonly method: keyof ApplyStore | keyof QueryStore | 'open';
+  readonly shards: readonly ShardName[];
+}
+
+/**
+ * - `refused`: did not happen, and the database says so; the connection lives on.
+ * - `lost-before`, `lost-after`: the connection ends; the call did not happen, or it did and its answer is lost.
+ * - `lost-late`: the connection ends and the call takes effect later, behind the back of whoever reconnects.
+ *
+ * Who loses the answer to a read knows that nothing changed; who loses the answer to a write knows nothing.
+ */
+export type StoreFault = 'refused' | 'lost-before' | 'lost-after' | 'lost-late';
+
+export interface MemoryDatabase {
+  openApplyStore(): Promise<ApplyStore>;
+  openQueryStore(): Promise<QueryStore>;
+  /** Every open store loses its connection, as when the database restarts. */
+  disconnect(): void;
+  snapshot(): MemorySnapshot;
+  /** Puts the database back, incarnation included, as a restored disk does; every open store loses its connection. */
+  restore(snapshot: MemorySnapshot): void;
+  /** What a table holds, for checkers; null when there is no such table. */
+  rows(table: string): ReadonlyMap<string, MemoryRow> | null;
+}
+
+declare const opaque: unique symbol;
+export interface MemorySnapshot {
+  readonly [opaque]: never;
+}
+
+interface MemoryLease {
+  readonly number: LeaseNumber;
+  readonly holder: string | null;
+  readonly expiresAtMs: number;
+}
+
+interface MemoryTable {
+  readonly columns: readonly ColumnContent[];
+  readonly rows: Map<string, MemoryRow>;
+}
+
+interface State {
+  readonly storeIncarnation: StoreIncarnation;
+  readonly cursors: Map<ShardName, Cursor>;
+  readonly leases: Map<ShardName, MemoryLease>;
+  readonly sessions: Map<ShardName, Map<PublisherId, Session>>;
+  readonly outcomes: Map<ShardName, Map<KeyHash, Outcome>>;
+  readonly tables: Map<string, MemoryTable>;
+  readonly configurations: Map<ConfigurationHash, ConfigurationContent>;
+}
+
+/** As the adapter: what one `clean` deletes of each kind at most. */
+const CLEAN_ROWS_MAX = 1_000;
+
+export function memoryStore(completions: Completions, options: MemoryStoreOptions): MemoryDatabase {
+  let state: State = {
+    storeIncarnation: options.storeIncarnation,
+    cursors: new Map(),
+    leases: new Map(),
+    sessions: new Map(),
+    outcomes: new Map(),
+    tables: new Map(),
+    configurations: new Map(),
+  };
+  /** Connections opened before the last disconnect are dead. */
+  let life = 0;
+
+  /** One connection: runs calls at the moments that the world picks, with the faults that it picks. */
+  const connect = () => {
+    const connectedIn = life;
+    let dead = false;
+    return {
+      run: <T>(call: StoreCall, kind: 'read' | 'write', work: (state: State) => T): Promise<T> => {
+        const label = `store ${call.method} ${call.shards.join(' ')}`.trimEnd();
+        return completions.complete(label, () => {
+          if (dead || connectedIn !== life) throw disconnected();
+          const fault = options.fault?.(call) ?? null;
+          if (fault === null) return work(state);
+          if (fault === 'refused')
+            throw new PortError('store-conflict', 'retryable', 'The simulated database refused.');
+          dead = true;
+          if (kind === 'read') throw disconnected();
+          if (fault === 'lost-after') work(state);
+          if (fault === 'lost-late') {
+            // Nobody waits for it; what it throws (a lost compare-and-set, refused data) reaches nobody either.
+            void completions.complete(`${label} (late)`, () => work(state)).catch(() => undefined);
+          }
+          throw new PortError(
+            'store-answer-lost',
+            'unknown',
+            'The simulated connection ended before the answer.',
+          );
+        });
+      },
+      close: (): Promise<void> => {
+        dead = true;
+        return Promise.resolve();
+      },
+    };
+  };
+  type Connection = ReturnType<typeof connect>;
+
+  /** A database that cannot be reached does not answer a new connection either. */
+  const open = <Store>(storeOf: (connection: Connection) => Store): Promise<Store> =>
+    completions.complete('store open', () => {
+      if ((options.fault?.({ method: 'open', shards: [] }) ?? null) !== null) throw disconnected();
+      return storeOf(connect());
+    });
+
+  const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
+    ensureShards: (shards) =>
+      run({ method: 'ensureShards', shards }, 'write', (now) => ensureShards(now, shards)),
+    claim: (request) =>
+      run({ method: 'claim', shards: request.shards }, 'write', (now) =>
+        claim(now, request, completions.nowMs()),
+      ),
+    renew: (request) =>
+      run({ method: 'renew', shards: shardsOf(request.held) }, 'write', (now) =>
+        renew(now, request, completions.nowMs()),
+      ),
+    release: (held) =>
+      run({ method: 'release', shards: shardsOf(held) }, 'write', (now) => release(now, held)),
+    load: (shards) => run({ method: 'load', shards }, 'read', (now) => load(now, shards)),
+    read: (table, reads, withColumns) =>
+      run({ method: 'read', shards: [...reads.keys()] }, 'read', (now) =>
+        read(now, table, reads, withColumns),
+      ),
+    commit: (request) =>
+      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => commit(now, request)),
+    clean: (request) =>
+      run({ method: 'clean', shards: request.shards }, 'write', (now) => clean(now, request)),
+    close,
+  });
+
+  const queryStoreOf = ({ run, close }: Connection): QueryStore => ({
+    storeIncarnation: state.storeIncarnation,
+    outcomes: (shards, key) =>
+      run({ method: 'outcomes', shards }, 'read', (now) =>
+        shards.flatMap((shard) => {
+          const outcome = now.outcomes.get(shard)?.get(key);
+          return outcome === undefined ? [] : [{ shard, outcome }];
+        }),
+      ),
+    row: (table, shard, key) =>
+      run({ method: 'row', shards: [shard] }, 'read', (now) => storedRow(now, table, shard, key)),
+    cursors: (shards) =>
+      run({ method: 'cursors', shards }, 'read', (now) =>
+        shards.flatMap((shard) => now.cursors.get(shard) ?? []),
+      ),
+    configurations: () =>
+      run({ method: 'configurations', shards: [] }, 'read', (now) =>
+        [...now.configurations].map(([hash, content]) => ({ hash, content })),
+      ),
+    keepConfiguration: (hash, content) =>
+      run({ method: 'keepConfiguration', shards: [] }, 'write', (now) => {
+        if (!now.configurations.has(hash))
+          now.configurations.set(hash, JSON.parse(JSON.stringify(content)) as ConfigurationContent);
+      }),
+    ensureTable: (table) =>
+      run({ method: 'ensureTable', shards: [] }, 'write', (now) => ensureTable(now, table)),
+    check: () => run({ method: 'check', shards: [] }, 'read', () => undefined),
+    close,
+  });
+
+  return {
+    openApplyStore: () => open(applyStoreOf),
+    // As a pool does, a query store takes a fresh connection for each call.
+    openQueryStore: () =>
+      open(() => queryStoreOf({ run: (...call) => connect().run(...call), close: () => Promise.resolve() })),
+    disconnect: () => {
+      life += 1;
+    },
+    snapshot: () => copyOf(state) as unknown as MemorySnapshot,
+    restore: (snapshot) => {
+      life += 1;
+      state = copyOf(snapshot as unknown as State);
+    },
+    rows: (table) => state.tables.get(table)?.rows ?? null,
+  };
+}
+
+const shardsOf = (items: readonly { readonly shard: ShardName }[]): readonly ShardName[] =>
+  items.map(({ shard }) => shard);
+
+function copyOf(state: State): State {
+  const copyEach = <K, V, W>(map: ReadonlyMap<K, V>, copy: (value: V) => W): Map<K, W> =>
+    new Map(Array.from(map, ([key, value]) => [key, copy(value)]));
+  return {
+    storeIncarnation: state.storeIncarnation,
+    cursors: new Map(state.cursors),
+    leases: new Map(state.leases),
+    sessions: copyEach(state.sessions, (sessions) => new Map(sessions)),
+    outcomes: copyEach(state.outcomes, (outcomes) => new Map(outcomes)),
+    tables: copyEach(state.tables, ({ columns, rows }) => ({ columns, rows: new Map(rows) })),
+    configurations: new Map(state.configurations),
+  };
+}
+
+function ensureShards(state: State, shards: readonly ShardName[]): void {
+  for (const shard of shards) {
+    if (state.cursors.has(shard)) continue;
+    state.cursors.set(shard, freshCursor(shard));
+    state.leases.set(shard, { number: leaseNumber(0n), holder: null, expiresAtMs: 0 });
+    state.sessions.set(shard, new Map());
+    state.outcomes.set(shard, new Map());
+  }
+}
+
+const freshCursor = (shard: ShardName): Cursor => ({
+  shard,
+  logIncarnation: null,
+  offset: NO_OFFSET,
+  sequence: NO_SEQUENCE,
+  epoch: NO_EPOCH,
+  home: null,
+  term: 0n,
+  decision: 0n,
+  logTimeMs: 0,
+  inputHash: ZERO_HASH,
+  effectsHash: ZERO_HASH,
+  configuration: null,
+  recordDigest: ZERO_HASH,
+  mark: null,
+});
+
+function claim(state: State, { holder, shards, leaseMs }: LeaseRequest, nowMs: number): readonly Lease[] {
+  const taken: Lease[] = [];
+  for (const shard of new Set(shards)) {
+    const lease = state.leases.get(shard);
+    if (lease === undefined || (lease.holder !== null && lease.expiresAtMs > nowMs)) continue;
+    const number = leaseNumber(lease.number + 1n);
+    state.leases.set(shard, { number, holder, expiresAtMs: nowMs + leaseMs });
+    taken.push({ shard, number });
+  }
+  return taken;
+}
+
+function renew(
+  state: State,
+  { holder, held, leaseMs }: LeaseRequest & { readonly held: readonly Lease[] },
+  nowMs: number,
+): readonly Lease[] {
+  return held.filter(({ shard, number }) => {
+    const lease = state.leases.get(shard);
+    if (lease?.number !== number || lease.holder !== holder) return false;
+    state.leases.set(shard, { number, holder, expiresAtMs: nowMs + leaseMs });
+    return true;
+  });
+}
+
+function release(state: State, held: readonly Lease[]): void {
+  for (const { shard, number } of held) {
+    if (state.leases.get(shard)?.number === number)
+      state.leases.set(shard, { number, holder: null, expiresAtMs: 0 });
+  }
+}
+
+function load(state: State, shards: readonly ShardName[]): readonly ShardState[] {
+  return [...new Set(shards)].flatMap((shard) => {
+    const cursor = state.cursors.get(shard);
+    return cursor === undefined ? [] : [{ cursor, sessions: new Map(state.sessions.get(shard)) }];
+  });
+}
+
+function read(
+  state: State,
+  table: ProjectedTable,
+  reads: ReadonlyMap<ShardName, Reads>,
+  withColumns: boolean,
+): ReadonlyMap<ShardName, ReadAnswers> {
+  const answers = new Map<ShardName, ReadAnswers>();
+  for (const [shard, asked] of reads) {
+    const outcomes = new Map<KeyHash, Outcome>();
+    for (const key of asked.outcomes) {
+      const outcome = state.outcomes.get(shard)?.get(key);
+      if (outcome !== undefined) outcomes.set(key, outcome);
+    }
+    const rows = new Map<string, ReadRow>();
+    for (const key of asked.rows) {
+      const row = tableOf(state, table).rows.get(key);
+      if (row !== undefined)
+        rows.set(key, { version: row.version, columns: withColumns ? row.columns : null });
+    }
+    answers.set(shard, { outcomes, rows });
+  }
+  return answers;
+}
+
+function commit(state: State, { shards, table, rows }: CommitRequest): CommitResult {
+  const owned = shards.every(({ shard, lease, expectedOffset, expectedSequence }) => {
+    const cursor = state.cursors.get(shard);
+    return (
+      cursor !== undefined &&
+      state.leases.get(shard)?.number === lease &&
+      cursor.offset === expectedOffset &&
+      cursor.sequence === expectedSequence
+    );
+  });
+  if (!owned || new Set(shardsOf(shards)).size !== shards.length) return { kind: 'lost' };
+
+  // All that can be refused comes before the first write.
+  const stored = rows.length === 0 ? new Map<string, MemoryRow>() : tableOf(state, table).rows;
+  const changes = rows.map(
+    (row) => [row.key, applyRowOperation(table, stored.get(row.key) ?? null, row)] as const,
+  );
+  for (const [key, row] of changes) {
+    if (row === null) stored.delete(key);
+    else stored.set(key, row);
+  }
+  for (const { shard, cursor, sessions, outcomes } of shards) {
+    state.cursors.set(shard, cursor);
+    for (const session of sessions) state.sessions.get(shard)!.set(session.publisher, session);
+    for (const outcome of outcomes) state.outcomes.get(shard)!.set(outcome.key, outcome);
+  }
+  return { kind: 'committed' };
+}
+
+function clean(state: State, request: Parameters<ApplyStore['clean']>[0]): number {
+  let outcomesLeft = CLEAN_ROWS_MAX;
+  let sessionsLeft = CLEAN_ROWS_MAX;
+  for (const shard of request.shards) {
+    const logTimeMs = state.cursors.get(shard)?.logTimeMs ?? 0;
+    const outcomes = state.outcomes.get(shard) ?? new Map<KeyHash, Outcome>();
+    const sessions = state.sessions.get(shard) ?? new Map<PublisherId, Session>();
+    outcomesLeft -= deleteOlder(outcomes, logTimeMs - request.outcomesMs, outcomesLeft);
+    sessionsLeft -= deleteOlder(sessions, logTimeMs - request.sessionsMs, sessionsLeft);
+  }
+  return 2 * CLEAN_ROWS_MAX - outcomesLeft - sessionsLeft;
+}
+
+function deleteOlder<K>(
+  items: Map<K, { readonly logTimeMs: number }>,
+  beforeMs: number,
+  countMax: number,
+): number {
+  let deleted = 0;
+  for (const [key, { logTimeMs }] of items) {
+    if (deleted === countMax) break;
+    if (logTimeMs >= beforeMs) continue;
+    items.delete(key);
+    deleted += 1;
+  }
+  return deleted;
+}
+
+function storedRow(state: State, table: ProjectedTable, shard: ShardName, key: string): StoredRow {
+  const cursor = state.cursors.get(shard);
+  if (cursor === undefined)
+    throw new PortError('shard-unknown', 'retryable', `No replicator has taken ${shard} up yet.`);
+  return { cursor, row: tableOf(state, table).rows.get(key) ?? null };
+}
+
+function ensureTable(state: State, { table, columns }: ProjectedTable): readonly string[] {
+  const present = state.tables.get(table);
+  if (present === undefined) {
+    state.tables.set(table, { columns, rows: new Map() });
+    return [];
+  }
+  const differences: string[] = [];
+  for (const column of columns) {
+    const found = present.columns.find(({ name }) => name === column.name);
+    if (found === undefined)
+      differences.push(`Table "${table}" lacks column "${column.name}" of type ${column.type}.`);
+    else if (found.type !== column.type) {
+      differences.push(
+        `Column "${column.name}" of table "${table}" has type ${found.type} instead of ${column.type}.`,
+      );
+    }
+  }
+  for (const { name } of present.columns) {
+    if (columns.some((column) => column.name === name)) continue;
+    differences.push(`Table "${table}" has a column "${name}" that the projection does not name.`);
+  }
+  return differences;
+}
+
+function tableOf(state: State, { table }: ProjectedTable): MemoryTable {
+  const found = state.tables.get(table);
+  if (found === undefined) {
+    throw new PortError('store-not-migrated', 'fatal', `The simulated database has no table "${table}".`);
+  }
+  return found;
+}
+
+function disconnected(): PortError {
+  return new PortError(
+    'store-disconnected',
+    'retryable',
+    'There is no connection to the simulated database.',
+  );
+}
