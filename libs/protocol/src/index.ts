@@ -1,25 +1,98 @@
 /** The door of @lockstep/protocol: pure decisions, no package, no Node API. */
-export * from './identity/identity.js';
-export * from './entry/digest.js';
-export * from './entry/record.js';
+export {
+  CONTROL_TOPIC,
+  entryNumber,
+  epoch,
+  isConfigurationHash,
+  isDatasetName,
+  isGroupName,
+  isId128,
+  isRegionName,
+  leaseNumber,
+  NO_EPOCH,
+  NO_OFFSET,
+  NO_SEQUENCE,
+  offset,
+  parseShardName,
+  sequence,
+  shardName,
+  topicOf,
+  WATERMARK_TOPIC,
+} from './identity/identity.js';
+export type {
+  ConfigurationHash,
+  DatasetName,
+  EntryNumber,
+  Epoch,
+  Fingerprint,
+  GroupName,
+  KeyHash,
+  LeaseNumber,
+  LogIncarnation,
+  Offset,
+  PublisherId,
+  RegionName,
+  Sequence,
+  ShardName,
+  StoreIncarnation,
+} from './identity/identity.js';
+export {
+  Absorber,
+  chainDigest,
+  hashFromHex,
+  hashToHex,
+  recordDigest,
+  sameHash,
+  ZERO_HASH,
+} from './entry/digest.js';
+export type { DigestedParts, Hash128 } from './entry/digest.js';
+export { RECORD_HEADER, TRACE_HEADER } from './entry/record.js';
+export type { LogRecord, OutgoingRecord } from './entry/record.js';
 export { canonicalJson } from './entry/canonical-json.js';
 export { JSON_DEPTH_MAX, parseJson } from './entry/json.js';
 export type { ParsedJson } from './entry/json.js';
 export { utf8, utf8Length } from './entry/utf8.js';
-export * from './entry/header.js';
+export { decodeHeader, encodeHeader, KINDS, NO_CONFIGURATION_PREFIX, NO_PUBLISHER } from './entry/header.js';
+export type { EntryHeader, EntryKind } from './entry/header.js';
 export { controlText, decodeControl, decodeEvents, eventsText, toEvent } from './entry/body.js';
 export type { ControlBody, ControlKind, EntryEvent } from './entry/body.js';
-export * from './routing/key.js';
-export * from './configuration/content.js';
-export * from './configuration/reducer.js';
+export { KEY_ID_BYTES_MAX, murmur2, parseKey, routeKey } from './routing/key.js';
+export type { ParsedKey, Route } from './routing/key.js';
+export { DEFAULT_LIMITS, DEFAULT_RETENTION } from './configuration/content.js';
+export type {
+  ColumnContent,
+  ColumnType,
+  ColumnValue,
+  ConfigurationContent,
+  DatasetClass,
+  EventContent,
+  GroupContent,
+  ProjectionContent,
+  RowRule,
+  Schema,
+} from './configuration/content.js';
+export type { AggregateState, ReducedEvent, Reducer, Refusal } from './configuration/reducer.js';
 export { compileConfiguration } from './configuration/fold-configuration.js';
 export type { FoldConfiguration } from './configuration/fold-configuration.js';
 export { compileSchema } from './configuration/schema.js';
 export type { Check } from './configuration/schema.js';
-export * from './fold/row-operation.js';
-export * from './fold/verdict.js';
-export * from './fold/state.js';
-export * from './position/watermark.js';
+export { coalesce, combine } from './fold/row-operation.js';
+export type { ColumnOperation, RowOperation } from './fold/row-operation.js';
+export { binds, judgesAttempt, VERDICTS } from './fold/verdict.js';
+export type { BindingVerdict, Verdict } from './fold/verdict.js';
+export { MARK_INTERVAL } from './fold/state.js';
+export type {
+  Cursor,
+  Mark,
+  Outcome,
+  ReadAnswers,
+  ReadRow,
+  Reads,
+  Session,
+  ShardState,
+} from './fold/state.js';
+export { HALT_CODES } from './position/watermark.js';
+export type { Halt, HaltCode, Watermark } from './position/watermark.js';
 export { decodeEntry, endsBatch } from './fold/decoded-entry.js';
 export type { DecodedEntry } from './fold/decoded-entry.js';
 export { plan } from './fold/plan.js';
@@ -27,12 +100,22 @@ export { CLOCK_TOLERANCE_MS, fold, ShardFold } from './fold/fold.js';
 export type { Configurations, FoldedBatch, FoldedEntry, FoldStep, SignatureState } from './fold/fold.js';
 export { parseRule, voters } from './quorum/rule.js';
 export type { ParsedRule, Rule } from './quorum/rule.js';
-export { differingRegions, EMPTY_LEDGER, holders, reachedSequence, recordWatermark } from './quorum/ledger.js';
+export {
+  differingRegions,
+  EMPTY_LEDGER,
+  holders,
+  reachedSequence,
+  recordWatermark,
+} from './quorum/ledger.js';
 export type { ShardLedger } from './quorum/ledger.js';
-export * from './position/token.js';
-export * from './receipt/stage.js';
-export * from './receipt/receipt.js';
-export * from './receipt/problem.js';
+export { decodeToken, encodeToken, TOKEN_SHARDS_MAX } from './position/token.js';
+export type { Position, Token } from './position/token.js';
+export { defaultStage, isStage, STAGES } from './receipt/stage.js';
+export type { Stage } from './receipt/stage.js';
+export { highestStage, time, toReceipt } from './receipt/receipt.js';
+export type { Receipt, StageTimes, ToldVerdictCode, WriteFacts } from './receipt/receipt.js';
+export { problem, PROBLEMS } from './receipt/problem.js';
+export type { Problem, ProblemCode } from './receipt/problem.js';
 export {
   BATCH_ENTRIES_MAX,
   checkSchemas,

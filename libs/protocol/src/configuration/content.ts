@@ -100,7 +100,8 @@ export type ProjectionContent =
 /**
  * What one event type does to its row. A value `$.name` is the property of the event's data; anything else is a
  * literal. A column is either set, or one of added to, raised and lowered, in the whole projection, never two of
- * these, so that operations on one row always combine to one operation.
+ * these, so that operations on one row always combine to one operation. `add` needs a numeric column, `max` and `min`
+ * one of bigint, double precision or timestamptz.
  */
 export type RowRule =
   | { readonly delete: true }

@@ -28,7 +28,8 @@ export function compileConfiguration(
   reduce: Reducer | null,
 ): FoldConfiguration {
   const checks = new Map<string, Check>();
-  for (const event of content.events) checks.set(`${event.type}@${event.version}`, compileSchema(event.schema));
+  for (const event of content.events)
+    checks.set(`${event.type}@${event.version}`, compileSchema(event.schema));
   return {
     hash,
     content,
@@ -41,7 +42,10 @@ export function compileConfiguration(
   };
 }
 
-function compileProjector(content: ConfigurationContent, reduce: Reducer | null): FoldConfiguration['projector'] {
+function compileProjector(
+  content: ConfigurationContent,
+  reduce: Reducer | null,
+): FoldConfiguration['projector'] {
   const { projection } = content;
   switch (projection.kind) {
     case 'rows':

@@ -154,6 +154,11 @@ describe('aggregates', () => {
     expect(answer(result)).toBeNull();
   });
 
+  test('a refusal is one even where a column bears its name', () => {
+    const project = compileAggregate([{ name: 'refuse', type: 'text' }], () => ({ refuse: 'no' }));
+    expect(project(null, event('t', {}))).toBeNull();
+  });
+
   test('a reducer that throws refuses', () => {
     const reduce: Reducer = () => {
       throw new Error('a defect');

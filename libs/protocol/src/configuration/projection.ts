@@ -6,7 +6,7 @@
  */
 import type { EntryEvent } from '../entry/body.js';
 import type { ColumnOperation } from '../fold/row-operation.js';
-import type { ColumnContent, ColumnValue, ProjectionContent, RowRule } from './content.js';
+import type { ColumnContent, ColumnType, ColumnValue, ProjectionContent, RowRule } from './content.js';
 import type { AggregateState, Reducer } from './reducer.js';
 
 export type ColumnEffect =
@@ -22,17 +22,28 @@ export type AggregateProjector = (state: AggregateState | null, event: EntryEven
 type Data = { readonly [name: string]: unknown };
 
 export function compileRows(projection: Extract<ProjectionContent, { kind: 'rows' }>): RowsProjector {
-  const rules = new Map(Object.entries(projection.reducer).map(([type, rule]) => [type, compileRule(rule)]));
+  const types = new Map(projection.columns.map(({ name, type }) => [name, type]));
+  const rules = new Map(
+    Object.entries(projection.reducer).map(([type, rule]) => [type, compileRule(rule, types)]),
+  );
   const nothing: ColumnEffect = { kind: 'put', columns: new Map() };
   return (event) => rules.get(event.type)?.(event.data as Data) ?? nothing;
 }
 
-function compileRule(rule: RowRule): (data: Data) => ColumnEffect {
+function compileRule(rule: RowRule, types: ReadonlyMap<string, ColumnType>): (data: Data) => ColumnEffect {
   if ('delete' in rule) return () => ({ kind: 'delete' });
   const steps: { column: string; operation: (data: Data) => ColumnOperation | null }[] = [];
   for (const [column, source] of Object.entries(rule.set ?? {})) {
     const read = reading(source);
-    steps.push({ column, operation: (data) => ({ kind: 'set', value: read(data) }) });
+    const numeric = types.get(column) === 'numeric';
+    steps.push({
+      column,
+      operation: (data) => {
+        const value = read(data);
+        // A numeric column's values are text, because they may outgrow a double.
+        return { kind: 'set', value: numeric && typeof value === 'number' ? String(value) : value };
+      },
+    });
   }
   for (const [column, source] of Object.entries(rule.add ?? {})) {
     const read = reading(source);

@@ -29,15 +29,19 @@ export function compileSchema(schema: Schema): Check {
 }
 
 function compileObject(schema: Extract<Schema, { type: 'object' }>): Check {
-  const checks = new Map(Object.entries(schema.properties).map(([name, part]) => [name, compileSchema(part)]));
+  const checks = new Map(
+    Object.entries(schema.properties).map(([name, part]) => [name, compileSchema(part)]),
+  );
   const required = [...schema.required];
   return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${path} must be an object`;
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return `${path} must be an object`;
     const record = value as { readonly [name: string]: unknown };
     for (const name of required) if (!Object.hasOwn(record, name)) return `${path}.${name} is missing`;
     for (const name of Object.keys(record)) {
       const check = checks.get(name);
-      if (check === undefined) return `${path} has a property "${name.slice(0, 64)}" that its schema does not know`;
+      if (check === undefined)
+        return `${path} has a property "${name.slice(0, 64)}" that its schema does not know`;
       const failure = check(record[name], `${path}.${name}`);
       if (failure !== null) return failure;
     }
@@ -69,7 +73,12 @@ function codePoints(text: string): number {
   return text.length - pairs;
 }
 
-function bounds(value: number, path: string, minimum: number | undefined, maximum: number | undefined): string | null {
+function bounds(
+  value: number,
+  path: string,
+  minimum: number | undefined,
+  maximum: number | undefined,
+): string | null {
   if (minimum !== undefined && value < minimum) return `${path} must be at least ${minimum}`;
   if (maximum !== undefined && value > maximum) return `${path} must be at most ${maximum}`;
   return null;
@@ -80,7 +89,8 @@ const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const checkTimestamp: Check = (value, path) => {
   const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
-  if (match === null) return `${path} must be a time such as 2026-11-21T08:56:38.250Z (UTC, at most microseconds)`;
+  if (match === null)
+    return `${path} must be a time such as 2026-11-21T08:56:38.250Z (UTC, at most microseconds)`;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,
     number,

@@ -67,7 +67,8 @@ export function toEvent(item: unknown): EntryEvent | null {
   if (typeof v !== 'number' || !Number.isSafeInteger(v) || v < 1) return null;
   if (!isRecord(data)) return null;
   if (expectedVersion === undefined) return { key, type, v, data, expectedVersion: null };
-  if (typeof expectedVersion !== 'number' || !Number.isSafeInteger(expectedVersion) || expectedVersion < 0) return null;
+  if (typeof expectedVersion !== 'number' || !Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+    return null;
   return { key, type, v, data, expectedVersion: sequence(BigInt(expectedVersion)) };
 }
 
@@ -144,7 +145,8 @@ export function decodeControl(kind: ControlKind, text: string): ControlBody | nu
     }
     case 'configuration': {
       const { expected, configuration } = parsed;
-      if (!hasOnly(parsed, 2) || !isConfigurationHash(expected) || !isConfigurationHash(configuration)) return null;
+      if (!hasOnly(parsed, 2) || !isConfigurationHash(expected) || !isConfigurationHash(configuration))
+        return null;
       return { kind, expected, configuration };
     }
     case 'probe':

@@ -113,7 +113,8 @@ export function decodeHeader(bytes: Uint8Array): EntryHeader | null {
   if (kind === undefined || flags > (FLAG_KEY | FLAG_SIGNATURE)) return null;
   const withKey = (flags & FLAG_KEY) !== 0;
   const withSignature = (flags & FLAG_SIGNATURE) !== 0;
-  if (bytes.length !== FIXED_BYTES + regionLength + (withKey ? 32 : 0) + (withSignature ? 64 : 0)) return null;
+  if (bytes.length !== FIXED_BYTES + regionLength + (withKey ? 32 : 0) + (withSignature ? 64 : 0))
+    return null;
   let region = '';
   for (let i = 0; i < regionLength; i += 1) region += String.fromCharCode(bytes[69 + i]!);
   if (!isRegionName(region)) return null;
@@ -129,7 +130,10 @@ export function decodeHeader(bytes: Uint8Array): EntryHeader | null {
   let at = FIXED_BYTES + regionLength;
   let idempotency: EntryHeader['idempotency'] = null;
   if (withKey) {
-    idempotency = { key: readHex(bytes, at, 16) as KeyHash, fingerprint: readHex(bytes, at + 16, 16) as Fingerprint };
+    idempotency = {
+      key: readHex(bytes, at, 16) as KeyHash,
+      fingerprint: readHex(bytes, at + 16, 16) as Fingerprint,
+    };
     at += 32;
   }
   return {

@@ -45,7 +45,8 @@ const money = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } 
 
 /** Balances that may not fall below zero; `opened` once. */
 const reduceAccount: Reducer = (state, event) => {
-  if (event.type === 'opened') return state === null ? { owner: event.data['owner'] as string, balance: 0 } : { refuse: 'open' };
+  if (event.type === 'opened')
+    return state === null ? { owner: event.data['owner'] as string, balance: 0 } : { refuse: 'open' };
   if (state === null) return { refuse: 'missing' };
   const sign = event.type === 'credited' ? 1 : -1;
   const balance = Number(state['balance']) + sign * Number(event.data['amount']);
@@ -87,10 +88,21 @@ export function content(changes: Partial<ConfigurationContent> = {}): Configurat
       ...['credited', 'debited'].map((type) => ({
         type,
         version: 1,
-        schema: { type: 'object', required: ['amount'], properties: { amount: money }, additionalProperties: false } as const,
+        schema: {
+          type: 'object',
+          required: ['amount'],
+          properties: { amount: money },
+          additionalProperties: false,
+        } as const,
       })),
     ],
-    projection: { kind: 'aggregate', version: 1, table: 'accounts', columns: ACCOUNT_COLUMNS, reducer: 'test' },
+    projection: {
+      kind: 'aggregate',
+      version: 1,
+      table: 'accounts',
+      columns: ACCOUNT_COLUMNS,
+      reducer: 'test',
+    },
     ...changes,
   };
 }
@@ -119,7 +131,9 @@ export function configured(digit: string, changes: Partial<ConfigurationContent>
 
 export const AGGREGATE = configured('1');
 /** The same with a lower bound on names; what a catalogue change activates. */
-export const STRICTER = configured('2', { limits: { entryBytesMax: 4_096, eventsPerEntryMax: 1, notAfterAheadMsMax: HOUR_MS } });
+export const STRICTER = configured('2', {
+  limits: { entryBytesMax: 4_096, eventsPerEntryMax: 1, notAfterAheadMsMax: HOUR_MS },
+});
 export const ROWS = configured('3', { projection: ROWS_PROJECTION });
 export const SEVERAL_WRITERS = configured('4', { writers: 'any' });
 
@@ -134,6 +148,8 @@ export const EMPTY_STATE: ShardState = {
     term: 0n,
     decision: 0n,
     logTimeMs: 0,
+    sessionsSinceMs: 0,
+    outcomesSinceMs: 0,
     inputHash: ZERO_HASH,
     effectsHash: ZERO_HASH,
     configuration: null,
@@ -153,7 +169,8 @@ export function event(type: string, data: object, changes: Partial<EntryEvent> =
   return { key: 'eu:ada', type, v: 1, data, expectedVersion: null, ...changes };
 }
 export const opened = (key = 'eu:ada'): EntryEvent => event('opened', { owner: 'Ada' }, { key });
-export const credited = (amount: number, key = 'eu:ada'): EntryEvent => event('credited', { amount }, { key });
+export const credited = (amount: number, key = 'eu:ada'): EntryEvent =>
+  event('credited', { amount }, { key });
 export const debited = (amount: number, key = 'eu:ada'): EntryEvent => event('debited', { amount }, { key });
 
 /** A log under construction: each call appends a record, a second after the one before. */
@@ -164,7 +181,11 @@ export class LogBuilder {
 
   data(
     events: readonly EntryEvent[],
-    changes: Partial<EntryHeader> & { readonly idempotencyKey?: string; readonly at?: number; readonly text?: string | null } = {},
+    changes: Partial<EntryHeader> & {
+      readonly idempotencyKey?: string;
+      readonly at?: number;
+      readonly text?: string | null;
+    } = {},
   ): this {
     const publisher = changes.publisher ?? session('b');
     const number = changes.number ?? entryNumber((this.numbers.get(publisher) ?? 0n) + 1n);
@@ -172,8 +193,14 @@ export class LogBuilder {
     const text = changes.text === undefined ? eventsText(events) : changes.text;
     const { idempotencyKey } = changes;
     const idempotency =
-      idempotencyKey === undefined ? null : { key: keyOf(idempotencyKey), fingerprint: fingerprintOf(eventsText(events)) };
-    return this.record(text, header({ publisher, number, idempotency, ...this.clocks(), ...changes }), changes.at);
+      idempotencyKey === undefined
+        ? null
+        : { key: keyOf(idempotencyKey), fingerprint: fingerprintOf(eventsText(events)) };
+    return this.record(
+      text,
+      header({ publisher, number, idempotency, ...this.clocks(), ...changes }),
+      changes.at,
+    );
   }
 
   control(body: ControlBody, changes: Partial<EntryHeader> & { readonly at?: number } = {}): this {
@@ -182,7 +209,12 @@ export class LogBuilder {
   }
 
   genesis(configuration: FoldConfiguration = AGGREGATE): this {
-    return this.control({ kind: 'genesis', logIncarnation: LOG_INCARNATION, home: EU, configuration: configuration.hash });
+    return this.control({
+      kind: 'genesis',
+      logIncarnation: LOG_INCARNATION,
+      home: EU,
+      configuration: configuration.hash,
+    });
   }
 
   fence(expected: bigint, home: RegionName, term = 1n, decision = expected): this {
@@ -321,7 +353,8 @@ export class FoldedRegion {
     }
     const before = operation.replaces ? {} : (this.rows.get(operation.key)?.columns ?? {});
     const columns = { ...before };
-    for (const [name, column] of operation.columns) columns[name] = applyColumn(columns[name] ?? null, column);
+    for (const [name, column] of operation.columns)
+      columns[name] = applyColumn(columns[name] ?? null, column);
     this.rows.set(operation.key, { version: operation.version, columns });
   }
 }

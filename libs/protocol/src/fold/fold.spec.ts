@@ -48,12 +48,17 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'another format version',
-    log: (log) => log.record('[]', header().map((byte, at) => (at === 1 ? 2 : byte))),
+    log: (log) =>
+      log.record(
+        '[]',
+        header().map((byte, at) => (at === 1 ? 2 : byte)),
+      ),
     verdicts: ['malformed'],
   },
   {
     title: 'a kind that this fold does not know yet',
-    log: (log) => log.record('{}', header({ kind: 'seal', publisher: '0'.repeat(32) as never, number: entryNumber(0n) })),
+    log: (log) =>
+      log.record('{}', header({ kind: 'seal', publisher: '0'.repeat(32) as never, number: entryNumber(0n) })),
     verdicts: ['malformed'],
   },
   {
@@ -69,14 +74,21 @@ const CASES: readonly Case[] = [
   {
     title: '10^5 levels of nesting',
     log: (log) =>
-      log.data([], { text: `[{"key":"eu:a","type":"opened","data":{"owner":${'['.repeat(1e5)}${']'.repeat(1e5)}}}]` }),
+      log.data([], {
+        text: `[{"key":"eu:a","type":"opened","data":{"owner":${'['.repeat(1e5)}${']'.repeat(1e5)}}}]`,
+      }),
     verdicts: ['malformed'],
   },
   // superseded
   {
     title: 'a second genesis',
     log: (log) =>
-      log.control({ kind: 'genesis', logIncarnation: LOG_INCARNATION, home: US, configuration: AGGREGATE.hash }),
+      log.control({
+        kind: 'genesis',
+        logIncarnation: LOG_INCARNATION,
+        home: US,
+        configuration: AGGREGATE.hash,
+      }),
     verdicts: ['superseded'],
   },
   {
@@ -106,7 +118,8 @@ const CASES: readonly Case[] = [
   // duplicate
   {
     title: 'a copy of an entry is a duplicate, even when the first copy was rejected',
-    log: (log) => log.data([debited(5)], { number: entryNumber(1n) }).data([opened()], { number: entryNumber(1n) }),
+    log: (log) =>
+      log.data([debited(5)], { number: entryNumber(1n) }).data([opened()], { number: entryNumber(1n) }),
     verdicts: ['guard', 'duplicate'],
   },
   {
@@ -132,7 +145,8 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'a new session that does not begin with 1',
-    log: (log) => log.data([opened()], { number: entryNumber(2n) }).data([opened()], { number: entryNumber(1n) }),
+    log: (log) =>
+      log.data([opened()], { number: entryNumber(2n) }).data([opened()], { number: entryNumber(1n) }),
     verdicts: ['hole', 'hole'],
   },
   // repeated, key-reused
@@ -157,7 +171,8 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'a key accepted before a fence and retried after it',
-    log: (log) => log.data([opened()], { idempotencyKey: 'k' }).fence(1n, US).data([opened()], { idempotencyKey: 'k' }),
+    log: (log) =>
+      log.data([opened()], { idempotencyKey: 'k' }).fence(1n, US).data([opened()], { idempotencyKey: 'k' }),
     verdicts: ['accepted', 'accepted', 'repeated'],
   },
   {
@@ -194,13 +209,21 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'an outcome is forgotten by age in log time',
-    log: (log) => log.data([opened()], { idempotencyKey: 'k' }).pass(DAY_MS + 2_000).data([opened()], { idempotencyKey: 'k' }),
+    log: (log) =>
+      log
+        .data([opened()], { idempotencyKey: 'k' })
+        .pass(DAY_MS + 2_000)
+        .data([opened()], { idempotencyKey: 'k' }),
     verdicts: ['accepted', 'guard'],
   },
   // fenced, not-owner
   {
     title: 'an entry of an epoch before the fence',
-    log: (log) => log.data([opened()]).fence(1n, US).data([credited(1)]),
+    log: (log) =>
+      log
+        .data([opened()])
+        .fence(1n, US)
+        .data([credited(1)]),
     verdicts: ['accepted', 'accepted', 'fenced'],
   },
   {
@@ -227,7 +250,9 @@ const CASES: readonly Case[] = [
   {
     title: 'an expired key stays expired',
     log: (log) =>
-      log.data([opened()], { idempotencyKey: 'k', notAfterMs: START_MS - 1 }).data([opened()], { idempotencyKey: 'k' }),
+      log
+        .data([opened()], { idempotencyKey: 'k', notAfterMs: START_MS - 1 })
+        .data([opened()], { idempotencyKey: 'k' }),
     verdicts: ['expired', 'repeated'],
   },
   {
@@ -237,8 +262,7 @@ const CASES: readonly Case[] = [
   },
   {
     title: 'a publisher clock a year ahead expires nobody: the append time holds log time back',
-    log: (log) =>
-      log.data([opened()], { publisherClockMs: START_MS + 365 * DAY_MS }).data([credited(1)]),
+    log: (log) => log.data([opened()], { publisherClockMs: START_MS + 365 * DAY_MS }).data([credited(1)]),
     verdicts: ['accepted', 'accepted'],
   },
   {
@@ -252,10 +276,15 @@ const CASES: readonly Case[] = [
   },
   // schema, policy
   { title: 'an unknown event type', log: (log) => log.data([event('renamed', {})]), verdicts: ['schema'] },
-  { title: 'an unknown version', log: (log) => log.data([event('opened', { owner: 'A' }, { v: 2 })]), verdicts: ['schema'] },
+  {
+    title: 'an unknown version',
+    log: (log) => log.data([event('opened', { owner: 'A' }, { v: 2 })]),
+    verdicts: ['schema'],
+  },
   {
     title: 'a property that the schema does not know, __proto__ included',
-    log: (log) => log.data([], { text: '[{"key":"eu:a","type":"opened","data":{"owner":"A","__proto__":{"x":1}}}]' }),
+    log: (log) =>
+      log.data([], { text: '[{"key":"eu:a","type":"opened","data":{"owner":"A","__proto__":{"x":1}}}]' }),
     verdicts: ['schema'],
   },
   {
@@ -274,7 +303,11 @@ const CASES: readonly Case[] = [
         .data([], { text: '[{"key":"eu:ada","type":"credited","data":{"amount":9007199254740993}}]' }),
     verdicts: ['schema', 'schema'],
   },
-  { title: 'a key that lives in another shard', log: (log) => log.data([opened('us:ada')]), verdicts: ['schema'] },
+  {
+    title: 'a key that lives in another shard',
+    log: (log) => log.data([opened('us:ada')]),
+    verdicts: ['schema'],
+  },
   { title: 'a key of no group', log: (log) => log.data([opened('xx:ada')]), verdicts: ['schema'] },
   // version-conflict
   {
@@ -297,10 +330,18 @@ const CASES: readonly Case[] = [
     verdicts: ['accepted'],
   },
   // guard
-  { title: 'opened twice', log: (log) => log.data([opened()]).data([opened()]), verdicts: ['accepted', 'guard'] },
+  {
+    title: 'opened twice',
+    log: (log) => log.data([opened()]).data([opened()]),
+    verdicts: ['accepted', 'guard'],
+  },
   {
     title: 'a balance below zero refuses the whole entry',
-    log: (log) => log.data([opened(), credited(5)]).data([debited(3), debited(3)]).data([debited(5)]),
+    log: (log) =>
+      log
+        .data([opened(), credited(5)])
+        .data([debited(3), debited(3)])
+        .data([debited(5)]),
     verdicts: ['accepted', 'guard', 'accepted'],
   },
   // accepted control entries
@@ -335,8 +376,18 @@ describe('the verdict table', () => {
   });
 
   test('before genesis everything that decodes is superseded', () => {
-    const entries = new LogBuilder().data([opened()]).control({ kind: 'probe' }).genesis().data([opened()]).entries();
-    expect(new FoldedRegion().applyAll(entries).verdicts).toEqual(['superseded', 'superseded', 'accepted', 'accepted']);
+    const entries = new LogBuilder()
+      .data([opened()])
+      .control({ kind: 'probe' })
+      .genesis()
+      .data([opened()])
+      .entries();
+    expect(new FoldedRegion().applyAll(entries).verdicts).toEqual([
+      'superseded',
+      'superseded',
+      'accepted',
+      'accepted',
+    ]);
   });
 
   test('with several writers any region of the group may write, and policy keeps the others out', () => {
@@ -355,7 +406,11 @@ describe('what an entry leaves behind', () => {
   });
 
   test('the version of a row is the sequence of the last accepted entry that touched it', () => {
-    const log = begun().data([opened()]).data([opened()]).data([credited(7)]).data([debited(9)]);
+    const log = begun()
+      .data([opened()])
+      .data([opened()])
+      .data([credited(7)])
+      .data([debited(9)]);
     const region = new FoldedRegion().applyAll(log.entries());
     expect(region.rows.get('eu:ada')).toEqual({ version: 4n, columns: { owner: 'Ada', balance: 7 } });
   });
@@ -385,9 +440,15 @@ describe('what an entry leaves behind', () => {
   });
 
   test('a repeated entry hands out the first outcome', () => {
-    const log = begun().data([debited(1)], { idempotencyKey: 'k' }).data([debited(1)], { idempotencyKey: 'k' });
+    const log = begun()
+      .data([debited(1)], { idempotencyKey: 'k' })
+      .data([debited(1)], { idempotencyKey: 'k' });
     const [, , again] = new FoldedRegion().applyAll(log.entries()).folded;
-    expect(again).toMatchObject({ verdict: 'repeated', sequence: 3n, first: { verdict: 'guard', sequence: 2n } });
+    expect(again).toMatchObject({
+      verdict: 'repeated',
+      sequence: 3n,
+      first: { verdict: 'guard', sequence: 2n },
+    });
   });
 
   test('both hashes are kept at multiples of 256', () => {

@@ -59,7 +59,9 @@ export interface FoldedEntry {
   readonly operations: readonly RowOperation[];
 }
 
-export type FoldStep = { readonly kind: 'folded'; readonly folded: FoldedEntry } | { readonly kind: 'halted'; readonly halt: Halt };
+export type FoldStep =
+  | { readonly kind: 'folded'; readonly folded: FoldedEntry }
+  | { readonly kind: 'halted'; readonly halt: Halt };
 
 export interface FoldedBatch {
   readonly state: ShardState;
@@ -120,6 +122,7 @@ export class ShardFold {
             this.cursor.logTimeMs,
             Math.min(record.appendTimeMs, header.publisherClockMs + CLOCK_TOLERANCE_MS),
           );
+    this.remember(logTimeMs);
     const judgement = this.judge(entry, at, logTimeMs);
     const operations = 'operations' in judgement ? judgement.operations : [];
     const change = 'change' in judgement ? judgement.change : {};
@@ -161,10 +164,11 @@ export class ShardFold {
   /** The first rule that applies is the verdict; the order is that of VERDICTS. */
   private judge(entry: DecodedEntry, at: Sequence, logTimeMs: number): Judgement {
     const configuration = this.active();
-    const counted = entry.header === null || entry.header.kind !== 'data' ? null : this.count(entry.header, logTimeMs);
+    const forged = this.signatureOf(entry) === 'invalid';
+    const { header: decoded } = entry;
+    const counted = decoded?.kind !== 'data' || forged ? null : this.count(decoded, logTimeMs);
     if (entry.kind === 'malformed') return { verdict: 'malformed' };
-    if (configuration !== null && isTooLarge(entry, configuration.content.limits)) return { verdict: 'malformed' };
-    if (this.signatureOf(entry) === 'invalid') return { verdict: 'forged' };
+    if (forged) return { verdict: 'forged' };
     if (entry.kind === 'control') return this.judgeControl(entry.body, entry.header, logTimeMs);
     if (configuration === null) return { verdict: 'superseded' };
     if (counted === 'duplicate' || counted === 'hole') return { verdict: counted };
@@ -172,12 +176,14 @@ export class ShardFold {
     const { header, events } = entry;
     const { content } = configuration;
     if (header.idempotency !== null) {
-      const outcome = this.outcomeOf(header.idempotency.key, logTimeMs);
+      const outcome = this.outcomeOf(header.idempotency.key);
       if (outcome !== null) {
         const same = outcome.fingerprint === null || outcome.fingerprint === header.idempotency.fingerprint;
         return same ? { verdict: 'repeated', first: outcome } : { verdict: 'key-reused' };
       }
     }
+    // After the key: a limit that became stricter does not change the answer of a key that is bound.
+    if (isTooLarge(entry, content.limits)) return { verdict: 'malformed' };
     if (header.epoch < this.cursor.epoch) return { verdict: 'fenced' };
     if (header.epoch > this.cursor.epoch) return { verdict: 'not-owner' };
     if (content.writers !== 'any' && header.region !== this.cursor.home) return { verdict: 'not-owner' };
@@ -215,6 +221,8 @@ export class ShardFold {
       }
       case 'configuration':
         if (body.expected !== cursor.configuration) return superseded;
+        // A copy that lands late must not activate a configuration again that was replaced since.
+        if (isExpired(header, logTimeMs, limits.notAfterAheadMsMax)) return superseded;
         return { verdict: 'accepted', change: { configuration: body.configuration } };
       case 'probe':
         return { verdict: 'accepted', change: {} };
@@ -229,7 +237,7 @@ export class ShardFold {
 
   /** Advances the session of a data entry, whatever its verdict will be, and says how its number stands. */
   private count(header: EntryHeader, logTimeMs: number): 'next' | 'duplicate' | 'hole' {
-    const session = this.sessionOf(header.publisher, logTimeMs);
+    const session = this.sessionOf(header.publisher);
     const last = session?.last ?? (0n as EntryNumber);
     if (header.number <= last) return 'duplicate';
     const next = session?.holed !== true && header.number === last + 1n;
@@ -257,7 +265,7 @@ export class ShardFold {
     };
     if ('settled' in judgement && judgement.settled !== undefined) {
       const key = judgement.settled;
-      if (this.outcomeOf(key, where.logTimeMs) !== null) return;
+      if (this.outcomeOf(key) !== null) return;
       this.boundOutcomes.set(key, { ...common, key, fingerprint: null, verdict: 'expired', eventKeys: [] });
     } else if (entry.kind === 'data' && entry.header.idempotency !== null) {
       const { key, fingerprint } = entry.header.idempotency;
@@ -303,7 +311,9 @@ export class ShardFold {
 
   private fits(configuration: FoldConfiguration, event: EntryEvent): boolean {
     const route = routeKey(configuration.content.groups, event.key);
-    return route.kind === 'shard' && route.partition === this.partition && configuration.checkEvent(event) === null;
+    return (
+      route.kind === 'shard' && route.partition === this.partition && configuration.checkEvent(event) === null
+    );
   }
 
   private chainEffects(verdict: Verdict, operations: readonly RowOperation[]): Hash128 {
@@ -333,11 +343,16 @@ export class ShardFold {
     if (entry.kind === 'control') {
       const { body } = entry;
       if (body.kind === 'genesis' && cursor.logIncarnation === null) wanted.push(body.configuration);
-      if (body.kind === 'configuration' && body.expected === cursor.configuration) wanted.push(body.configuration);
+      if (body.kind === 'configuration' && body.expected === cursor.configuration)
+        wanted.push(body.configuration);
     }
+    const dataset = parseShardName(cursor.shard)?.dataset;
     for (const hash of wanted) {
-      if (this.configurations(hash) === null) {
-        return { code: 'configuration-missing', detail: `this region lacks the fold configuration ${hash}` };
+      if (this.configurations(hash)?.content.dataset !== dataset) {
+        return {
+          code: 'configuration-missing',
+          detail: `this region lacks the fold configuration ${hash} of ${dataset}`,
+        };
       }
     }
     return null;
@@ -347,27 +362,33 @@ export class ShardFold {
     return this.cursor.configuration === null ? null : this.configurations(this.cursor.configuration);
   }
 
-  private outcomeOf(key: KeyHash, logTimeMs: number): Outcome | null {
-    const outcome = this.boundOutcomes.get(key) ?? this.answers.outcomes.get(key);
-    const retentionMs = this.active()?.content.retention.outcomesMs ?? 0;
-    return outcome === undefined || logTimeMs - outcome.logTimeMs > retentionMs ? null : outcome;
-  }
-
-  private sessionOf(publisher: PublisherId, logTimeMs: number): Session | null {
-    const session = this.changedSessions.get(publisher) ?? this.before.sessions.get(publisher);
-    return session === undefined || this.isForgotten(session, logTimeMs) ? null : session;
-  }
-
-  private isForgotten(session: Session, logTimeMs: number): boolean {
+  /** Moves on what is remembered; judged before the entry, so that the entry's own append counts. */
+  private remember(logTimeMs: number): void {
     const configuration = this.active();
-    return configuration !== null && logTimeMs - session.logTimeMs > configuration.content.retention.sessionsMs;
+    if (configuration === null) return;
+    const { outcomesMs, sessionsMs } = configuration.content.retention;
+    this.cursor = {
+      ...this.cursor,
+      outcomesSinceMs: Math.max(this.cursor.outcomesSinceMs, logTimeMs - outcomesMs),
+      sessionsSinceMs: Math.max(this.cursor.sessionsSinceMs, logTimeMs - sessionsMs),
+    };
+  }
+
+  private outcomeOf(key: KeyHash): Outcome | null {
+    const outcome = this.boundOutcomes.get(key) ?? this.answers.outcomes.get(key);
+    return outcome === undefined || outcome.logTimeMs < this.cursor.outcomesSinceMs ? null : outcome;
+  }
+
+  private sessionOf(publisher: PublisherId): Session | null {
+    const session = this.changedSessions.get(publisher) ?? this.before.sessions.get(publisher);
+    return session === undefined || session.logTimeMs < this.cursor.sessionsSinceMs ? null : session;
   }
 
   private sessionsAfter(): ReadonlyMap<PublisherId, Session> {
     if (this.changedSessions.size === 0) return this.before.sessions;
     const sessions = new Map<PublisherId, Session>();
     for (const [publisher, session] of this.before.sessions) {
-      if (!this.isForgotten(session, this.cursor.logTimeMs)) sessions.set(publisher, session);
+      if (session.logTimeMs >= this.cursor.sessionsSinceMs) sessions.set(publisher, session);
     }
     for (const [publisher, session] of this.changedSessions) sessions.set(publisher, session);
     return sessions;

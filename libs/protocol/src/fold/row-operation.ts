@@ -53,7 +53,8 @@ function combineColumn(first: ColumnOperation, second: ColumnOperation): ColumnO
 }
 
 /** Times may differ in precision; only without their "Z" is the order of their texts the order in time. */
-const rank = (value: string | number): string | number => (typeof value === 'string' ? value.slice(0, -1) : value);
+const rank = (value: string | number): string | number =>
+  typeof value === 'string' ? value.slice(0, -1) : value;
 
 /** One operation per key, sorted by key (code unit order). */
 export function coalesce(operations: Iterable<RowOperation>): readonly RowOperation[] {

@@ -37,6 +37,12 @@ export interface Cursor {
   readonly term: bigint;
   readonly decision: bigint;
   readonly logTimeMs: number;
+  /**
+   * Log time from which on sessions and outcomes are remembered. They only grow, whatever the retention becomes, so
+   * that a longer retention never brings back what some region has already forgotten (I3).
+   */
+  readonly sessionsSinceMs: number;
+  readonly outcomesSinceMs: number;
   readonly inputHash: Hash128;
   readonly effectsHash: Hash128;
   /** Null before genesis. */

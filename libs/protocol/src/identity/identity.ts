@@ -64,7 +64,9 @@ export function shardName(dataset: DatasetName, partition: number): ShardName {
 }
 
 /** The dataset and partition of a shard name; null when the text is not one. */
-export function parseShardName(text: string): { readonly dataset: DatasetName; readonly partition: number } | null {
+export function parseShardName(
+  text: string,
+): { readonly dataset: DatasetName; readonly partition: number } | null {
   const match = /^([a-z][a-z0-9_]{0,39})\/(0|[1-9][0-9]{0,5})$/.exec(text);
   if (match === null) return null;
   return { dataset: match[1] as DatasetName, partition: Number(match[2]) };

@@ -29,7 +29,11 @@ export function decideEstablishment(question: {
     if (home !== region) return { kind: 'wait', reason: `the home ${home} begins the log` };
     return { kind: 'append', body: { kind: 'genesis', logIncarnation, home, configuration } };
   }
-  if (cursor.home !== region || cursor.configuration === null || cursor.configuration === catalogue.configuration) {
+  if (
+    cursor.home !== region ||
+    cursor.configuration === null ||
+    cursor.configuration === catalogue.configuration
+  ) {
     return { kind: 'established' };
   }
   const { configuration } = catalogue;

@@ -8,7 +8,8 @@ import type { Cursor } from '../fold/state.js';
 import { offset, type Offset } from '../identity/identity.js';
 import type { Halt } from './watermark.js';
 
-export type Resume = { readonly kind: 'resume'; readonly from: Offset } | { readonly kind: 'halt'; readonly halt: Halt };
+export type Resume =
+  { readonly kind: 'resume'; readonly from: Offset } | { readonly kind: 'halt'; readonly halt: Halt };
 
 /** What the log shows at the cursor. */
 export interface LogObservation {
@@ -34,7 +35,9 @@ export function decideResume(cursor: Cursor, log: LogObservation): Resume {
     return { kind: 'halt', halt: { code: 'log-truncated', detail } };
   }
   const same =
-    log.record !== null && log.record.offset === cursor.offset && sameHash(log.record.digest, cursor.recordDigest);
+    log.record !== null &&
+    log.record.offset === cursor.offset &&
+    sameHash(log.record.digest, cursor.recordDigest);
   if (same) return { kind: 'resume', from: next };
   const detail =
     `the record at offset ${cursor.offset} is not the one that this region folded: ` +

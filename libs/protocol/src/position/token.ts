@@ -5,7 +5,14 @@
  *
  * The checksum (8 hex digits) guards against truncation and typing, not against forgery: a token grants nothing.
  */
-import { isId128, parseShardName, sequence, type LogIncarnation, type Sequence, type ShardName } from '../identity/identity.js';
+import {
+  isId128,
+  parseShardName,
+  sequence,
+  type LogIncarnation,
+  type Sequence,
+  type ShardName,
+} from '../identity/identity.js';
 import { Absorber, ZERO_HASH } from '../entry/digest.js';
 
 export interface Position {

@@ -2,7 +2,15 @@
  * Watermark: "this region's store has committed the fold through sequence n". It is what regions tell each other,
  * what the ledger counts, and what the slow copy on `lockstep.watermarks` repeats. It never carries verdicts.
  */
-import type { Epoch, LogIncarnation, Offset, RegionName, Sequence, ShardName, StoreIncarnation } from '../identity/identity.js';
+import type {
+  Epoch,
+  LogIncarnation,
+  Offset,
+  RegionName,
+  Sequence,
+  ShardName,
+  StoreIncarnation,
+} from '../identity/identity.js';
 import type { Mark } from '../fold/state.js';
 
 export interface Watermark {
@@ -40,6 +48,6 @@ export const HALT_CODES = [
   'log-replaced',
   'retention-overrun',
   'effects-refused',
-  'store-unusable',
+  'fold-failed',
 ] as const;
 export type HaltCode = (typeof HALT_CODES)[number];

@@ -87,7 +87,11 @@ export function reachedSequence(
 }
 
 /** Regions that have committed the position and count. */
-export function holders(ledger: ShardLedger, logIncarnation: LogIncarnation, at: Sequence): readonly RegionName[] {
+export function holders(
+  ledger: ShardLedger,
+  logIncarnation: LogIncarnation,
+  at: Sequence,
+): readonly RegionName[] {
   return [...countingRegions(ledger, logIncarnation)]
     .filter((region) => ledger.regions.get(region)!.watermark.sequence >= at)
     .sort();
@@ -104,7 +108,10 @@ function countingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): R
 }
 
 /** Regions whose hashes contradict those of others at a mark that both have told. */
-export function differingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): ReadonlySet<RegionName> {
+export function differingRegions(
+  ledger: ShardLedger,
+  logIncarnation: LogIncarnation,
+): ReadonlySet<RegionName> {
   return compareMarks(ledger, logIncarnation).differing;
 }
 

@@ -30,20 +30,26 @@ export function parseRule(text: string): ParsedRule {
     const reason = 'a rule is "majority", "all", "home" or "any N of [region, ...]"';
     return { kind: 'refused', at: start, reason };
   }
-  if (!trimmed.endsWith(']')) return { kind: 'refused', at: start + trimmed.length, reason: '"]" is missing' };
+  if (!trimmed.endsWith(']'))
+    return { kind: 'refused', at: start + trimmed.length, reason: '"]" is missing' };
   const of: RegionName[] = [];
   let at = start + head[0].length;
   for (const part of trimmed.slice(head[0].length, -1).split(',')) {
     const name = part.trim();
     const place = at + (part.length - part.trimStart().length);
-    if (!isRegionName(name)) return { kind: 'refused', at: place, reason: `"${name}" is not a region's name` };
+    if (!isRegionName(name))
+      return { kind: 'refused', at: place, reason: `"${name}" is not a region's name` };
     if (of.includes(name)) return { kind: 'refused', at: place, reason: `"${name}" is listed twice` };
     of.push(name);
     at += part.length + 1;
   }
   const count = Number(head[1]);
   if (count < 1 || count > of.length) {
-    return { kind: 'refused', at: start + head[0].indexOf(head[1]!), reason: `N must lie between 1 and ${of.length}, the regions listed` };
+    return {
+      kind: 'refused',
+      at: start + head[0].indexOf(head[1]!),
+      reason: `N must lie between 1 and ${of.length}, the regions listed`,
+    };
   }
   return { kind: 'rule', rule: { kind: 'any', count, of } };
 }

@@ -142,6 +142,7 @@ describe('problems', () => {
       'log-unavailable': 503,
       'home-unavailable': 503,
       'not-ready': 503,
+      'store-unavailable': 503,
       'shard-halted': 503,
     } satisfies { readonly [code in ProblemCode]: number });
   });

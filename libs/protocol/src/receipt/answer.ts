@@ -30,14 +30,21 @@ export function answerWrite(
   if (facts.judged !== null && facts.judged.verdict !== 'accepted') {
     const { verdict } = facts.judged;
     const detail = `entry ${receipt.id} of ${facts.shard} was rejected: ${verdict}`;
-    return answerJson(problem(verdict, detail).status, { ...problem(verdict, detail), receipt }, headers, verdict);
+    return answerJson(
+      problem(verdict, detail).status,
+      { ...problem(verdict, detail), receipt },
+      headers,
+      verdict,
+    );
   }
   if (isReached(facts, wanted)) return answerJson(200, receipt, headers);
   return answerJson(202, receipt, location === null ? headers : { ...headers, Location: location });
 }
 
 export function isReached(facts: WriteFacts, wanted: Stage): boolean {
-  return STAGES.slice(STAGES.indexOf(wanted)).some((stage) => stage !== 'stored' && facts.stages[stage] !== undefined);
+  return STAGES.slice(STAGES.indexOf(wanted)).some(
+    (stage) => stage !== 'stored' && facts.stages[stage] !== undefined,
+  );
 }
 
 export function answerJson(

@@ -2,11 +2,23 @@
  * Every refusal that a caller can meet: code, HTTP status, and what to do next. A code is written here once.
  */
 export const PROBLEMS = {
-  malformed: { status: 400, title: 'The request cannot be read', next: 'Correct the request; nothing was written.' },
-  'bad-token': { status: 400, title: 'The token is damaged', next: 'Send the token as a receipt or a read gave it.' },
+  malformed: {
+    status: 400,
+    title: 'The request cannot be read',
+    next: 'Correct the request; nothing was written.',
+  },
+  'bad-token': {
+    status: 400,
+    title: 'The token is damaged',
+    next: 'Send the token as a receipt or a read gave it.',
+  },
   'unknown-dataset': { status: 404, title: 'No such dataset', next: 'Name a dataset of the catalogue.' },
   'not-found': { status: 404, title: 'Nothing here', next: 'See /openapi.json for the calls of this role.' },
-  'not-seen': { status: 404, title: 'The key has not been seen', next: 'Ask again, with `wait`, or after the deadline.' },
+  'not-seen': {
+    status: 404,
+    title: 'The key has not been seen',
+    next: 'Ask again, with `wait`, or after the deadline.',
+  },
   'never-or-expired': {
     status: 404,
     title: 'The key was never seen, or its outcome is no longer kept',
@@ -17,33 +29,100 @@ export const PROBLEMS = {
     title: 'An expected version is not the present one',
     next: 'Read the row again, decide again, and write under a new idempotency key.',
   },
-  guard: { status: 409, title: 'The aggregate refuses the entry', next: 'Read the row; send what its rules allow, under a new key.' },
-  expired: { status: 409, title: 'The entry came too late', next: 'It will never take effect; write again under a new key.' },
-  'several-shards-hit': { status: 409, title: 'The key is known in several shards', next: 'Ask again with `shard`.' },
+  guard: {
+    status: 409,
+    title: 'The aggregate refuses the entry',
+    next: 'Read the row; send what its rules allow, under a new key.',
+  },
+  expired: {
+    status: 409,
+    title: 'The entry came too late',
+    next: 'It will never take effect; write again under a new key.',
+  },
+  'several-shards-hit': {
+    status: 409,
+    title: 'The key is known in several shards',
+    next: 'Ask again with `shard`.',
+  },
   'token-unreachable': {
     status: 412,
     title: 'This region has not reached the token in time',
     next: 'Ask again, ask another region, or read with consistency=local.',
   },
-  'too-large': { status: 413, title: 'Larger than the limit', next: 'Send less in one call; the limit is named in the detail.' },
-  'not-owner': { status: 421, title: 'This region is not the home of the shard', next: 'Call the home named in the detail, or allow forwarding.' },
+  'too-large': {
+    status: 413,
+    title: 'Larger than the limit',
+    next: 'Send less in one call; the limit is named in the detail.',
+  },
+  'not-owner': {
+    status: 421,
+    title: 'This region is not the home of the shard',
+    next: 'Call the home named in the detail, or allow forwarding.',
+  },
   'key-reused': {
     status: 422,
     title: 'The idempotency key belongs to another entry',
     next: 'Use a new key for a new entry; send the same events for the same key.',
   },
-  schema: { status: 422, title: 'An event does not fit its schema', next: 'Correct the event; see the dataset in the catalogue.' },
-  'unknown-group': { status: 422, title: 'The key names no group of the dataset', next: 'Begin the key with a group of the catalogue and ":".' },
-  'several-shards': { status: 422, title: 'The keys live in several shards', next: 'Write one entry per shard, or give the keys a common part before "/".' },
-  policy: { status: 422, title: 'Residency or policy forbids it', next: 'Write it in a region that may hold this group.' },
-  'too-many-requests': { status: 429, title: 'The queue of this shard is full', next: 'Wait as long as Retry-After says.' },
-  internal: { status: 500, title: 'A defect of this service', next: 'Report the trace id; ask for the outcome under the idempotency key.' },
+  schema: {
+    status: 422,
+    title: 'An event does not fit its schema',
+    next: 'Correct the event; see the dataset in the catalogue.',
+  },
+  'unknown-group': {
+    status: 422,
+    title: 'The key names no group of the dataset',
+    next: 'Begin the key with a group of the catalogue and ":".',
+  },
+  'several-shards': {
+    status: 422,
+    title: 'The keys live in several shards',
+    next: 'Write one entry per shard, or give the keys a common part before "/".',
+  },
+  policy: {
+    status: 422,
+    title: 'Residency or policy forbids it',
+    next: 'Write it in a region that may hold this group.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'The queue of this shard is full',
+    next: 'Wait as long as Retry-After says.',
+  },
+  internal: {
+    status: 500,
+    title: 'A defect of this service',
+    next: 'Report the trace id; ask for the outcome under the idempotency key.',
+  },
   'not-yet': { status: 501, title: 'Not part of this version', next: 'See README.md for what exists.' },
-  'log-unavailable': { status: 503, title: 'The log cannot be reached', next: 'Nothing was written; try again as Retry-After says.' },
-  'home-unavailable': { status: 503, title: 'The home region cannot be reached', next: 'Nothing was written; try again as Retry-After says.' },
-  'not-ready': { status: 503, title: 'This role is not ready', next: 'Wait; the detail names what is missing.' },
-  'shard-halted': { status: 503, title: 'This shard is halted in this region', next: 'An operator acts on the reason in /v1/shards.' },
-} as const satisfies { readonly [code: string]: { readonly status: number; readonly title: string; readonly next: string } };
+  'log-unavailable': {
+    status: 503,
+    title: 'The log cannot be reached',
+    next: 'Nothing was written; try again as Retry-After says.',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'The store of this region cannot be reached',
+    next: 'Try again as Retry-After says, or ask another region.',
+  },
+  'home-unavailable': {
+    status: 503,
+    title: 'The home region cannot be reached',
+    next: 'Nothing was written; try again as Retry-After says.',
+  },
+  'not-ready': {
+    status: 503,
+    title: 'This role is not ready',
+    next: 'Wait; the detail names what is missing.',
+  },
+  'shard-halted': {
+    status: 503,
+    title: 'This shard is halted in this region',
+    next: 'An operator acts on the reason in /v1/shards.',
+  },
+} as const satisfies {
+  readonly [code: string]: { readonly status: number; readonly title: string; readonly next: string };
+};
 
 export type ProblemCode = keyof typeof PROBLEMS;
 

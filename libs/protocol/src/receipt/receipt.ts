@@ -78,7 +78,11 @@ export function toReceipt(facts: WriteFacts): Receipt {
     ...(accepted ? { versions: versionsOf(facts.eventKeys, judged.sequence) } : {}),
     ...(judged === null || judged.logIncarnation === null
       ? {}
-      : { token: encodeToken(new Map([[facts.shard, { logIncarnation: judged.logIncarnation, sequence: judged.sequence }]])) }),
+      : {
+          token: encodeToken(
+            new Map([[facts.shard, { logIncarnation: judged.logIncarnation, sequence: judged.sequence }]]),
+          ),
+        }),
     traceId: facts.traceId,
   };
 }

@@ -36,6 +36,7 @@ describe('a write that can be read', () => {
     expect(entry).toEqual({
       events: [{ ...OPENED, v: 1, expectedVersion: null }],
       text: '[{"data":{"owner":"Ada"},"key":"eu:ada","type":"opened"}]',
+      bytes: 57,
       partition: 1,
       group: GROUPS[0],
     });
@@ -183,7 +184,14 @@ describe('a write that is refused', () => {
       /"ap" is not a group; known are eu, us/,
     ],
     [
-      'keys that live in several shards',
+      'keys that live in two shards',
+      { events: [OPENED, { ...OPENED, key: 'eu:foobar' }] },
+      'several-shards',
+      422,
+      /accounts\/1 \(eu:ada\), accounts\/0 \(eu:foobar\)/,
+    ],
+    [
+      'keys that live in three shards',
       { events: [OPENED, { ...OPENED, key: 'us:ada' }, { ...OPENED, key: 'eu:foobar' }] },
       'several-shards',
       422,

@@ -23,6 +23,8 @@ export interface WriteEntry {
   readonly events: readonly EntryEvent[];
   /** The canonical text: body of the record, source of the fingerprint. */
   readonly text: string;
+  /** Size of the text in UTF-8. */
+  readonly bytes: number;
   readonly partition: number;
   readonly group: GroupContent;
 }
@@ -45,7 +47,8 @@ export interface BatchRequest {
   readonly timeoutMs: number;
 }
 
-export type Read<T> = { readonly kind: 'read'; readonly value: T } | { readonly kind: 'refused'; readonly problem: Problem };
+export type Read<T> =
+  { readonly kind: 'read'; readonly value: T } | { readonly kind: 'refused'; readonly problem: Problem };
 
 const refused = (refusal: Problem): { readonly kind: 'refused'; readonly problem: Problem } => ({
   kind: 'refused',
@@ -71,7 +74,8 @@ export function readBatch(body: string, configuration: FoldConfiguration): Read<
   const options = readOptions(parsed.value);
   if (options.kind === 'refused') return options;
   const { entries } = parsed.value;
-  if (!Array.isArray(entries) || entries.length === 0) return malformed('"entries" must be a list of at least one entry');
+  if (!Array.isArray(entries) || entries.length === 0)
+    return malformed('"entries" must be a list of at least one entry');
   if (entries.length > BATCH_ENTRIES_MAX) {
     return refused(problem('too-large', `a batch holds at most ${BATCH_ENTRIES_MAX} entries`));
   }
@@ -83,7 +87,8 @@ function readBatchItem(item: unknown, index: number, configuration: FoldConfigur
   const where = `entries[${index}]`;
   if (!isRecord(item)) return problem('malformed', `${where} must be an object`);
   const unknown = Object.keys(item).find((name) => name !== 'events' && name !== 'idempotencyKey');
-  if (unknown !== undefined) return problem('malformed', `${where} has an unknown name "${unknown.slice(0, 64)}"`);
+  if (unknown !== undefined)
+    return problem('malformed', `${where} has an unknown name "${unknown.slice(0, 64)}"`);
   const { idempotencyKey = null } = item;
   if (idempotencyKey !== null && !isIdempotencyKey(idempotencyKey)) {
     return problem('malformed', `${where}.idempotencyKey must be 1-128 printable ASCII characters`);
@@ -109,16 +114,24 @@ function readObject(body: string, names: readonly string[]): Read<{ readonly [na
   if (parsed.kind === 'refused') return malformed(parsed.reason);
   if (!isRecord(parsed.value)) return malformed('the body must be a JSON object');
   const unknown = Object.keys(parsed.value).find((name) => !names.includes(name));
-  if (unknown !== undefined) return malformed(`unknown name "${unknown.slice(0, 64)}"; known are ${names.join(', ')}`);
+  if (unknown !== undefined)
+    return malformed(`unknown name "${unknown.slice(0, 64)}"; known are ${names.join(', ')}`);
   return { kind: 'read', value: parsed.value };
 }
 
-function readOptions(body: { readonly [name: string]: unknown }): Read<{ ack: Stage | null; timeoutMs: number }> {
+function readOptions(body: {
+  readonly [name: string]: unknown;
+}): Read<{ ack: Stage | null; timeoutMs: number }> {
   const { ack = null, timeoutMs = TIMEOUT_MS_DEFAULT } = body;
   if (ack !== null && (!isStage(ack) || ack === 'stored')) {
     return malformed(`"ack" must be one of ${STAGES.filter((stage) => stage !== 'stored').join(', ')}`);
   }
-  if (typeof timeoutMs !== 'number' || !Number.isSafeInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > TIMEOUT_MS_MAX) {
+  if (
+    typeof timeoutMs !== 'number' ||
+    !Number.isSafeInteger(timeoutMs) ||
+    timeoutMs < 1 ||
+    timeoutMs > TIMEOUT_MS_MAX
+  ) {
     return malformed(`"timeoutMs" must be an integer between 1 and ${TIMEOUT_MS_MAX}`);
   }
   return { kind: 'read', value: { ack, timeoutMs } };
@@ -126,7 +139,8 @@ function readOptions(body: { readonly [name: string]: unknown }): Read<{ ack: St
 
 function readEntry(value: unknown, configuration: FoldConfiguration): Read<WriteEntry> {
   const { groups, limits } = configuration.content;
-  if (!Array.isArray(value) || value.length === 0) return malformed('"events" must be a list of at least one event');
+  if (!Array.isArray(value) || value.length === 0)
+    return malformed('"events" must be a list of at least one event');
   if (value.length > limits.eventsPerEntryMax) {
     return refused(problem('too-large', `an entry holds at most ${limits.eventsPerEntryMax} events`));
   }
@@ -137,7 +151,8 @@ function readEntry(value: unknown, configuration: FoldConfiguration): Read<Write
     events.push(event);
   }
   const text = eventsText(events);
-  if (utf8Length(text) > limits.entryBytesMax) {
+  const bytes = utf8Length(text);
+  if (bytes > limits.entryBytesMax) {
     return refused(problem('too-large', `an entry holds at most ${limits.entryBytesMax} bytes`));
   }
   const routes = new Map<number, { readonly key: string; readonly group: GroupContent }>();
@@ -150,13 +165,16 @@ function readEntry(value: unknown, configuration: FoldConfiguration): Read<Write
     }
     routes.set(route.partition, { key, group: route.group });
   }
-  const [[partition, { group }], ...others] = [...routes] as [[number, { group: GroupContent }], ...unknown[]];
+  const [[partition, { group }], ...others] = [...routes] as [
+    [number, { group: GroupContent }],
+    ...unknown[],
+  ];
   if (others.length > 0) {
     const { dataset } = configuration.content;
     const named = [...routes].map(([number, { key }]) => `${dataset}/${number} (${key})`).join(', ');
     return refused(problem('several-shards', `the keys live in ${named}`));
   }
-  return { kind: 'read', value: { events, text, partition, group } };
+  return { kind: 'read', value: { events, text, bytes, partition, group } };
 }
 
 /** The first thing that is wrong with an event, in words. */
