@@ -13,7 +13,10 @@ const datasets = await sampleDatasets();
 
 type Faults = Pick<SimulatedClusterOptions, 'logFaults' | 'storeFault'>;
 
-async function cluster(seed: number, faults: (chance: Chance) => Faults = () => ({})): Promise<SimulatedCluster> {
+async function cluster(
+  seed: number,
+  faults: (chance: Chance) => Faults = () => ({}),
+): Promise<SimulatedCluster> {
   const world = new World(seed);
   const made = new SimulatedCluster({ world, regions: REGIONS, datasets, ...faults(world.branch('faults')) });
   await made.start();
@@ -35,7 +38,10 @@ async function work(made: SimulatedCluster, entries: number): Promise<readonly A
       ['accounts', [{ key, type: 'debited', data: { amount: 1 + chance.below(9) } }]],
       ['orders', [{ key, type: 'placed', data: { customer: 'c', total: 5 } }]],
       ['orders', [{ key, type: 'shipped', data: { carrier: 'd' } }]],
-      ['readings', [{ key, type: 'recorded', data: { sensor: 's', value: 1.5, at: '2026-11-21T08:00:00Z' } }]],
+      [
+        'readings',
+        [{ key, type: 'recorded', data: { sensor: 's', value: 1.5, at: '2026-11-21T08:00:00Z' } }],
+      ],
     ] as const);
     const idempotencyKey = chance.next() < 0.5 ? `key-${chance.below(entries)}` : null;
     void made
@@ -60,11 +66,20 @@ async function stores(made: SimulatedCluster): Promise<readonly string[]> {
   for (const region of made.regions.values()) {
     let cursors: unknown = null;
     void region.query.cursors(shards).then((found) => {
-      cursors = found.map(({ inputHash, effectsHash, sequence, shard }) => ({ shard, sequence, inputHash, effectsHash }));
+      cursors = found.map(({ inputHash, effectsHash, sequence, shard }) => ({
+        shard,
+        sequence,
+        inputHash,
+        effectsHash,
+      }));
     });
     await made.options.world.runUntil(() => cursors !== null, 10_000);
     const rows = [...datasets.values()].map(({ table }) => [...region.database.rows(table.table)!].sort());
-    states.push(JSON.stringify([cursors, rows], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)));
+    states.push(
+      JSON.stringify([cursors, rows], (_, value: unknown) =>
+        typeof value === 'bigint' ? `${value}n` : value,
+      ),
+    );
   }
   return states;
 }
@@ -106,7 +121,10 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
         return chance.pick(['lost-before', 'lost-after', 'lost-late', 'refused'] as const);
       },
       logFaults: {
-        append: () => (chance.next() > 0.1 ? 'appended' : chance.pick(['refused', 'appended-unanswered', 'late-unanswered', 'lost-unanswered'] as const)),
+        append: () =>
+          chance.next() > 0.1
+            ? 'appended'
+            : chance.pick(['refused', 'appended-unanswered', 'late-unanswered', 'lost-unanswered'] as const),
         fetch: () => (chance.next() > 0.02 ? 'answered' : 'failed'),
       },
     }));

@@ -23,7 +23,13 @@ export type {
   ShardCommit,
   StoredRow,
 } from './ports/store.js';
-export type { FirstOutcome, StreamConnection, StreamFrame, StreamSource, ToldVerdict } from './ports/streams.js';
+export type {
+  FirstOutcome,
+  StreamConnection,
+  StreamFrame,
+  StreamSource,
+  ToldVerdict,
+} from './ports/streams.js';
 export type { ForwardAnswer, ForwardedWrite, Forwarder } from './ports/forwarder.js';
 export type {
   BatchCommitted,

@@ -2,11 +2,24 @@
 export { realTimeCompletions } from './world/completions.js';
 export type { Completions } from './world/completions.js';
 export { memoryLog } from './log/memory-log.js';
-export type { AppendFate, FetchFate, ForeignRecord, LogFaults, MemoryLog, MemoryLogOptions } from './log/memory-log.js';
+export type {
+  AppendFate,
+  FetchFate,
+  ForeignRecord,
+  LogFaults,
+  MemoryLog,
+  MemoryLogOptions,
+} from './log/memory-log.js';
 export { logConformance } from './conformance/log.js';
 export type { LogUnderTest } from './conformance/log.js';
 export { memoryStore } from './store/memory-store.js';
-export type { MemoryDatabase, MemorySnapshot, MemoryStoreOptions, StoreCall, StoreFault } from './store/memory-store.js';
+export type {
+  MemoryDatabase,
+  MemorySnapshot,
+  MemoryStoreOptions,
+  StoreCall,
+  StoreFault,
+} from './store/memory-store.js';
 export type { MemoryRow } from './store/memory-row.js';
 export { storeConformance } from './conformance/store.js';
 export type { StoreFixture } from './conformance/store.js';

@@ -22,6 +22,7 @@ import {
   type Cursor,
   type FoldedBatch,
   type FoldedEntry,
+  type FoldStep,
   type Halt,
   type Offset,
   type ReadAnswers,
@@ -54,6 +55,8 @@ const IDLE_WAIT_MS = 500;
 const RETRY_PAUSE_MS = 100;
 /** How often an idle shard's watermark is told again, so that its age stays true. */
 const WATERMARK_REFRESH_MS = 1_000;
+const TRUNCATION_GRACE_MS = 10_000;
+const CLEAN_ROUND_MS = 60_000;
 /** No progress with work at hand for this long is not alive. */
 const STALL_MS = 30_000;
 
@@ -90,6 +93,8 @@ interface Line {
   pending: number;
   caughtUpAtMs: number | null;
   toldAtMs: number;
+  /** When the log was first seen to end before the cursor; null when it did not. */
+  truncatedAtMs: number | null;
   progressAtMs: number;
 }
 
@@ -109,6 +114,7 @@ export class Lane {
   private stopped = false;
   /** Lives given out so far in this lane: no two lines ever share one, so that a late fetch finds its line or nothing. */
   private lives = 0;
+  private cleanedAtMs = 0;
 
   constructor(private readonly options: LaneOptions) {}
 
@@ -131,6 +137,7 @@ export class Lane {
       pending: 0,
       caughtUpAtMs: null,
       toldAtMs: 0,
+      truncatedAtMs: null,
       progressAtMs: this.options.clock.monotonicMs(),
     });
     this.wake.raise();
@@ -156,7 +163,10 @@ export class Lane {
   stalled(): readonly ShardName[] {
     const nowMs = this.options.clock.monotonicMs();
     return [...this.lines.values()]
-      .filter((line) => line.phase.kind !== 'halted' && !this.isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS)
+      .filter(
+        (line) =>
+          line.phase.kind !== 'halted' && !this.isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS,
+      )
       .map((line) => line.shard);
   }
 
@@ -232,6 +242,7 @@ export class Lane {
       try {
         this.store ??= await openStore();
         const loaded = await this.loadClaimed(this.store);
+        await this.cleanSometimes(this.store);
         if (this.queue.isEmpty && !loaded) {
           await waitAtMost(woken, clock, IDLE_WAIT_MS);
           continue;
@@ -246,6 +257,16 @@ export class Lane {
     await this.dropStore();
   }
 
+  /** Deletes what the fold has forgotten: a bounded piece of it once in a while, between batches. */
+  private async cleanSometimes(store: ApplyStore): Promise<void> {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.cleanedAtMs < CLEAN_ROUND_MS) return;
+    const applying = [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
+    if (applying.length === 0) return;
+    this.cleanedAtMs = nowMs;
+    await store.clean(applying.map((line) => line.shard));
+  }
+
   /** Reads cursors of shards that were taken and checks that the log still holds what they folded last. */
   private async loadClaimed(store: ApplyStore): Promise<boolean> {
     const claimed = [...this.lines.values()].filter((line) => line.phase.kind === 'claimed');
@@ -253,12 +274,15 @@ export class Lane {
     const lives = new Map(claimed.map((line) => [line, line.life]));
     const states = await store.load(claimed.map((line) => line.shard));
     const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
+    let settled = false;
     try {
       for (const state of states) {
         const line = claimed.find((candidate) => candidate.shard === state.cursor.shard);
         if (line === undefined) continue;
         const resume = decideResume(state.cursor, await observe(reader, line.partition, state.cursor));
         if (this.lines.get(line.shard) !== line || line.life !== lives.get(line)) continue;
+        if (resume.kind === 'halt' && resume.halt.code === 'log-truncated' && this.mayRecover(line)) continue;
+        settled = true;
         line.state = state;
         if (resume.kind === 'halt') {
           this.halt(line, resume.halt);
@@ -271,8 +295,15 @@ export class Lane {
     } finally {
       await reader.close().catch(() => undefined);
     }
-    this.wake.raise();
-    return true;
+    if (settled) this.wake.raise();
+    return settled;
+  }
+
+  /** A new leader may for a moment call less committed than what was read from the old one; a lost tail stays lost. */
+  private mayRecover(line: Line): boolean {
+    const nowMs = this.options.clock.monotonicMs();
+    line.truncatedAtMs ??= nowMs;
+    return nowMs - line.truncatedAtMs < TRUNCATION_GRACE_MS;
   }
 
   private async applyBatch(store: ApplyStore, chunks: readonly Chunk[]): Promise<void> {
@@ -298,7 +329,7 @@ export class Lane {
       const batch = new ShardFold(line.state!, answers.get(line.shard) ?? NO_ANSWER, configurations);
       const folded: FoldedEntry[] = [];
       for (const entry of entries) {
-        const step = batch.fold(entry);
+        const step = foldOrHalt(batch, entry);
         if (step.kind === 'halted') {
           halts.push(() => this.halt(line, step.halt));
           break;
@@ -356,7 +387,7 @@ export class Lane {
       if (result.kind === 'committed') return true;
       const message = 'another instance holds one of the shards, or a cursor moved; cursors are read again';
       observer.report({ kind: 'commit-lost', dataset: table.dataset, shards, message });
-      for (const work of works) this.lose(work.line.shard);
+      for (const { line } of works) if (this.lines.get(line.shard) === line) this.lose(line.shard);
       return false;
     } catch (error) {
       if (!isPortError(error)) throw error;
@@ -366,7 +397,10 @@ export class Lane {
       if (error.code !== 'effects-refused') throw error;
       if (works.length === 1) {
         const { line } = works[0]!;
-        this.halt(line, { code: 'effects-refused', detail: `the database refused effects: ${error.message}` });
+        this.halt(line, {
+          code: 'effects-refused',
+          detail: `the database refused effects: ${error.message}`,
+        });
         return false;
       }
       const startMs = this.options.clock.monotonicMs();
@@ -381,7 +415,12 @@ export class Lane {
 
   private afterCommit(
     works: readonly Work[],
-    times: { readonly startedAtMs: number; readonly startMs: number; readonly readMs: number; readonly foldMs: number },
+    times: {
+      readonly startedAtMs: number;
+      readonly startMs: number;
+      readonly readMs: number;
+      readonly foldMs: number;
+    },
   ): void {
     const { clock, hub, observer, region, table } = this.options;
     const endedAtMs = clock.nowMs();
@@ -405,7 +444,8 @@ export class Lane {
         events += eventsOf(entry);
         verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
         const { traceparent, offset } = entry.record;
-        if (traceparent?.endsWith(SAMPLED) === true) traced.push({ traceparent, shard: line.shard, sequence, epoch, offset, verdict });
+        if (traceparent?.endsWith(SAMPLED) === true)
+          traced.push({ traceparent, shard: line.shard, sequence, epoch, offset, verdict });
         if (entry.header !== null && isTold(one) && hub.hears(entry.header.publisher)) {
           told.push(toTold(one, endedAtMs));
         }
@@ -431,6 +471,8 @@ export class Lane {
   }
 
   private halt(line: Line, halt: Halt): void {
+    // Lost meanwhile: whoever holds the shard now will find the same.
+    if (this.lines.get(line.shard) !== line) return;
     line.phase = { kind: 'halted', halt };
     this.queue.drop(line.shard);
     this.options.observer.report({ kind: 'shard-halted', shard: line.shard, halt });
@@ -509,7 +551,18 @@ const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
 const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
 
 /** `duplicate` is never told: the answer of (publisher, number) is its first copy's. Control entries have no publisher. */
-const isTold = (one: FoldedEntry): boolean => one.verdict !== 'duplicate' && one.entry.header?.kind === 'data';
+/** The fold is total: what it throws is a defect, of it or of a reducer, and stops this shard only, by name. */
+function foldOrHalt(batch: ShardFold, entry: Chunk['entries'][number]): FoldStep {
+  try {
+    return batch.fold(entry);
+  } catch (error) {
+    const detail = `the fold failed at offset ${entry.record.offset}: ${String(error)}`;
+    return { kind: 'halted', halt: { code: 'fold-failed', detail } };
+  }
+}
+
+const isTold = (one: FoldedEntry): boolean =>
+  one.verdict !== 'duplicate' && one.entry.header?.kind === 'data';
 
 function toTold(one: FoldedEntry, committedAtMs: number): ToldVerdict {
   const { entry, first } = one;
@@ -524,7 +577,12 @@ function toTold(one: FoldedEntry, committedAtMs: number): ToldVerdict {
     first:
       first === null
         ? null
-        : { verdict: first.verdict, sequence: first.sequence, epoch: first.epoch, appendTimeMs: first.appendTimeMs },
+        : {
+            verdict: first.verdict,
+            sequence: first.sequence,
+            epoch: first.epoch,
+            appendTimeMs: first.appendTimeMs,
+          },
   };
 }
 

@@ -68,7 +68,8 @@ export class LeaseKeeper {
     const taken = free.length === 0 ? [] : await store.claim({ holder, shards: free, leaseMs: LEASE_MS });
     const next = new Map([...kept, ...taken].map((lease) => [lease.shard, lease]));
     for (const lease of held) if (next.get(lease.shard)?.number !== lease.number) this.tellLost(lease);
-    for (const lease of taken) this.options.observer.report({ kind: 'lease-taken', shard: lease.shard, lease: lease.number });
+    for (const lease of taken)
+      this.options.observer.report({ kind: 'lease-taken', shard: lease.shard, lease: lease.number });
     this.held = next;
     for (const lease of next.values()) this.laneOf(lease.shard)?.take(lease);
   }

@@ -40,7 +40,8 @@ export class Replicator {
 
   constructor(options: ReplicatorOptions) {
     const { hub } = this;
-    const { clock, configurations, datasets, instance, log, observer, openStore, region, storeIncarnation } = options;
+    const { clock, configurations, datasets, instance, log, observer, openStore, region, storeIncarnation } =
+      options;
     this.lanes = new Map(
       datasets.map(({ table }) => [
         table.dataset,
@@ -48,7 +49,14 @@ export class Replicator {
       ]),
     );
     const shards = datasets.flatMap(({ table, partitions }) => shardsOf(table.dataset, partitions));
-    this.leases = new LeaseKeeper({ holder: instance, shards, lanes: this.lanes, openStore, observer, clock });
+    this.leases = new LeaseKeeper({
+      holder: instance,
+      shards,
+      lanes: this.lanes,
+      openStore,
+      observer,
+      clock,
+    });
     this.slowCopy = new SlowCopy({ hub, log, observer, clock });
   }
 

@@ -123,7 +123,8 @@ export class Coordinator {
   private async ensureTopics(): Promise<readonly string[]> {
     const findings: string[] = [];
     for (const topic of topicsOf(this.options)) {
-      for (const finding of await this.options.log.admin.ensure(topic)) findings.push(describeFinding(topic, finding));
+      for (const finding of await this.options.log.admin.ensure(topic))
+        findings.push(describeFinding(topic, finding));
     }
     return findings;
   }
@@ -159,7 +160,16 @@ export class Coordinator {
     body: Extract<Parameters<ShardPublisher['submit']>[0]['publication'], { kind: 'control' }>['body'],
   ): Promise<void> {
     const { clock, identities, log, observer, region } = this.options;
-    const publisher = new ShardPublisher({ region, dataset, shard, partition, log, clock, identities, observer });
+    const publisher = new ShardPublisher({
+      region,
+      dataset,
+      shard,
+      partition,
+      log,
+      clock,
+      identities,
+      observer,
+    });
     const ticket = publisher.submit({
       publication: { kind: 'control', body },
       bytes: 512,

@@ -14,6 +14,7 @@ import {
   decodeToken,
   defaultStage,
   encodeToken,
+  highestStage,
   isIdempotencyKey,
   isStage,
   judgesAttempt,
@@ -107,7 +108,12 @@ interface Attempt {
   readonly shard: ShardName;
   readonly entry: WriteEntry;
   readonly body: string;
-  readonly key: { readonly text: string; readonly minted: boolean; readonly hash: KeyHash; readonly fingerprint: Fingerprint } | null;
+  readonly key: {
+    readonly text: string;
+    readonly minted: boolean;
+    readonly hash: KeyHash;
+    readonly fingerprint: Fingerprint;
+  } | null;
   readonly ack: Stage;
   readonly caller: Caller;
   readonly startedAtMs: number;
@@ -123,11 +129,22 @@ type Judged = NonNullable<WriteFacts['judged']>;
 
 /** How one attempt ended. */
 type AttemptEnd =
-  | { readonly kind: 'told'; readonly judged: Judged; readonly stages: StageTimes; readonly replayed: boolean }
+  | {
+      readonly kind: 'told';
+      readonly judged: Judged;
+      readonly stages: StageTimes;
+      readonly replayed: boolean;
+    }
   | { readonly kind: 'logged'; readonly stages: StageTimes }
   | { readonly kind: 'again' }
   | { readonly kind: 'unknown'; readonly stages: StageTimes }
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly forwardedTo?: RegionName };
+  | {
+      readonly kind: 'answer';
+      readonly answer: Answer;
+      /** True when it tells a committed verdict; false when it says only that this attempt wrote nothing. */
+      readonly definite: boolean;
+      readonly forwardedTo?: RegionName;
+    };
 
 export class Gateway {
   private readonly publishers = new Map<ShardName, ShardPublisher>();
@@ -146,7 +163,16 @@ export class Gateway {
     const { entry, ack } = read.value;
     const { body, caller } = call;
     const timeoutMs = Math.min(read.value.timeoutMs, caller.forwarded?.timeoutMs ?? TIMEOUT_MS_MAX);
-    return this.writeEntry({ dataset, entry, body, ack, timeoutMs, caller, idempotencyKey: call.idempotencyKey, startedAtMs });
+    return this.writeEntry({
+      dataset,
+      entry,
+      body,
+      ack,
+      timeoutMs,
+      caller,
+      idempotencyKey: call.idempotencyKey,
+      startedAtMs,
+    });
   }
 
   /** 207 with a receipt or problem per entry, in order. */
@@ -162,14 +188,30 @@ export class Gateway {
       items.map((item) => {
         if (!('entry' in item)) return JSON.stringify(item);
         const { entry, idempotencyKey } = item;
-        const body = JSON.stringify({ events: JSON.parse(entry.text) as unknown, ...(ack === null ? {} : { ack }), timeoutMs });
+        const body = JSON.stringify({
+          events: JSON.parse(entry.text) as unknown,
+          ...(ack === null ? {} : { ack }),
+          timeoutMs,
+        });
         const { caller } = call;
-        return this.writeEntry({ dataset, entry, body, ack, timeoutMs, caller, idempotencyKey, startedAtMs }).then(
-          (answer) => answer.body,
-        );
+        return this.writeEntry({
+          dataset,
+          entry,
+          body,
+          ack,
+          timeoutMs,
+          caller,
+          idempotencyKey,
+          startedAtMs,
+        }).then((answer) => answer.body);
       }),
     );
-    return { status: 207, headers: { 'Content-Type': 'application/json' }, body: `{"entries":[${answers.join(',')}]}`, code: null };
+    return {
+      status: 207,
+      headers: { 'Content-Type': 'application/json' },
+      body: `{"entries":[${answers.join(',')}]}`,
+      code: null,
+    };
   }
 
   /** The receipt of a key, asked again; after the deadline unknown becomes definite. */
@@ -186,6 +228,14 @@ export class Gateway {
     if (!isIdempotencyKey(call.idempotencyKey)) {
       return answerProblem(problem('malformed', 'the key must be 1-128 printable ASCII characters'));
     }
+    return this.answeringStore(() => this.awaitReceipt(call, dataset, query));
+  }
+
+  private async awaitReceipt(
+    call: { readonly dataset: string; readonly idempotencyKey: string; readonly caller: Caller },
+    dataset: GatewayDataset,
+    query: ReceiptQuery,
+  ): Promise<Answer> {
     const { clock, identities } = this.options;
     const key = identities.keyHash(call.caller.principal, call.idempotencyKey);
     const shards = query.shard === null ? this.shardsOf(dataset) : [query.shard];
@@ -204,7 +254,9 @@ export class Gateway {
       }
       const nowMs = clock.monotonicMs();
       if (query.wait === null || nowMs >= untilMs) {
-        return answerProblem(problem('not-seen', `no outcome of this key is known in ${this.options.region} yet`));
+        return answerProblem(
+          problem('not-seen', `no outcome of this key is known in ${this.options.region} yet`),
+        );
       }
       await clock.sleep(Math.min(RETRY_PAUSE_MS, untilMs - nowMs)).done;
     }
@@ -220,12 +272,15 @@ export class Gateway {
     const dataset = this.options.datasets.get(call.dataset as DatasetName);
     if (dataset === undefined) return this.unknownDataset(call.dataset);
     const route = routeKey(dataset.configuration.content.groups, call.key);
-    if (route.kind === 'malformed-key') return answerProblem(problem('malformed', `"${call.key}" is not a key`));
-    if (route.kind === 'unknown-group') return answerProblem(problem('unknown-group', `"${route.group}" is not a group`));
+    if (route.kind === 'malformed-key')
+      return answerProblem(problem('malformed', `"${call.key}" is not a key`));
+    if (route.kind === 'unknown-group')
+      return answerProblem(problem('unknown-group', `"${route.group}" is not a group`));
     const shard = shardName(dataset.table.dataset, route.partition);
     const { consistency = 'local' } = call.query;
     const timeoutMs = readTimeout(call.query['timeoutMs']);
-    if (timeoutMs === null) return answerProblem(problem('malformed', `"timeoutMs" must be 1 to ${TIMEOUT_MS_MAX}`));
+    if (timeoutMs === null)
+      return answerProblem(problem('malformed', `"timeoutMs" must be 1 to ${TIMEOUT_MS_MAX}`));
     const untilMs = this.options.clock.monotonicMs() + timeoutMs;
     switch (consistency) {
       case 'local':
@@ -243,12 +298,16 @@ export class Gateway {
       default:
         return answerProblem(problem('malformed', '"consistency" must be local, session or strong'));
     }
-    return this.answerRow(dataset, shard, call.key);
+    return this.answeringStore(() => this.answerRow(dataset, shard, call.key));
   }
 
   /** The body of GET /v1/shards. */
   shards(): object {
-    return { shards: [...this.options.datasets.values()].flatMap((dataset) => this.shardsOf(dataset)).map((shard) => this.describe(shard)) };
+    return {
+      shards: [...this.options.datasets.values()]
+        .flatMap((dataset) => this.shardsOf(dataset))
+        .map((shard) => this.describe(shard)),
+    };
   }
 
   /** The body of GET /v1/shards/{dataset}/{n}; null when there is no such shard. */
@@ -363,6 +422,8 @@ export class Gateway {
       const end = await this.attempt(attempt);
       switch (end.kind) {
         case 'answer':
+          // "Nothing was written" would be false where an earlier attempt may stand in the log (I9).
+          if (mayStand && !end.definite) return this.answer(attempt, null, seen, false);
           return this.report(attempt, end.answer, seen, end.forwardedTo ?? null);
         case 'told':
           return this.answer(attempt, end.judged, end.stages, end.replayed);
@@ -391,8 +452,8 @@ export class Gateway {
       return this.refusal(problem('not-ready', detail));
     }
     const own = feed.own(shard)!;
-    if (own.halted !== null) return this.refusal(problem('shard-halted', `${shard}: ${own.halted.code}`));
     if (own.home === region || dataset.configuration.content.writers === 'any') {
+      if (own.halted !== null) return this.refusal(problem('shard-halted', `${shard}: ${own.halted.code}`));
       return this.append(attempt, own.epoch, own.logIncarnation!);
     }
     if (caller.neverForward || caller.forwarded !== null) {
@@ -423,7 +484,7 @@ export class Gateway {
         configuration: dataset.configuration.hash,
         epoch,
       },
-      bytes: entry.text.length,
+      bytes: entry.bytes,
       notAfterMs: this.notAfterMs(shard, attempt.deadlineMs),
       giveUpAtMs: untilMs,
       span: { ...trace, spanId: identities.spanId(), parentSpanId: trace.spanId },
@@ -443,7 +504,8 @@ export class Gateway {
     try {
       const published = await this.publishedInTime(ticket.settled, untilMs);
       if (published.kind === 'failed') return this.refusal(problem('log-unavailable', published.message));
-      const stages: StageTimes = published.kind === 'logged' ? { logged: { atMs: published.appendTimeMs } } : {};
+      const stages: StageTimes =
+        published.kind === 'logged' ? { logged: { atMs: published.appendTimeMs } } : {};
       if (published.kind === 'logged' && attempt.ack === 'logged') return { kind: 'logged', stages };
       await this.awaitVerdict(attempt, published, verdict);
       if (told === null) {
@@ -453,18 +515,28 @@ export class Gateway {
       }
       const end = this.fromTold(told, stages, logIncarnation);
       if (end.kind === 'again') {
+        this.publisher(dataset, shard).renounce((told as ToldByRegion).told.publisher);
         observer.report({ kind: 'entry-resubmitted', shard, verdict: (told as ToldByRegion).told.verdict });
         // The next attempt needs a newer epoch or a new session; either shows in this region's next watermark.
-        await feed.waitUntil(shard, () => feed.own(shard)!.epoch !== epoch, Math.min(untilMs, clock.monotonicMs() + RETRY_PAUSE_MS));
+        await feed.waitUntil(
+          shard,
+          () => feed.own(shard)!.epoch !== epoch,
+          Math.min(untilMs, clock.monotonicMs() + RETRY_PAUSE_MS),
+        );
       }
       return end;
     } finally {
+      // Nobody listens any more, also to a number that is given later.
+      ticket.onNumbered(() => undefined);
       (numbered as (() => void) | null)?.();
     }
   }
 
   /** The publisher answers at the latest one attempt after the caller gave up; the caller does not wait for that. */
-  private async publishedInTime(settled: Promise<Published>, untilMs: number): Promise<Published | { readonly kind: 'late' }> {
+  private async publishedInTime(
+    settled: Promise<Published>,
+    untilMs: number,
+  ): Promise<Published | { readonly kind: 'late' }> {
     const { clock } = this.options;
     const gate = new Gate();
     let result: Published | null = null;
@@ -477,7 +549,11 @@ export class Gateway {
   }
 
   /** Until the verdict is told, the time is over, or this region has folded past the entry without telling. */
-  private async awaitVerdict(attempt: Attempt, published: Published | { readonly kind: 'late' }, verdict: Gate): Promise<void> {
+  private async awaitVerdict(
+    attempt: Attempt,
+    published: Published | { readonly kind: 'late' },
+    verdict: Gate,
+  ): Promise<void> {
     const { clock, feed } = this.options;
     const { key, shard, untilMs } = attempt;
     if (published.kind !== 'logged' || key === null) {
@@ -504,18 +580,28 @@ export class Gateway {
       kind: 'told',
       judged: { verdict: code, sequence: answer.sequence, epoch: answer.epoch, logIncarnation },
       stages: {
-        logged: first === null ? (logged.logged ?? { atMs: told.appendTimeMs }) : { atMs: first.appendTimeMs },
+        logged:
+          first === null ? (logged.logged ?? { atMs: told.appendTimeMs }) : { atMs: first.appendTimeMs },
         ...(code === 'accepted' ? { accepted: { atMs: committedAtMs, region } } : {}),
       },
       replayed: first !== null,
     };
   }
 
-  private fromOutcome(outcome: Outcome, fingerprint: Fingerprint, logIncarnation: LogIncarnation): AttemptEnd {
+  private fromOutcome(
+    outcome: Outcome,
+    fingerprint: Fingerprint,
+    logIncarnation: LogIncarnation,
+  ): AttemptEnd {
     const same = outcome.fingerprint === null || outcome.fingerprint === fingerprint;
     const { epoch, sequence } = outcome;
     const verdict: ToldVerdictCode = same ? outcome.verdict : 'key-reused';
-    const stages = { logged: { atMs: outcome.appendTimeMs } };
+    const { clock, region } = this.options;
+    const stages: StageTimes = {
+      logged: { atMs: outcome.appendTimeMs },
+      // Read from this region's store: its fold has committed it.
+      ...(verdict === 'accepted' ? { accepted: { atMs: clock.nowMs(), region } } : {}),
+    };
     return { kind: 'told', judged: { verdict, sequence, epoch, logIncarnation }, stages, replayed: false };
   }
 
@@ -525,7 +611,11 @@ export class Gateway {
     const timeoutMs = Math.max(1, Math.floor(untilMs - clock.monotonicMs()));
     const { spanId, traceId, sampled } = caller.trace;
     try {
-      const { status, headers, body: answerBody } = await forwarder.forward({
+      const {
+        status,
+        headers,
+        body: answerBody,
+      } = await forwarder.forward({
         to,
         dataset: dataset.configuration.content.dataset,
         body,
@@ -540,7 +630,16 @@ export class Gateway {
       // The home moved, or the receiver is not ready: nothing was appended, the next attempt looks again.
       const passing = (status === 421 || status === 503) && clock.monotonicMs() < untilMs - RETRY_PAUSE_MS;
       if (passing) return { kind: 'again' };
-      return { kind: 'answer', answer: { status, headers, body: answerBody, code: null }, forwardedTo: to };
+      // The home moved meanwhile; its client did not ask for a home, so that 421 is not for it.
+      if (status === 421)
+        return this.refusal(problem('home-unavailable', `the home of ${attempt.shard} is moving`));
+      const definite = status === 200 || status === 202 || answerBody.includes('"receipt":{');
+      return {
+        kind: 'answer',
+        answer: { status, headers, body: answerBody, code: null },
+        definite,
+        forwardedTo: to,
+      };
     } catch (error) {
       if (!isPortError(error)) throw error;
       if (error.disposition === 'unknown') return { kind: 'unknown', stages: {} };
@@ -549,13 +648,21 @@ export class Gateway {
     }
   }
 
-  private async answer(attempt: Attempt, judged: Judged | null, stages: StageTimes, replayed: boolean): Promise<Answer> {
+  private async answer(
+    attempt: Attempt,
+    judged: Judged | null,
+    stages: StageTimes,
+    replayed: boolean,
+  ): Promise<Answer> {
     const { feed } = this.options;
     const { ack, shard, untilMs } = attempt;
     let known = stages;
     if (judged?.verdict === 'accepted') {
       const isEnough = (): boolean =>
-        ack === 'logged' || ack === 'accepted' || ack === 'stored' || feed.reached(shard, ack, judged.sequence) !== null;
+        ack === 'logged' ||
+        ack === 'accepted' ||
+        ack === 'stored' ||
+        feed.reached(shard, ack, judged.sequence) !== null;
       await feed.waitUntil(shard, isEnough, untilMs);
       known = this.stagesOf(shard, judged, stages);
     }
@@ -638,7 +745,9 @@ export class Gateway {
     untilMs: number,
   ): Promise<Answer> {
     const { key, shard, deadlineMs } = target;
-    const neverOrExpired = answerProblem(problem('never-or-expired', 'the key was never seen, or its outcome is no longer kept'));
+    const neverOrExpired = answerProblem(
+      problem('never-or-expired', 'the key was never seen, or its outcome is no longer kept'),
+    );
     const { limits, retention } = dataset.configuration.content;
     const logTimeMs = this.options.feed.own(shard)?.logTimeMs ?? 0;
     if (logTimeMs >= deadlineMs + retention.outcomesMs - limits.notAfterAheadMsMax) return neverOrExpired;
@@ -664,9 +773,11 @@ export class Gateway {
 
   private async awaitToken(shard: ShardName, text: string | null, untilMs: number): Promise<Answer | null> {
     const { feed, region } = this.options;
-    if (text === null) return answerProblem(problem('malformed', 'consistency=session needs the header Lockstep-Token'));
+    if (text === null)
+      return answerProblem(problem('malformed', 'consistency=session needs the header Lockstep-Token'));
     const token = decodeToken(text);
-    if (token === null) return answerProblem(problem('bad-token', 'the header Lockstep-Token cannot be read'));
+    if (token === null)
+      return answerProblem(problem('bad-token', 'the header Lockstep-Token cannot be read'));
     const position = token.get(shard);
     if (position === undefined) return null;
     const isReachedHere = (): boolean => {
@@ -675,11 +786,21 @@ export class Gateway {
     };
     if (await feed.waitUntil(shard, isReachedHere, untilMs)) return null;
     const at = feed.own(shard)?.sequence ?? 0n;
-    return answerProblem(problem('token-unreachable', `${region} is at ${at} of ${shard}, the token asks for ${position.sequence}`));
+    return answerProblem(
+      problem(
+        'token-unreachable',
+        `${region} is at ${at} of ${shard}, the token asks for ${position.sequence}`,
+      ),
+    );
   }
 
   /** A barrier through the log: this region has folded everything that stood in the log when the read began. */
-  private async awaitBarrier(dataset: GatewayDataset, shard: ShardName, caller: Caller, untilMs: number): Promise<Answer | null> {
+  private async awaitBarrier(
+    dataset: GatewayDataset,
+    shard: ShardName,
+    caller: Caller,
+    untilMs: number,
+  ): Promise<Answer | null> {
     return this.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
   }
 
@@ -687,7 +808,9 @@ export class Gateway {
   private async appendControl(
     dataset: GatewayDataset,
     shard: ShardName,
-    body: { readonly kind: 'probe' } | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
+    body:
+      | { readonly kind: 'probe' }
+      | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
     caller: Caller,
     untilMs: number,
   ): Promise<Answer | null> {
@@ -701,14 +824,17 @@ export class Gateway {
       span: { ...caller.trace, spanId: identities.spanId(), parentSpanId: caller.trace.spanId },
     });
     const busy = { 'Retry-After': String(RETRY_AFTER_SECONDS) };
-    if (ticket === null) return answerProblem(problem('too-many-requests', `the queue of ${shard} is full`), busy);
+    if (ticket === null)
+      return answerProblem(problem('too-many-requests', `the queue of ${shard} is full`), busy);
     const published = await this.publishedInTime(ticket.settled, untilMs);
     if (published.kind !== 'logged') {
       return answerProblem(problem('log-unavailable', `the log of ${shard} did not answer in time`), busy);
     }
     const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
     if (await feed.waitUntil(shard, isFolded, untilMs)) return null;
-    return answerProblem(problem('token-unreachable', `${region} has not folded ${shard} to the barrier in time`));
+    return answerProblem(
+      problem('token-unreachable', `${region} has not folded ${shard} to the barrier in time`),
+    );
   }
 
   private async answerRow(dataset: GatewayDataset, shard: ShardName, key: string): Promise<Answer> {
@@ -716,14 +842,30 @@ export class Gateway {
     const { cursor, row } = await store.row(dataset.table, shard, key);
     const { logIncarnation, sequence } = cursor;
     const caughtUpAtMs = feed.own(shard)?.caughtUpAtMs ?? null;
-    const headers: Record<string, string> = { 'Lockstep-Position': `${shard}@${logIncarnation ?? ''}.${sequence}` };
-    if (caughtUpAtMs !== null) headers['Age'] = String(Math.max(0, Math.ceil((clock.nowMs() - caughtUpAtMs) / 1000)));
+    const headers: Record<string, string> = {
+      'Lockstep-Position': `${shard}@${logIncarnation ?? ''}.${sequence}`,
+    };
+    if (caughtUpAtMs !== null)
+      headers['Age'] = String(Math.max(0, Math.ceil((clock.nowMs() - caughtUpAtMs) / 1000)));
     if (logIncarnation !== null && sequence > 0n) {
       headers['Lockstep-Token'] = encodeToken(new Map([[shard, { logIncarnation, sequence }]]));
     }
     if (row === null) return answerProblem(problem('not-found', `there is no row "${key}"`), headers);
     headers['ETag'] = `"${row.version}"`;
     return answerJson(200, { key, version: Number(row.version), row: row.columns }, headers);
+  }
+
+  /** What the store cannot answer now is for the caller to ask again; it is no defect. */
+  private async answeringStore(answer: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await answer();
+    } catch (error) {
+      if (!isPortError(error)) throw error;
+      const detail = `the store of ${this.options.region} does not answer (${error.code})`;
+      return answerProblem(problem('store-unavailable', detail), {
+        'Retry-After': String(RETRY_AFTER_SECONDS),
+      });
+    }
   }
 
   // --- common to all -------------------------------------------------------------------------------------------
@@ -734,7 +876,16 @@ export class Gateway {
     const { clock, identities, log, observer, region } = this.options;
     const { partition } = parseShardName(shard)!;
     const name = dataset.configuration.content.dataset;
-    const publisher = new ShardPublisher({ region, dataset: name, shard, partition, log, clock, identities, observer });
+    const publisher = new ShardPublisher({
+      region,
+      dataset: name,
+      shard,
+      partition,
+      log,
+      clock,
+      identities,
+      observer,
+    });
     this.publishers.set(shard, publisher);
     return publisher;
   }
@@ -754,14 +905,21 @@ export class Gateway {
   private refusal(refusal: Problem): AttemptEnd {
     const wait = refusal.status === 429 || refusal.status === 503;
     const headers = wait ? { 'Retry-After': String(RETRY_AFTER_SECONDS) } : {};
-    return { kind: 'answer', answer: answerProblem(refusal, headers) };
+    return { kind: 'answer', answer: answerProblem(refusal, headers), definite: false };
   }
 
   private unknownDataset(dataset: string): Answer {
-    return answerProblem(problem('unknown-dataset', `"${dataset.slice(0, 64)}" is not a dataset of the catalogue`));
+    return answerProblem(
+      problem('unknown-dataset', `"${dataset.slice(0, 64)}" is not a dataset of the catalogue`),
+    );
   }
 
-  private refuse(call: { readonly caller: Caller }, dataset: GatewayDataset, startedAtMs: number, refusal: Problem): Answer {
+  private refuse(
+    call: { readonly caller: Caller },
+    dataset: GatewayDataset,
+    startedAtMs: number,
+    refusal: Problem,
+  ): Answer {
     const { clock, observer } = this.options;
     observer.report({
       kind: 'write-answered',
@@ -779,12 +937,18 @@ export class Gateway {
     return answerProblem(refusal);
   }
 
-  private report(attempt: Attempt, answer: Answer, stages: StageTimes, forwardedTo: RegionName | null): Answer {
+  private report(
+    attempt: Attempt,
+    answer: Answer,
+    stages: StageTimes,
+    forwardedTo: RegionName | null,
+  ): Answer {
     const { clock, observer } = this.options;
     const { startedAtMs } = attempt;
     const stageMs = new Map<string, number>();
     for (const [stage, reached] of Object.entries(stages)) {
-      if (reached !== undefined) stageMs.set(stage, Math.max(0, (reached as { atMs: number }).atMs - startedAtMs));
+      if (reached !== undefined)
+        stageMs.set(stage, Math.max(0, (reached as { atMs: number }).atMs - startedAtMs));
     }
     observer.report({
       kind: 'write-answered',
@@ -792,7 +956,7 @@ export class Gateway {
       shard: attempt.shard,
       status: answer.status,
       code: answer.code,
-      stage: [...stageMs.keys()].at(-1) ?? null,
+      stage: highestStage(stages),
       forwardedTo,
       startedAtMs,
       endedAtMs: clock.nowMs(),
@@ -809,16 +973,24 @@ function readTimeout(text: string | undefined): number | null {
   return value >= 1 && value <= TIMEOUT_MS_MAX ? value : null;
 }
 
+interface ReceiptQuery {
+  readonly wait: Stage | null;
+  readonly timeoutMs: number;
+  readonly shard: ShardName | null;
+  readonly deadlineMs: number | null;
+}
+
 function readReceiptQuery(
   query: { readonly [name: string]: string },
   dataset: string,
   partitions: number,
-): { wait: Stage | null; timeoutMs: number; shard: ShardName | null; deadlineMs: number | null } | string {
+): ReceiptQuery | string {
   const { deadline, shard, wait } = query;
   if (wait !== undefined && !isStage(wait)) return '"wait" must name a stage';
   const timeoutMs = readTimeout(query['timeoutMs']);
   if (timeoutMs === null) return `"timeoutMs" must be an integer between 1 and ${TIMEOUT_MS_MAX}`;
-  if (deadline !== undefined && !/^[1-9][0-9]{0,15}$/.test(deadline)) return '"deadline" must be milliseconds since 1970';
+  if (deadline !== undefined && !/^[1-9][0-9]{0,15}$/.test(deadline))
+    return '"deadline" must be milliseconds since 1970';
   if (shard !== undefined) {
     const parsed = parseShardName(shard);
     if (parsed === null || parsed.dataset !== dataset || parsed.partition >= partitions) {

@@ -45,8 +45,11 @@ const STEPS_KEPT = 2_048;
 const RECONNECT_PAUSE_MS = 200;
 const STAGES_REACHED: readonly ReachedStage[] = ['accepted', 'quorum', 'everywhere'];
 
+const NONE_DIFFER: ReadonlySet<RegionName> = new Set();
+
 interface ShardFeed {
   ledger: ShardLedger;
+  differing: ReadonlySet<RegionName>;
   logIncarnation: LogIncarnation | null;
   steps: Record<ReachedStage, Reached[]>;
   readonly waiters: Set<{ readonly check: () => boolean; readonly gate: Gate }>;
@@ -107,10 +110,9 @@ export class LedgerFeed {
     return this.shards.get(shard)?.ledger.regions.get(region)?.watermark ?? null;
   }
 
+  /** Regions whose hashes contradict those of a majority at the same mark. */
   differing(shard: ShardName): ReadonlySet<RegionName> {
-    const feed = this.shards.get(shard);
-    if (feed === undefined || feed.logIncarnation === null) return new Set();
-    return differingRegions(feed.ledger, feed.logIncarnation);
+    return this.shards.get(shard)?.differing ?? NONE_DIFFER;
   }
 
   /** When the stage was first known for the position; null when it is not known to be reached. */
@@ -178,9 +180,12 @@ export class LedgerFeed {
     switch (frame.kind) {
       case 'watermark':
         // Whom we dialled decides whose vote it is, not what the frame says (B41).
-        if (frame.watermark.region === region && this.knows(frame.watermark.shard)) this.count(frame.watermark);
+        if (frame.watermark.region === region && this.knows(frame.watermark.shard))
+          this.count(frame.watermark);
         return;
       case 'verdicts':
+        // A region whose hashes contradict the others' is not believed (I11).
+        if (this.differing(frame.shard).has(region)) return;
         for (const told of frame.verdicts) {
           const key = `${told.publisher}:${told.number}`;
           const listener = this.expected.get(key);
@@ -205,6 +210,7 @@ export class LedgerFeed {
       feed.logIncarnation = watermark.logIncarnation;
       feed.steps = { accepted: [], quorum: [], everywhere: [] };
     }
+    if (feed.logIncarnation !== null) feed.differing = differingRegions(feed.ledger, feed.logIncarnation);
     this.step(watermark.shard, feed);
     for (const waiter of feed.waiters) if (waiter.check()) waiter.gate.open();
   }
@@ -239,6 +245,7 @@ export class LedgerFeed {
     if (known !== undefined) return known;
     const feed: ShardFeed = {
       ledger: EMPTY_LEDGER,
+      differing: NONE_DIFFER,
       logIncarnation: null,
       steps: { accepted: [], quorum: [], everywhere: [] },
       waiters: new Set(),

@@ -80,7 +80,10 @@ export interface LogAdmin {
   ensure(topic: TopicDescription): Promise<readonly TopicFinding[]>;
   /** Differences between the topic and its description; empty when it is right. */
   check(topic: TopicDescription): Promise<readonly TopicFinding[]>;
-  bounds(topic: string, partition: number): Promise<{ readonly startOffset: Offset; readonly endOffset: Offset }>;
+  bounds(
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly startOffset: Offset; readonly endOffset: Offset }>;
 }
 
 export interface TopicDescription {

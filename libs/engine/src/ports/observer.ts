@@ -3,7 +3,18 @@
  * waits and never changes what the engine does. Times are wall clock milliseconds, for display only.
  */
 import type { Disposition } from './port-error.js';
-import type { DatasetName, Epoch, Halt, LeaseNumber, Offset, RegionName, Sequence, ShardName, Verdict, Watermark } from '@lockstep/protocol';
+import type {
+  DatasetName,
+  Epoch,
+  Halt,
+  LeaseNumber,
+  Offset,
+  RegionName,
+  Sequence,
+  ShardName,
+  Verdict,
+  Watermark,
+} from '@lockstep/protocol';
 
 export interface Observer {
   report(fact: Fact): void;
@@ -13,12 +24,29 @@ export type Fact =
   | EntryAppended
   | BatchCommitted
   | WriteAnswered
-  | { readonly kind: 'append-failed'; readonly shard: ShardName; readonly code: string; readonly disposition: Disposition; readonly message: string }
-  | { readonly kind: 'commit-unknown' | 'commit-lost'; readonly dataset: DatasetName; readonly shards: readonly ShardName[]; readonly message: string }
+  | {
+      readonly kind: 'append-failed';
+      readonly shard: ShardName;
+      readonly code: string;
+      readonly disposition: Disposition;
+      readonly message: string;
+    }
+  | {
+      readonly kind: 'commit-unknown' | 'commit-lost';
+      readonly dataset: DatasetName;
+      readonly shards: readonly ShardName[];
+      readonly message: string;
+    }
   | { readonly kind: 'lease-taken' | 'lease-lost'; readonly shard: ShardName; readonly lease: LeaseNumber }
   | { readonly kind: 'shard-halted'; readonly shard: ShardName; readonly halt: Halt }
   /** A loop failed and is built anew after a pause; `loop` is for example `lane accounts`, `stream us`. */
-  | { readonly kind: 'loop-failed'; readonly loop: string; readonly code: string; readonly disposition: Disposition | null; readonly message: string }
+  | {
+      readonly kind: 'loop-failed';
+      readonly loop: string;
+      readonly code: string;
+      readonly disposition: Disposition | null;
+      readonly message: string;
+    }
   /** Own region's newest watermark of a shard: lag, epoch, home. */
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
   | { readonly kind: 'entry-resubmitted'; readonly shard: ShardName; readonly verdict: Verdict };

@@ -22,5 +22,7 @@ export class PortError extends Error {
 
 /** By name, not by class: an error may come from another realm. */
 export function isPortError(error: unknown): error is PortError {
-  return error instanceof Error ? error.name === 'PortError' : (error as { name?: unknown } | null)?.name === 'PortError';
+  return error instanceof Error
+    ? error.name === 'PortError'
+    : (error as { name?: unknown } | null)?.name === 'PortError';
 }

@@ -60,8 +60,8 @@ export interface ApplyStore {
     withColumns: boolean,
   ): Promise<ReadonlyMap<ShardName, ReadAnswers>>;
   commit(request: CommitRequest): Promise<CommitResult>;
-  /** Deletes sessions and outcomes that the fold has forgotten anyway; bounded work per call; answers how many. */
-  clean(request: { readonly shards: readonly ShardName[]; readonly outcomesMs: number; readonly sessionsMs: number }): Promise<number>;
+  /** Deletes sessions and outcomes from before what their cursor remembers; bounded work per call; answers how many. */
+  clean(shards: readonly ShardName[]): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -105,12 +105,17 @@ export type CommitResult =
 export interface QueryStore {
   readonly storeIncarnation: StoreIncarnation;
   /** The outcome of a key in each of the shards that has one. */
-  outcomes(shards: readonly ShardName[], key: KeyHash): Promise<readonly { readonly shard: ShardName; readonly outcome: Outcome }[]>;
+  outcomes(
+    shards: readonly ShardName[],
+    key: KeyHash,
+  ): Promise<readonly { readonly shard: ShardName; readonly outcome: Outcome }[]>;
   /** A row with the cursor of its shard, from one snapshot. */
   row(table: ProjectedTable, shard: ShardName, key: string): Promise<StoredRow>;
   cursors(shards: readonly ShardName[]): Promise<readonly Cursor[]>;
   /** Every configuration kept: this region can fold whatever part of a log they judge. */
-  configurations(): Promise<readonly { readonly hash: ConfigurationHash; readonly content: ConfigurationContent }[]>;
+  configurations(): Promise<
+    readonly { readonly hash: ConfigurationHash; readonly content: ConfigurationContent }[]
+  >;
   /** Keeps a configuration; idempotent. */
   keepConfiguration(hash: ConfigurationHash, content: ConfigurationContent): Promise<void>;
   /** Creates the table if absent; otherwise answers how it differs (then the start must stop). */
@@ -123,6 +128,8 @@ export interface QueryStore {
 export interface StoredRow {
   readonly cursor: Cursor;
   /** Null when there is no row. */
-  readonly row: { readonly version: Sequence; readonly columns: { readonly [column: string]: ColumnValue } } | null;
+  readonly row: {
+    readonly version: Sequence;
+    readonly columns: { readonly [column: string]: ColumnValue };
+  } | null;
 }
-

@@ -5,7 +5,16 @@
  * watermark of every shard; watermark frames may be merged per shard (only the newest counts); verdicts may be missing
  * (a gateway then reads the stored outcome), never wrong.
  */
-import type { EntryNumber, Epoch, PublisherId, RegionName, Sequence, ShardName, Verdict, Watermark } from '@lockstep/protocol';
+import type {
+  EntryNumber,
+  Epoch,
+  PublisherId,
+  RegionName,
+  Sequence,
+  ShardName,
+  Verdict,
+  Watermark,
+} from '@lockstep/protocol';
 
 export interface StreamSource {
   /** @param publisherPrefix verdicts of publishers that begin so are sent as well; null for none. */

@@ -120,7 +120,8 @@ export class ShardPublisher {
 
   /** Null when the queue is full: nothing was taken, the caller answers 429. */
   submit(submission: Submission): Ticket | null {
-    const full = this.queue.length >= QUEUE_ENTRIES_MAX || this.queuedBytes + submission.bytes > QUEUE_BYTES_MAX;
+    const full =
+      this.queue.length >= QUEUE_ENTRIES_MAX || this.queuedBytes + submission.bytes > QUEUE_BYTES_MAX;
     if (full || this.closed) return null;
     let settle!: (result: Published) => void;
     const settled = new Promise<Published>((resolve) => {
@@ -136,6 +137,14 @@ export class ShardPublisher {
         queued.numbered = listener;
       },
     };
+  }
+
+  /**
+   * Ends a session in which the fold saw a hole or that it has forgotten: no number of it will ever be accepted. What
+   * is in flight under it is judged as it is; the next batch begins a new session.
+   */
+  renounce(session: PublisherId): void {
+    if (session === this.session) this.beginSession();
   }
 
   /** Takes nothing more; resolves when what was taken has been answered. */
@@ -168,7 +177,11 @@ export class ShardPublisher {
       this.queue.shift();
       this.queuedBytes -= size;
       if (queued.submission.giveUpAtMs <= nowMs) {
-        queued.settle({ kind: 'failed', code: 'log-unavailable', message: 'the log did not take it in time' });
+        queued.settle({
+          kind: 'failed',
+          code: 'log-unavailable',
+          message: 'the log did not take it in time',
+        });
         continue;
       }
       bytes += size;
@@ -271,6 +284,10 @@ export class ShardPublisher {
     for (const { queued, publisher, number } of batch) {
       queued.settle(mayStand ? { kind: 'unknown', publisher, number } : { kind: 'failed', code, message });
     }
+    this.beginSession();
+  }
+
+  private beginSession(): void {
     this.session = this.options.identities.publisherId();
     this.lastNumber = 0n;
   }
@@ -279,7 +296,13 @@ export class ShardPublisher {
     // Anything that is not a port's own word leaves open what happened.
     const failure = isPortError(error) ? error : new PortError('defect', 'unknown', String(error), error);
     const { code, disposition, message } = failure;
-    this.options.observer.report({ kind: 'append-failed', shard: this.options.shard, code, disposition, message });
+    this.options.observer.report({
+      kind: 'append-failed',
+      shard: this.options.shard,
+      code,
+      disposition,
+      message,
+    });
     return { code, disposition, message };
   }
 

@@ -89,14 +89,30 @@ export class SimulatedRegion {
     });
     const forwarder = this.cluster.forwarder(region);
     const { feed, query: store } = this;
-    this.gateway = new Gateway({ region, regions, datasets, feed, log, store, forwarder, clock, identities, observer });
+    this.gateway = new Gateway({
+      region,
+      regions,
+      datasets,
+      feed,
+      log,
+      store,
+      forwarder,
+      clock,
+      identities,
+      observer,
+    });
     this.coordinator = new Coordinator({
       region,
       regions,
       datasets: new Map(
         [...datasets].map(([name, { configuration, partitions }]) => [
           name,
-          { content: configuration.content, hash: configuration.hash, partitions, logRetentionMs: 7 * 86_400_000 },
+          {
+            content: configuration.content,
+            hash: configuration.hash,
+            partitions,
+            logRetentionMs: 7 * 86_400_000,
+          },
         ]),
       ),
       replication: { factor: 1, minInsyncReplicas: 1 },
@@ -177,10 +193,20 @@ export class SimulatedCluster {
   }
 
   /** A client's write at a region's gateway; resolves when the world has run so far. */
-  write(region: string, dataset: string, body: object, idempotencyKey: string | null = null): Promise<Answer> {
+  write(
+    region: string,
+    dataset: string,
+    body: object,
+    idempotencyKey: string | null = null,
+  ): Promise<Answer> {
     const { world } = this.options;
     const identities = world.identities(`client ${region} ${idempotencyKey ?? world.trace.length}`);
-    const trace = { traceId: identities.traceId(), spanId: identities.spanId(), parentSpanId: null, sampled: true };
+    const trace = {
+      traceId: identities.traceId(),
+      spanId: identities.spanId(),
+      parentSpanId: null,
+      sampled: true,
+    };
     const caller = { principal: 'anonymous', trace, forwarded: null, neverForward: false };
     return this.region(region).gateway.write({ dataset, body: JSON.stringify(body), idempotencyKey, caller });
   }
@@ -233,11 +259,16 @@ export class SimulatedCluster {
 }
 
 /** What a dead process would still do is never done and never answered. */
-function mortal<T extends object>(port: T, life: { readonly ended: boolean }, wrap: (value: unknown) => unknown): T {
+function mortal<T extends object>(
+  port: T,
+  life: { readonly ended: boolean },
+  wrap: (value: unknown) => unknown,
+): T {
   return new Proxy(port, {
     get: (target, name, receiver) => {
       const member: unknown = Reflect.get(target, name, receiver);
-      if (typeof member !== 'function') return typeof member === 'object' && member !== null ? mortal(member, life, wrap) : member;
+      if (typeof member !== 'function')
+        return typeof member === 'object' && member !== null ? mortal(member, life, wrap) : member;
       return async (...parameters: unknown[]): Promise<unknown> => {
         if (life.ended) return new Promise(() => undefined);
         const result: unknown = await (member as (...given: unknown[]) => unknown).apply(target, parameters);
@@ -249,8 +280,11 @@ function mortal<T extends object>(port: T, life: { readonly ended: boolean }, wr
 
 function mortalLog(log: Log, life: { readonly ended: boolean }): Log {
   const wrap = (value: unknown): unknown =>
-    typeof value === 'object' && value !== null && 'close' in value ? mortal(value, life, (inner) => inner) : value;
+    typeof value === 'object' && value !== null && 'close' in value
+      ? mortal(value, life, (inner) => inner)
+      : value;
   return mortal(log, life, wrap);
 }
 
-const mortalStore = (store: ApplyStore, life: { readonly ended: boolean }): ApplyStore => mortal(store, life, (value) => value);
+const mortalStore = (store: ApplyStore, life: { readonly ended: boolean }): ApplyStore =>
+  mortal(store, life, (value) => value);

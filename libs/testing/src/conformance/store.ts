@@ -199,6 +199,8 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           term: BIGINT_MAX - 3n,
           decision: BIGINT_MAX - 4n,
           logTimeMs: Number.MAX_SAFE_INTEGER,
+          sessionsSinceMs: Number.MAX_SAFE_INTEGER - 1,
+          outcomesSinceMs: Number.MAX_SAFE_INTEGER - 2,
           mark: {
             sequence: sequence(BIGINT_MAX - 5n),
             inputHash: hashFromHex(id128('7')),
@@ -482,34 +484,28 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         );
       });
 
-      test('cleaning deletes what is older than the retention in log time, and nothing at or within it', async () => {
+      test('cleaning deletes what is older than what the cursor remembers, and nothing else', async () => {
         const at = await place();
         const { commit } = await committer(at);
-        const logTimeMs = 1_000_000;
-        const ages = { a: 5_001, b: 5_000, c: 0 };
-        const aged = Object.entries(ages).map(([digit, age]) => ({ digit, logTimeMs: logTimeMs - age }));
+        const sinceMs = 1_000_000;
+        const times = { a: sinceMs - 1, b: sinceMs, c: sinceMs + 5 };
+        const items = Object.entries(times).map(([digit, logTimeMs]) => ({ digit, logTimeMs }));
+        const remembering = { sessionsSinceMs: sinceMs, outcomesSinceMs: sinceMs + 5 };
         await commit([], {
-          cursor: { ...cursorAt(at.shard, 1n), logTimeMs },
-          sessions: aged.map(({ digit, logTimeMs: time }) => ({ ...sessionOf(digit, 1n), logTimeMs: time })),
-          outcomes: aged.map(({ digit, logTimeMs: time }) => ({ ...outcomeOf(digit), logTimeMs: time })),
+          cursor: { ...cursorAt(at.shard, 1n), logTimeMs: sinceMs + 9, ...remembering },
+          sessions: items.map(({ digit, logTimeMs }) => ({ ...sessionOf(digit, 1n), logTimeMs })),
+          outcomes: items.map(({ digit, logTimeMs }) => ({ ...outcomeOf(digit), logTimeMs })),
         });
-        const clean = (outcomesMs: number, sessionsMs: number): Promise<number> =>
-          store.clean({ shards: [at.shard], outcomesMs, sessionsMs });
-        const left = async (): Promise<unknown> => ({
-          sessions: [...(await store.load([at.shard]))[0]!.sessions.keys()].toSorted(),
-          outcomes: (
-            await Promise.all(
-              Object.keys(ages).map(async (digit) =>
-                (await query.outcomes([at.shard], outcomeOf(digit).key)).length > 0 ? digit : '',
-              ),
-            )
-          ).join(''),
-        });
-        assert.equal(await clean(5_001, 5_001), 0);
-        assert.equal(await clean(5_000, 5_001), 1);
-        assert.deepEqual(await left(), { sessions: [id128('a'), id128('b'), id128('c')], outcomes: 'bc' });
-        assert.equal(await clean(10_000, 4_999), 2);
-        assert.deepEqual(await left(), { sessions: [id128('c')], outcomes: 'bc' });
+        assert.equal(await store.clean([at.shard]), 3);
+        assert.equal(await store.clean([at.shard]), 0);
+        const sessions = [...(await store.load([at.shard]))[0]!.sessions.keys()].toSorted();
+        assert.deepEqual(sessions, [id128('b'), id128('c')]);
+        const found = await Promise.all(
+          Object.keys(times).map(
+            async (digit) => (await query.outcomes([at.shard], outcomeOf(digit).key)).length,
+          ),
+        );
+        assert.deepEqual(found, [0, 0, 1]);
       });
 
       test('one cleaning call is bounded, and repeated calls finish the work', async () => {
@@ -521,9 +517,12 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           key: index.toString(16).padStart(32, '0') as KeyHash,
           logTimeMs: 0,
         }));
-        await commit([], { cursor: { ...cursorAt(at.shard, 1n), logTimeMs: 10_000 }, outcomes });
+        await commit([], {
+          cursor: { ...cursorAt(at.shard, 1n), logTimeMs: 10_000, outcomesSinceMs: 9_999 },
+          outcomes,
+        });
         const deleted: number[] = [];
-        do deleted.push(await store.clean({ shards: [at.shard], outcomesMs: 1, sessionsMs: 1 }));
+        do deleted.push(await store.clean([at.shard]));
         while (deleted.at(-1) !== 0 && deleted.length < count);
         assert.ok(deleted.length > 2);
         assert.equal(
@@ -1010,6 +1009,8 @@ function cursorAt(shard: ShardName, at: bigint): Cursor {
     term: 4n,
     decision: 5n,
     logTimeMs: 1_700_000_000_000,
+    sessionsSinceMs: 1_600_000_000_000,
+    outcomesSinceMs: 1_690_000_000_000,
     inputHash: hashFromHex(id128('a')),
     effectsHash: hashFromHex(id128('b')),
     configuration: 'd'.repeat(64) as ConfigurationHash,

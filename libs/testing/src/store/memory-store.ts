@@ -174,8 +174,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       ),
     commit: (request) =>
       run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => commit(now, request)),
-    clean: (request) =>
-      run({ method: 'clean', shards: request.shards }, 'write', (now) => clean(now, request)),
+    clean: (shards) => run({ method: 'clean', shards }, 'write', (now) => clean(now, shards)),
     close,
   });
 
@@ -263,6 +262,8 @@ const freshCursor = (shard: ShardName): Cursor => ({
   term: 0n,
   decision: 0n,
   logTimeMs: 0,
+  sessionsSinceMs: 0,
+  outcomesSinceMs: 0,
   inputHash: ZERO_HASH,
   effectsHash: ZERO_HASH,
   configuration: null,
@@ -362,15 +363,15 @@ function commit(state: State, { shards, table, rows }: CommitRequest): CommitRes
   return { kind: 'committed' };
 }
 
-function clean(state: State, request: Parameters<ApplyStore['clean']>[0]): number {
+function clean(state: State, shards: readonly ShardName[]): number {
   let outcomesLeft = CLEAN_ROWS_MAX;
   let sessionsLeft = CLEAN_ROWS_MAX;
-  for (const shard of request.shards) {
-    const logTimeMs = state.cursors.get(shard)?.logTimeMs ?? 0;
+  for (const shard of shards) {
+    const cursor = state.cursors.get(shard);
     const outcomes = state.outcomes.get(shard) ?? new Map<KeyHash, Outcome>();
     const sessions = state.sessions.get(shard) ?? new Map<PublisherId, Session>();
-    outcomesLeft -= deleteOlder(outcomes, logTimeMs - request.outcomesMs, outcomesLeft);
-    sessionsLeft -= deleteOlder(sessions, logTimeMs - request.sessionsMs, sessionsLeft);
+    outcomesLeft -= deleteOlder(outcomes, cursor?.outcomesSinceMs ?? 0, outcomesLeft);
+    sessionsLeft -= deleteOlder(sessions, cursor?.sessionsSinceMs ?? 0, sessionsLeft);
   }
   return 2 * CLEAN_ROWS_MAX - outcomesLeft - sessionsLeft;
 }

@@ -17,7 +17,11 @@ export function realTimeCompletions(timers: {
   nowMs(): number;
   after(ms: number, call: () => void): void;
 }): Completions {
-  const attempt = <T>(work: () => T, resolve: (value: T) => void, reject: (reason: unknown) => void): void => {
+  const attempt = <T>(
+    work: () => T,
+    resolve: (value: T) => void,
+    reject: (reason: unknown) => void,
+  ): void => {
     try {
       resolve(work());
     } catch (error) {
