@@ -1,0 +1,134 @@
+import { expect, test } from '@jest/globals';
+import { RECORD_HEADER, TRACE_HEADER } from '@lockstep/protocol';
+import fc from 'fast-check';
+import { readBatches, textOf } from './fetch-answer.js';
+import { produceCall } from './kafkajs-internals.js';
+import { batchBytes } from './record-batch.fixture.js';
+
+const anyBytes = fc.uint8Array({ maxLength: 200 });
+const orNull = fc.option(anyBytes, { nil: null });
+const name = fc.oneof(
+  fc.constantFrom(RECORD_HEADER, TRACE_HEADER, '__proto__', '0', ''),
+  fc.string({ maxLength: 12 }),
+);
+const record = fc.record({
+  key: orNull,
+  value: orNull,
+  timeDeltaMs: fc.integer({ min: -1_000_000_000_000, max: 1_000_000_000_000 }),
+  headers: fc.array(fc.tuple(name, orNull), { maxLength: 5 }),
+});
+const batch = fc.record({
+  baseOffset: fc.bigInt({ min: 0n, max: 2n ** 53n }),
+  baseTimeMs: fc.integer({ min: 0, max: 2_000_000_000_000 }),
+  records: fc.array(record, { minLength: 1, maxLength: 5 }),
+});
+
+test('whatever stands in a batch is handed over as it stands', () => {
+  fc.assert(
+    fc.property(batch, (written) => {
+      const { records, nextOffset } = readBatches(batchBytes(written), written.baseOffset);
+      expect(nextOffset).toBe(written.baseOffset + BigInt(written.records.length));
+      expect(
+        records.map(({ offset, key, valueBytes, header, appendTimeMs }) => ({
+          offset,
+          key: list(key),
+          valueBytes,
+          header: list(header),
+          appendTimeMs,
+        })),
+      ).toEqual(
+        written.records.map((one, index) => {
+          const headers = one.headers.filter(([found]) => found === RECORD_HEADER);
+          return {
+            offset: written.baseOffset + BigInt(index),
+            key: list(one.key),
+            valueBytes: one.value?.length ?? 0,
+            header: headers.length === 1 ? list(headers[0]![1]) : null,
+            appendTimeMs: written.baseTimeMs + one.timeDeltaMs,
+          };
+        }),
+      );
+    }),
+  );
+});
+
+test('damaged bytes are read somehow or refused as unreadable, and nothing else happens', () => {
+  const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  fc.assert(
+    fc.property(batch, damage, (written, changes) => {
+      const bytes = batchBytes(written);
+      for (const [position, value] of changes) bytes[position % bytes.length] = value;
+      try {
+        readBatches(bytes, written.baseOffset);
+      } catch (error) {
+        expect((error as { kind?: unknown }).kind).toMatch(/^batch-(unreadable|compressed)$/);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('what an append sends is what a reader finds', async () => {
+  const text = fc.string({ unit: 'binary', maxLength: 100 });
+  const outgoing = fc.record({
+    key: text,
+    value: text,
+    header: anyBytes,
+    traceparent: fc.option(fc.string({ unit: 'grapheme-ascii', minLength: 1 }), { nil: null }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(outgoing, { minLength: 1, maxLength: 4 }), async (records) => {
+      const { request } = produceCall({ topic: 't', partition: 3, records, timeoutMs: 1_000 });
+      const { buffer } = await (request as { encode(): Promise<{ buffer: Buffer }> }).encode();
+      // transactional id, acks, time-out, one topic `t`, one partition, its number, and the size of the batch
+      const batches = buffer.subarray(2 + 2 + 4 + 4 + (2 + 1) + 4 + 4 + 4);
+      const found = readBatches(batches, 0n).records;
+      expect(
+        found.map(({ key, valueText, header, traceparent }) => ({
+          key: key?.toString(),
+          valueText,
+          header: list(header),
+          traceparent,
+        })),
+      ).toEqual(
+        records.map(({ key, value, header, traceparent }) => ({
+          key,
+          valueText: value.includes('\0') ? null : value,
+          header: list(header),
+          traceparent,
+        })),
+      );
+    }),
+  );
+});
+
+test('text is what a strict decoder finds, without NUL', () => {
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const expected = (bytes: Uint8Array): string | null => {
+    try {
+      const text = strict.decode(bytes);
+      return text.includes('\0') ? null : text;
+    } catch {
+      return null;
+    }
+  };
+  const nearlyText = fc.array(
+    fc.oneof(
+      fc.constantFrom(0xef, 0xbf, 0xbd, 0xbb, 0xed, 0xa0, 0x80, 0xf0, 0x9f, 0xc3),
+      fc.integer({ min: 0, max: 255 }),
+    ),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(nearlyText, (numbers) => {
+      const bytes = Buffer.from(numbers);
+      expect(textOf(bytes)).toBe(expected(bytes));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const list = (bytes: Uint8Array | null): readonly number[] | null => (bytes === null ? null : [...bytes]);

@@ -1,0 +1,230 @@
+import { describe, expect, test } from '@jest/globals';
+import { recordDigest } from '@lockstep/protocol';
+import { readBatches, readFetchAnswer } from './fetch-answer.js';
+import type { RecordFixture } from './record-batch.fixture.js';
+import { CONTROL, GZIP, LOG_APPEND_TIME, TRANSACTIONAL, batchBytes } from './record-batch.fixture.js';
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const record = (value: string, more: Partial<RecordFixture> = {}): RecordFixture => ({
+  key: bytes('k'),
+  value: bytes(value),
+  headers: [],
+  ...more,
+});
+const textsOf = (batches: Buffer, from = 0n): readonly (string | null)[] =>
+  readBatches(batches, from).records.map(({ valueText }) => valueText);
+const batch = (baseOffset: bigint, ...values: readonly string[]): Buffer =>
+  batchBytes({ baseOffset, attributes: LOG_APPEND_TIME, records: values.map((value) => record(value)) });
+
+describe('record batches', () => {
+  test('a record is handed over with its offset, append time, parts and digest', () => {
+    const headers = [
+      ['x', bytes('y')],
+      ['lockstep', Uint8Array.of(1, 0, 255)],
+      ['traceparent', bytes('00-a-b-01')],
+    ] as const;
+    const { records, nextOffset } = readBatches(
+      batchBytes({
+        baseOffset: 40n,
+        attributes: LOG_APPEND_TIME,
+        maxTimeMs: 1_790_000_000_123,
+        records: [record('a'), record('ü', { headers })],
+      }),
+      0n,
+    );
+    const header = Buffer.of(1, 0, 255);
+    const appendTimeMs = 1_790_000_000_123;
+    expect(nextOffset).toBe(42n);
+    expect(records[1]).toEqual({
+      offset: 41n,
+      appendTimeMs,
+      key: Buffer.from('k'),
+      valueText: 'ü',
+      valueBytes: 2,
+      header,
+      traceparent: '00-a-b-01',
+      digest: recordDigest({ key: bytes('k'), value: bytes('ü'), header, appendTimeMs }),
+    });
+  });
+
+  test('a batch that the broker did not stamp gives each record its own time', () => {
+    const records = [
+      record('a', { timeDeltaMs: 5 }),
+      record('b', { timeDeltaMs: -3 }),
+      record('c', { timeDeltaMs: 90_000_000_000 }),
+    ];
+    const found = readBatches(batchBytes({ baseOffset: 0n, baseTimeMs: 1_000, records }), 0n).records;
+    expect(found.map(({ appendTimeMs }) => appendTimeMs)).toEqual([1_005, 997, 90_000_001_000]);
+  });
+
+  test('records before the offset asked for are left out though their batch is delivered', () => {
+    expect(textsOf(batch(10n, 'a', 'b', 'c'), 11n)).toEqual(['b', 'c']);
+  });
+
+  test('control batches, and batches that compaction emptied, are stepped over', () => {
+    const marker = record('', { key: Uint8Array.of(0, 0, 0, 1), value: Uint8Array.of(0, 0, 0, 0, 0, 0) });
+    const batches = Buffer.concat([
+      batch(0n, 'a'),
+      batchBytes({
+        baseOffset: 1n,
+        attributes: CONTROL | TRANSACTIONAL | LOG_APPEND_TIME,
+        records: [marker],
+      }),
+      batchBytes({ baseOffset: 2n, lastOffsetDelta: 6, attributes: LOG_APPEND_TIME, records: [] }),
+      batch(9n, 'b'),
+      batchBytes({
+        baseOffset: 10n,
+        attributes: CONTROL | TRANSACTIONAL | LOG_APPEND_TIME,
+        records: [marker],
+      }),
+    ]);
+    expect(textsOf(batches)).toEqual(['a', 'b']);
+    expect(readBatches(batches, 0n).nextOffset).toBe(11n);
+    expect(readBatches(batches.subarray(batch(0n, 'a').length, -1), 1n)).toMatchObject({ nextOffset: 10n });
+  });
+
+  test('the last offset of a batch counts though its last records are compacted away', () => {
+    const batches = batchBytes({
+      baseOffset: 5n,
+      lastOffsetDelta: 9,
+      records: [record('a', { offsetDelta: 0 }), record('b', { offsetDelta: 4 })],
+    });
+    const { records, nextOffset } = readBatches(batches, 5n);
+    expect([records.map((found) => found.offset), nextOffset]).toEqual([[5n, 9n], 15n]);
+  });
+
+  test('records of a transaction are delivered whatever became of it, with a key that looks like an abort marker too', () => {
+    const aborted = record('a', { key: Uint8Array.of(0, 0, 0, 0) });
+    expect(
+      textsOf(batchBytes({ baseOffset: 0n, attributes: TRANSACTIONAL, records: [aborted, record('b')] })),
+    ).toEqual(['a', 'b']);
+  });
+
+  test('a batch that is cut off at the end of the answer is left for the next fetch', () => {
+    const whole = batch(0n, 'a', 'b');
+    const cut = batch(2n, 'c', 'd');
+    for (let length = 0; length < cut.length; length += 1) {
+      const { records, nextOffset } = readBatches(Buffer.concat([whole, cut.subarray(0, length)]), 0n);
+      expect([records.length, nextOffset]).toEqual([2, 2n]);
+    }
+    expect(readBatches(cut.subarray(0, 30), 2n)).toEqual({ records: [], nextOffset: 2n });
+  });
+
+  test('a compressed batch is refused by name', () => {
+    expect(() =>
+      readBatches(batchBytes({ baseOffset: 0n, attributes: GZIP, records: [record('a')] }), 0n),
+    ).toThrow(expect.objectContaining({ kind: 'batch-compressed' }));
+  });
+
+  test('a batch of another format or with an impossible length is unreadable', () => {
+    const format1 = batch(0n, 'a');
+    format1.writeInt8(1, 16);
+    const short = batch(0n, 'a');
+    short.writeInt32BE(3, 8);
+    const longRecord = batch(0n, 'a');
+    longRecord.writeUInt8(0x7f, 61);
+    for (const damaged of [format1, short, longRecord]) {
+      expect(() => readBatches(damaged, 0n)).toThrow(expect.objectContaining({ kind: 'batch-unreadable' }));
+    }
+  });
+
+  for (const [title, headers, expected] of [
+    ['absent', [['other', bytes('x')]], null],
+    ['once', [['lockstep', bytes('x')]], 'x'],
+    ['once and null', [['lockstep', null]], null],
+    [
+      'twice',
+      [
+        ['lockstep', bytes('x')],
+        ['lockstep', bytes('x')],
+      ],
+      null,
+    ],
+    [
+      'among names that objects have of their own',
+      [
+        ['__proto__', bytes('p')],
+        ['0', bytes('0')],
+        ['lockstep', bytes('x')],
+        ['valueOf', bytes('v')],
+      ],
+      'x',
+    ],
+  ] as const) {
+    test(`header \`lockstep\`: ${title}`, () => {
+      const [found] = readBatches(
+        batchBytes({ baseOffset: 0n, records: [record('v', { headers })] }),
+        0n,
+      ).records;
+      expect(found!.header?.toString() ?? null).toBe(expected);
+    });
+  }
+});
+
+describe('answers to a fetch', () => {
+  test('every partition is read with its error, its bounds and its batches', () => {
+    const contents = batch(7n, 'a');
+    const answer = readFetchAnswer(
+      Buffer.concat([
+        int32(12),
+        int16(0),
+        int32(0),
+        int32(1), // throttle, error, session, one topic
+        int16(3),
+        bytes('t.x'),
+        int32(2),
+        int32(4),
+        int16(0),
+        int64(9n),
+        int64(8n),
+        int64(5n),
+        int32(1),
+        int64(77n),
+        int64(6n),
+        int32(-1),
+        int32(contents.length),
+        contents,
+        int32(0),
+        int16(1),
+        int64(-1n),
+        int64(-1n),
+        int64(-1n),
+        int32(-1),
+        int32(-1),
+        int32(-1),
+      ]),
+    );
+    expect(answer).toEqual({
+      clientSideThrottleTime: 12,
+      errorCode: 0,
+      partitions: [
+        { partition: 4, errorCode: 0, highWatermark: 9n, logStartOffset: 5n, batches: contents },
+        { partition: 0, errorCode: 1, highWatermark: -1n, logStartOffset: -1n, batches: Buffer.alloc(0) },
+      ],
+    });
+  });
+
+  test('an answer that ends too early is unreadable', () => {
+    expect(() => readFetchAnswer(Buffer.concat([int32(0), int16(0), int32(0), int32(1), int16(9)]))).toThrow(
+      expect.objectContaining({ kind: 'batch-unreadable' }),
+    );
+  });
+});
+
+function int16(value: number): Buffer {
+  const buffer = Buffer.alloc(2);
+  buffer.writeInt16BE(value);
+  return buffer;
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.alloc(4);
+  buffer.writeInt32BE(value);
+  return buffer;
+}
+
+function int64(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigInt64BE(value);
+  return buffer;
+}

@@ -1,0 +1,254 @@
+/**
+ * Reads the answer to a fetch (version 11): partitions, record batches (format 2), records.
+ *
+ * Why not kafkajs' own reading: it forgets batches without records, so a reader could not step over them (B17); it
+ * drops a control record by looking at its key; and it merges headers of one name in an object, where names like
+ * `__proto__` are not what they seem. Here a batch says how far it reaches whether it holds records or not, control
+ * batches are known by their flag, and headers are looked at one by one.
+ *
+ * `key` and `header` of a record are views into the answer. The CRC of a batch is not checked: the broker checked it when
+ * the batch was appended, and every region compares its input hash with the others'.
+ */
+import type { LogRecord } from '@lockstep/protocol';
+import { RECORD_HEADER, TRACE_HEADER, offset, recordDigest } from '@lockstep/protocol';
+import { LinkError } from './log-failure.js';
+
+export interface FetchAnswer {
+  readonly clientSideThrottleTime: number;
+  readonly errorCode: number;
+  readonly partitions: readonly PartitionAnswer[];
+}
+
+export interface PartitionAnswer {
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: bigint;
+  readonly logStartOffset: bigint;
+  /** Whole batches and perhaps the beginning of one more. */
+  readonly batches: Buffer;
+}
+
+export interface BatchContents {
+  readonly records: readonly LogRecord[];
+  /** Behind the last whole batch; the offset asked for when there is none. */
+  readonly nextOffset: bigint;
+}
+
+/** Of one topic, the only one that we ask for in a request. */
+export function readFetchAnswer(payload: Buffer): FetchAnswer {
+  const reader = new ByteReader(payload, 0, payload.length);
+  const clientSideThrottleTime = reader.int32();
+  const errorCode = reader.int16();
+  reader.skip(4); // session id
+  const partitions: PartitionAnswer[] = [];
+  for (let topics = reader.int32(); topics > 0; topics -= 1) {
+    reader.skip(reader.int16()); // topic
+    for (let count = reader.int32(); count > 0; count -= 1) partitions.push(readPartition(reader));
+  }
+  return { clientSideThrottleTime, errorCode, partitions };
+}
+
+function readPartition(reader: ByteReader): PartitionAnswer {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  const highWatermark = reader.int64();
+  reader.skip(8); // last stable offset
+  const logStartOffset = reader.int64();
+  const aborted = reader.int32();
+  if (aborted > 0) reader.skip(aborted * 16); // aborted transactions: reading is uncommitted
+  reader.skip(4); // preferred replica: we name no rack
+  return {
+    partition,
+    errorCode,
+    highWatermark,
+    logStartOffset,
+    batches: reader.view(Math.max(0, reader.int32())),
+  };
+}
+
+const BATCH_PREFIX_BYTES = 12;
+const BATCH_HEADER_BYTES = 61;
+const COMPRESSION_MASK = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const CONTROL = 0x20;
+
+/** Records at or behind `from`; a batch may begin before it. */
+export function readBatches(batches: Buffer, from: bigint): BatchContents {
+  const records: LogRecord[] = [];
+  let nextOffset = from;
+  let start = 0;
+  while (batches.length - start >= BATCH_HEADER_BYTES) {
+    const bytes = BATCH_PREFIX_BYTES + batches.readInt32BE(start + 8);
+    const magic = batches.readInt8(start + 16);
+    if (bytes < BATCH_HEADER_BYTES || magic !== 2)
+      throw unreadable(`batch of format ${magic} with ${bytes} bytes`);
+    if (batches.length - start < bytes) break;
+    const baseOffset = batches.readBigInt64BE(start);
+    readBatch(batches, start, start + bytes, baseOffset, from, records);
+    const reached = baseOffset + BigInt(batches.readInt32BE(start + 23)) + 1n;
+    if (reached > nextOffset) nextOffset = reached;
+    start += bytes;
+  }
+  return { records, nextOffset };
+}
+
+function readBatch(
+  batches: Buffer,
+  start: number,
+  end: number,
+  baseOffset: bigint,
+  from: bigint,
+  records: LogRecord[],
+): void {
+  const attributes = batches.readInt16BE(start + 21);
+  if ((attributes & CONTROL) !== 0) return;
+  const count = batches.readInt32BE(start + 57);
+  if (count > 0 && (attributes & COMPRESSION_MASK) !== 0) {
+    throw new LinkError('batch-compressed', `the batch at offset ${baseOffset} is compressed`);
+  }
+  const baseTimeMs = Number(batches.readBigInt64BE(start + 27));
+  const appendTimeMs =
+    (attributes & LOG_APPEND_TIME) === 0 ? null : Number(batches.readBigInt64BE(start + 35));
+  const reader = new ByteReader(batches, start + BATCH_HEADER_BYTES, end);
+  for (let index = 0; index < count; index += 1) {
+    const length = reader.varint();
+    const recordEnd = reader.position + length;
+    if (length < 0 || recordEnd > end) throw unreadable(`record of ${length} bytes at offset ${baseOffset}`);
+    reader.skip(1); // attributes
+    const timeDelta = reader.varlong();
+    const recordOffset = baseOffset + BigInt(reader.varint());
+    if (recordOffset >= from)
+      records.push(readRecord(reader, recordOffset, appendTimeMs ?? baseTimeMs + timeDelta));
+    reader.position = recordEnd;
+  }
+}
+
+function readRecord(reader: ByteReader, recordOffset: bigint, appendTimeMs: number): LogRecord {
+  const key = reader.bytes();
+  const value = reader.bytes();
+  const lockstep = new OnlyHeader();
+  const trace = new OnlyHeader();
+  for (let count = reader.varint(); count > 0; count -= 1) {
+    const name = reader.view(reader.varint());
+    const content = reader.bytes();
+    if (name.equals(RECORD_HEADER_BYTES)) lockstep.found(content);
+    else if (name.equals(TRACE_HEADER_BYTES)) trace.found(content);
+  }
+  const header = lockstep.content;
+  return {
+    offset: offset(recordOffset),
+    appendTimeMs,
+    key,
+    valueText: value === null ? null : textOf(value),
+    valueBytes: value === null ? 0 : value.length,
+    header,
+    traceparent: trace.content?.toString('utf8') ?? null,
+    digest: recordDigest({ key, value, header, appendTimeMs }),
+  };
+}
+
+const RECORD_HEADER_BYTES = Buffer.from(RECORD_HEADER);
+const TRACE_HEADER_BYTES = Buffer.from(TRACE_HEADER);
+
+/** A header counts when it stands exactly once and has bytes; anything else is as if it were absent. */
+class OnlyHeader {
+  #times = 0;
+  #content: Buffer | null = null;
+
+  found(content: Buffer | null): void {
+    this.#times += 1;
+    this.#content = content;
+  }
+
+  get content(): Buffer | null {
+    return this.#times === 1 ? this.#content : null;
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Null when the bytes are not well-formed UTF-8 or contain NUL. */
+export function textOf(bytes: Buffer): string | null {
+  const text = bytes.toString('utf8');
+  if (text.includes('\0')) return null;
+  // Lenient decoding leaves this sign where it repaired something; only then the strict decoder need look again.
+  if (!text.includes('\ufffd')) return text;
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+const unreadable = (story: string): LinkError => new LinkError('batch-unreadable', story);
+
+/** Reads within [position, end); anything beyond is unreadable. */
+class ByteReader {
+  readonly #buffer: Buffer;
+  readonly #end: number;
+  position: number;
+
+  constructor(buffer: Buffer, position: number, end: number) {
+    this.#buffer = buffer;
+    this.position = position;
+    this.#end = end;
+  }
+
+  skip(bytes: number): void {
+    this.#advance(bytes);
+  }
+
+  int16(): number {
+    return this.#buffer.readInt16BE(this.#advance(2));
+  }
+
+  int32(): number {
+    return this.#buffer.readInt32BE(this.#advance(4));
+  }
+
+  int64(): bigint {
+    return this.#buffer.readBigInt64BE(this.#advance(8));
+  }
+
+  view(bytes: number): Buffer {
+    const start = this.#advance(bytes);
+    return this.#buffer.subarray(start, start + bytes);
+  }
+
+  /** Length as a varint, then the bytes; null when the length is negative. */
+  bytes(): Buffer | null {
+    const length = this.varint();
+    return length < 0 ? null : this.view(length);
+  }
+
+  /** Zigzag, 32 bits. */
+  varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#buffer[this.#advance(1)]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    }
+    throw unreadable('a varint has more than five bytes');
+  }
+
+  /** Zigzag, 64 bits, as a number: beyond 2^53 it is rounded. */
+  varlong(): number {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.#buffer[this.#advance(1)]!;
+      if (shift === 0n && byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return Number((value >> 1n) ^ -(value & 1n));
+    }
+    throw unreadable('a varlong has more than ten bytes');
+  }
+
+  #advance(bytes: number): number {
+    const start = this.position;
+    if (bytes < 0 || start + bytes > this.#end)
+      throw unreadable(`${bytes} bytes wanted at ${start} of ${this.#end}`);
+    this.position = start + bytes;
+    return start;
+  }
+}

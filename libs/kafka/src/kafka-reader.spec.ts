@@ -1,0 +1,240 @@
+/** A reader with two leaders that the test plays itself: what a single real broker cannot show. */
+import { describe, expect, test } from '@jest/globals';
+import { offset } from '@lockstep/protocol';
+import type { BrokerDirectory } from './broker-directory.js';
+import type { FetchAnswer } from './fetch-answer.js';
+import { KafkaReader } from './kafka-reader.js';
+import type { BrokerCall } from './kafkajs-internals.js';
+import { batchBytes } from './record-batch.fixture.js';
+
+const EAST = { host: 'east', port: 1 };
+const WEST = { host: 'west', port: 1 };
+/** Partition 0 is led by east, 1 and 2 by west. */
+const PLACES = [EAST, WEST, WEST].map((leader, partition) => ({ partition, leader, replicas: [1] }));
+
+interface Sent {
+  readonly name: string;
+  readonly waitMs: number;
+  readonly closed: boolean;
+  answer(
+    partitions: readonly {
+      readonly partition: number;
+      readonly texts?: readonly string[];
+      readonly from?: bigint;
+    }[],
+  ): void;
+  fail(error: Error): void;
+}
+
+/** Plays the brokers: requests wait in `sent` until the test answers them. */
+function stage() {
+  const sent: Sent[] = [];
+  const suspects: string[] = [];
+  const directory = {
+    suspect: ({ host }: { host: string }) => void suspects.push(host),
+    newLink: ({ host }: { host: string }) => {
+      const failures = new Set<(error: Error) => void>();
+      let open = false;
+      let closed = false;
+      return {
+        get usable() {
+          return open && !closed;
+        },
+        open: async () => void (open = true),
+        send: async (call: BrokerCall<FetchAnswer>) => {
+          const waitMs = await waitOf(call);
+          return new Promise<FetchAnswer>((resolve, reject) => {
+            failures.add(reject);
+            sent.push({
+              name: host,
+              waitMs,
+              get closed() {
+                return closed;
+              },
+              answer: (partitions) =>
+                resolve({
+                  clientSideThrottleTime: 0,
+                  errorCode: 0,
+                  partitions: partitions.map(partitionAnswer),
+                }),
+              fail: reject,
+            });
+            if (closed) reject(new Error('closed'));
+          });
+        },
+        close: () => {
+          closed = true;
+          for (const fail of failures) fail(new Error('closed'));
+        },
+      };
+    },
+  } as unknown as BrokerDirectory;
+  const reader = new KafkaReader('t', PLACES, directory, () => {});
+  const next = async (name: string): Promise<Sent> => {
+    for (let turns = 0; turns < 100; turns += 1) {
+      const index = sent.findIndex((request) => request.name === name);
+      if (index >= 0) return sent.splice(index, 1)[0]!;
+      await Promise.resolve();
+    }
+    throw new Error(`${name} was not asked`);
+  };
+  return { reader, next, sent, suspects };
+}
+
+/** From the bytes of the request: header-less body, replica id first, then the wait. */
+async function waitOf(call: BrokerCall<unknown>): Promise<number> {
+  const { buffer } = await (call.request as { encode(): Promise<{ buffer: Buffer }> }).encode();
+  return buffer.readInt32BE(4);
+}
+
+function partitionAnswer({
+  partition,
+  texts = [],
+  from = 0n,
+}: {
+  partition: number;
+  texts?: readonly string[];
+  from?: bigint;
+}) {
+  const records = texts.map((text) => ({ key: null, value: Buffer.from(text), headers: [] }));
+  const batches = texts.length === 0 ? Buffer.alloc(0) : batchBytes({ baseOffset: from, records });
+  return { partition, errorCode: 0, highWatermark: from + BigInt(texts.length), logStartOffset: 0n, batches };
+}
+
+const fetchOf = (
+  reader: KafkaReader,
+  ...positions: readonly (readonly [partition: number, from: number])[]
+) =>
+  reader.fetch({
+    positions: positions.map(([partition, from]) => ({ partition, offset: offset(BigInt(from)) })),
+    waitMsMax: 500,
+    bytesMax: 1_000,
+  });
+
+type Fetched = Awaited<ReturnType<KafkaReader['fetch']>>;
+const textsOf = (answer: Fetched): readonly (readonly (string | null)[])[] =>
+  answer.map(({ records }) => records.map(({ valueText }) => valueText));
+
+/** Both leaders have told their bounds and wait: east for offset 0 of partition 0, west for offset 0 of partition 1. */
+async function bothWaiting() {
+  const played = stage();
+  const fetching = fetchOf(played.reader, [0, 0], [1, 0]);
+  for (const [name, partition] of [
+    ['east', 0],
+    ['west', 1],
+  ] as const)
+    (await played.next(name)).answer([{ partition }]);
+  return { ...played, fetching, east: await played.next('east'), west: await played.next('west') };
+}
+
+describe('a reader of two leaders', () => {
+  test('asks each for its bounds without waiting before it waits', async () => {
+    const { reader, next } = stage();
+    void fetchOf(reader, [0, 0], [1, 0]).catch(() => {});
+    expect((await next('east')).waitMs).toBe(0);
+    const west = await next('west');
+    expect(west.waitMs).toBe(0);
+    west.answer([{ partition: 1 }]);
+    expect((await next('west')).waitMs).toBe(500);
+    await reader.close();
+  });
+
+  test('delivers what one has while the other still waits, and keeps the other waiting for the next fetch', async () => {
+    const { reader, fetching, east, west, next, sent } = await bothWaiting();
+    west.answer([{ partition: 1, texts: ['w0'] }]);
+    const first = await fetching;
+    expect(textsOf(first)).toEqual([[], ['w0']]);
+    expect(first[0]).toMatchObject({ startOffset: 0n, endOffset: 0n, nextOffset: 0n });
+
+    const second = fetchOf(reader, [0, 0], [1, 1]);
+    await next('west');
+    expect(sent).toEqual([]);
+    east.answer([{ partition: 0, texts: ['e0'] }]);
+    expect(textsOf(await second)).toEqual([['e0'], []]);
+    await reader.close();
+  });
+
+  test('delivers an answer that came between two fetches, once', async () => {
+    const { reader, fetching, east, west, next } = await bothWaiting();
+    west.answer([{ partition: 1, texts: ['w0'] }]);
+    await fetching;
+    east.answer([{ partition: 0, texts: ['e0'] }]);
+    expect(textsOf(await fetchOf(reader, [0, 0], [1, 1]))).toEqual([['e0'], []]);
+    const third = fetchOf(reader, [0, 1], [1, 1]);
+    (await next('east')).answer([{ partition: 0, from: 1n }]);
+    (await next('west')).answer([{ partition: 1, from: 1n }]);
+    expect(textsOf(await third)).toEqual([[], []]);
+    await reader.close();
+  });
+
+  test('cuts a waiting request off when other offsets are asked for, and never tells its answer', async () => {
+    const { reader, fetching, east, west, next } = await bothWaiting();
+    west.answer([{ partition: 1, texts: ['w0', 'w1'] }]);
+    await fetching;
+    const second = fetchOf(reader, [0, 5]);
+    expect(east.closed).toBe(true);
+    east.answer([{ partition: 0, texts: ['stale'] }]);
+    (await next('east')).answer([{ partition: 0, texts: ['fresh'], from: 5n }]);
+    expect(textsOf(await second)).toEqual([['fresh']]);
+    await reader.close();
+  });
+
+  test('asks anew when a partition is added to those that a leader was asked for', async () => {
+    const { reader, fetching, east, west, next } = await bothWaiting();
+    east.answer([{ partition: 0, texts: ['e0'] }]);
+    await fetching;
+    const second = fetchOf(reader, [1, 0], [2, 0]);
+    expect(west.closed).toBe(true);
+    (await next('west')).answer([{ partition: 1 }, { partition: 2, texts: ['new'] }]);
+    expect(textsOf(await second)).toEqual([[], ['new']]);
+    await reader.close();
+  });
+
+  test('keeps waiting when fewer partitions are asked for, and drops what nobody asks for any more', async () => {
+    const { reader, next } = stage();
+    const first = fetchOf(reader, [0, 0], [1, 0], [2, 0]);
+    (await next('east')).answer([{ partition: 0, texts: ['e0'] }]);
+    (await next('west')).answer([{ partition: 1 }, { partition: 2 }]);
+    expect(textsOf(await first)).toEqual([['e0'], [], []]);
+    const west = await next('west');
+    const second = fetchOf(reader, [2, 0]);
+    west.answer([
+      { partition: 1, texts: ['dropped'] },
+      { partition: 2, texts: ['wanted'] },
+    ]);
+    expect(textsOf(await second)).toEqual([['wanted']]);
+    expect(west.closed).toBe(false);
+    await reader.close();
+  });
+
+  test('ends with the failure of one: the other is cut off and the leader that failed is suspected', async () => {
+    const { reader, fetching, east, west, suspects } = await bothWaiting();
+    west.fail(Object.assign(new Error('reset'), { name: 'KafkaJSConnectionError' }));
+    await expect(fetching).rejects.toMatchObject({ code: 'log-unreachable', disposition: 'retryable' });
+    expect(east.closed).toBe(true);
+    expect(suspects).toEqual(['west']);
+    await expect(fetchOf(reader, [0, 0])).rejects.toMatchObject({ code: 'log-closed' });
+  });
+
+  test('ends its fetch at once when it is closed, whatever its leaders do', async () => {
+    const { reader, fetching, east, west, suspects } = await bothWaiting();
+    await reader.close();
+    await expect(fetching).rejects.toMatchObject({ code: 'log-closed', disposition: 'retryable' });
+    expect([east.closed, west.closed]).toEqual([true, true]);
+    expect(suspects).toEqual([]);
+  });
+
+  test('cannot read a partition that has no leader now', async () => {
+    const { suspect, newLink } = { suspect: () => {}, newLink: () => {} };
+    const reader = new KafkaReader(
+      't',
+      [{ partition: 0, leader: null, replicas: [1] }],
+      { suspect, newLink } as unknown as BrokerDirectory,
+      () => {},
+    );
+    await expect(fetchOf(reader, [0, 0])).rejects.toMatchObject({
+      code: 'log-leader-moved',
+      disposition: 'retryable',
+    });
+  });
+});

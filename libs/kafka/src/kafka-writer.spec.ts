@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals';
+import { readProduceAnswer } from './kafka-writer.js';
+
+const REFUSED_WITHOUT_APPEND = '-1';
+const NOT_LEADER = 6;
+const TOO_LARGE = 10;
+const TIMED_OUT = 7;
+
+const answer = (
+  fields: Partial<
+    Record<'partition' | 'errorCode', number> &
+      Record<'baseOffset' | 'logAppendTime' | 'logStartOffset', string>
+  >,
+) => ({
+  topics: [
+    {
+      partitions: [
+        {
+          partition: 2,
+          errorCode: 0,
+          baseOffset: '10',
+          logAppendTime: '1790000000123',
+          logStartOffset: '4',
+          ...fields,
+        },
+      ],
+    },
+  ],
+});
+const read = (given: ReturnType<typeof answer>) => () =>
+  readProduceAnswer(given, { topic: 't', partition: 2 });
+
+describe('the answer to an append', () => {
+  test('tells the offset and the append time', () => {
+    expect(read(answer({}))()).toEqual({ baseOffset: 10n, appendTimeMs: 1_790_000_000_123 });
+    expect(read(answer({ baseOffset: '0', logStartOffset: '0' }))()).toMatchObject({ baseOffset: 0n });
+  });
+
+  test('is retryable when the broker was not the leader before it appended', () => {
+    expect(read(answer({ errorCode: NOT_LEADER, baseOffset: REFUSED_WITHOUT_APPEND }))).toThrow(
+      expect.objectContaining({ code: 'log-leader-moved', disposition: 'retryable' }),
+    );
+  });
+
+  test('is unknown when the broker lost its office after it had appended', () => {
+    expect(read(answer({ errorCode: NOT_LEADER, baseOffset: '10' }))).toThrow(
+      expect.objectContaining({ code: 'log-leader-moved', disposition: 'unknown' }),
+    );
+  });
+
+  test('is unknown after a time-out of the replicas, with or without an offset', () => {
+    for (const baseOffset of [REFUSED_WITHOUT_APPEND, '10']) {
+      expect(read(answer({ errorCode: TIMED_OUT, baseOffset }))).toThrow(
+        expect.objectContaining({ disposition: 'unknown' }),
+      );
+    }
+  });
+
+  test('is fatal when the records are too large', () => {
+    expect(read(answer({ errorCode: TOO_LARGE, baseOffset: REFUSED_WITHOUT_APPEND }))).toThrow(
+      expect.objectContaining({ code: 'log-record-too-large', disposition: 'fatal' }),
+    );
+  });
+
+  for (const [title, given] of [
+    ['success without an offset', answer({ baseOffset: '-1' })],
+    ['offset 0 of a log that begins later', answer({ baseOffset: '0' })],
+    ['no append time', answer({ logAppendTime: '-1' })],
+    ['another partition', answer({ partition: 3 })],
+    ['no partition', { topics: [] }],
+    ['two partitions', { topics: [...answer({}).topics, ...answer({}).topics] }],
+  ] as const) {
+    test(`is unknown when it is suspicious: ${title}`, () => {
+      expect(() => readProduceAnswer(given, { topic: 't', partition: 2 })).toThrow(
+        expect.objectContaining({ code: 'log-answer-suspicious', disposition: 'unknown' }),
+      );
+    });
+  }
+});

@@ -1,0 +1,146 @@
+/**
+ * Appends. Each partition has a lane of its own: one connection to the partition's leader, one request in flight.
+ *
+ * A broker handles one request of a connection at a time, and an append waits for its replicas there; with a connection
+ * per partition no shard waits for another shard's replicas, and nothing has to be gathered. Connections are bounded by the
+ * partitions that this writer appends to: the shards that are at home here.
+ *
+ * After any failure the lane drops its connection and the next append looks its leader up again. Nothing is retried here.
+ */
+import assert from 'node:assert/strict';
+import { PortError } from '@lockstep/engine';
+import type { AppendRequest, Appended, LogWriter } from '@lockstep/engine';
+import { offset } from '@lockstep/protocol';
+import type { BrokerDirectory } from './broker-directory.js';
+import type { BrokerLink } from './broker-link.js';
+import type { ProduceAnswer } from './kafkajs-internals.js';
+import { brokerError, produceCall } from './kafkajs-internals.js';
+import { LinkError, logFailure } from './log-failure.js';
+
+export class KafkaWriter implements LogWriter {
+  readonly #directory: BrokerDirectory;
+  readonly #onClose: () => void;
+  readonly #lanes = new Map<string, Lane>();
+  #closed = false;
+
+  constructor(directory: BrokerDirectory, onClose: () => void) {
+    this.#directory = directory;
+    this.#onClose = onClose;
+  }
+
+  async append(request: AppendRequest): Promise<Appended> {
+    assert(request.records.length > 0, 'an append has at least one record');
+    if (this.#closed)
+      throw new PortError('log-closed', 'retryable', 'the writer was closed before this append');
+    const name = `${request.topic}/${request.partition}`;
+    const lane = this.#lanes.get(name) ?? new Lane(name, this.#directory);
+    this.#lanes.set(name, lane);
+    return lane.append(request);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#onClose();
+  }
+}
+
+class Lane {
+  readonly #name: string;
+  readonly #directory: BrokerDirectory;
+  #link: BrokerLink | null = null;
+  #appending = false;
+  #closed = false;
+
+  constructor(name: string, directory: BrokerDirectory) {
+    this.#name = name;
+    this.#directory = directory;
+  }
+
+  async append(request: AppendRequest): Promise<Appended> {
+    assert(!this.#appending, `one append at a time: ${this.#name} has one in flight`);
+    this.#appending = true;
+    const deadlineMs = performance.now() + request.timeoutMs;
+    try {
+      const link = await this.#connected(request);
+      const leftMs = Math.floor(deadlineMs - performance.now());
+      if (leftMs < 1)
+        throw logFailure(
+          new LinkError('link-timed-out', 'no time is left to send'),
+          'unsent',
+          `appending to ${this.#name}`,
+        );
+      return await this.#send(link, request, leftMs);
+    } catch (error) {
+      this.#drop();
+      throw error;
+    } finally {
+      this.#appending = false;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#link?.close();
+  }
+
+  async #connected({ topic, partition, timeoutMs }: AppendRequest): Promise<BrokerLink> {
+    if (this.#link?.usable === true) return this.#link;
+    try {
+      const link = await this.#directory.linkToLeader(topic, partition, timeoutMs);
+      this.#link = link;
+      if (this.#closed) throw new LinkError('link-closed', 'the writer was closed');
+      return link;
+    } catch (error) {
+      throw logFailure(error, 'unsent', `looking for the leader of ${this.#name}`);
+    }
+  }
+
+  async #send(link: BrokerLink, request: AppendRequest, timeoutMs: number): Promise<Appended> {
+    const call = produceCall({ ...request, timeoutMs });
+    let answer: ProduceAnswer;
+    try {
+      answer = await link.send(call, { timeoutMs, prolongTimesMax: 0 });
+    } catch (error) {
+      throw logFailure(error, 'sent', `appending to ${this.#name}`);
+    }
+    return readProduceAnswer(answer, request);
+  }
+
+  #drop(): void {
+    if (this.#link === null) return;
+    this.#directory.suspect(this.#link.address);
+    this.#link.close();
+    this.#link = null;
+  }
+}
+
+/** Believes an answer only when it says without contradiction where the records stand. */
+export function readProduceAnswer(
+  answer: ProduceAnswer,
+  request: Pick<AppendRequest, 'topic' | 'partition'>,
+): Appended {
+  const context = `appending to ${request.topic}/${request.partition}`;
+  const partitions = answer.topics.flatMap((topic) => topic.partitions);
+  const [found] = partitions;
+  if (found === undefined || partitions.length !== 1 || found.partition !== request.partition) {
+    throw logFailure(suspicious('the answer does not speak of this partition'), 'sent', context);
+  }
+  const baseOffset = BigInt(found.baseOffset);
+  if (found.errorCode !== 0) {
+    throw logFailure(brokerError(found.errorCode), baseOffset < 0n ? 'refused' : 'sent', context);
+  }
+  if (baseOffset < 0n || baseOffset < BigInt(found.logStartOffset)) {
+    throw logFailure(
+      suspicious(`offset ${baseOffset} of a log that starts at ${found.logStartOffset}`),
+      'sent',
+      context,
+    );
+  }
+  const appendTimeMs = Number(found.logAppendTime);
+  if (appendTimeMs < 0)
+    throw logFailure(suspicious('no append time: the topic does not stamp it'), 'sent', context);
+  return { baseOffset: offset(baseOffset), appendTimeMs };
+}
+
+const suspicious = (story: string): LinkError => new LinkError('answer-suspicious', story);

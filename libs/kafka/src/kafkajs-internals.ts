@@ -1,0 +1,310 @@
+/**
+ * The only file that touches kafkajs: its connection and its wire codecs, without its cluster, pools, retries, groups
+ * and producer.
+ *
+ * They are private parts of a pinned version, so the version is asserted when this file is loaded, and every call names
+ * the one protocol version that it uses (`WIRE_VERSIONS`; a broker that lacks one is refused when it is first asked).
+ * kafkajs is CommonJS and is loaded with `createRequire`.
+ */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import type { OutgoingRecord } from '@lockstep/protocol';
+import { RECORD_HEADER, TRACE_HEADER } from '@lockstep/protocol';
+
+/** What one request asks and how its answer is read. `parse` of kafkajs is replaced: it throws away all but one error. */
+export interface BrokerCall<Answer> {
+  readonly name: string;
+  readonly request: object;
+  /** Reads the payload after the correlation id. A field `clientSideThrottleTime` of the answer is obeyed by kafkajs. */
+  readonly decode: (payload: Buffer) => Promise<Answer>;
+}
+
+export interface Connection {
+  connect(): Promise<unknown>;
+  isConnected(): boolean;
+  send(protocol: object): Promise<unknown>;
+}
+
+export interface ConnectionLogger {
+  namespace(): ConnectionLogger;
+  debug(): void;
+  info(): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly logger: ConnectionLogger;
+  readonly socketFactory: (target: { readonly onConnect: () => void }) => Socket;
+  readonly connectionTimeout: number;
+  readonly requestTimeout: number;
+  readonly enforceRequestTimeout: boolean;
+}
+
+interface KafkajsProtocol {
+  readonly request: object;
+  readonly response: { decode(payload: Buffer): Promise<unknown> };
+}
+
+interface RequestDefinition {
+  readonly protocol: (version: { readonly version: number }) => (fields: object) => KafkajsProtocol;
+}
+
+interface RequestQueuePrototype {
+  scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
+}
+
+const PINNED_VERSION = '2.2.4';
+
+/** The newest versions that kafkajs speaks; all are kept by Kafka 4. */
+const WIRE_VERSIONS = {
+  Produce: 7,
+  Fetch: 11,
+  ListOffsets: 3,
+  Metadata: 6,
+  ApiVersions: 2,
+  CreateTopics: 3,
+  DescribeConfigs: 2,
+} as const;
+
+type ApiName = keyof typeof WIRE_VERSIONS;
+
+const require = createRequire(import.meta.url);
+const { version } = require('kafkajs/package.json') as { version: string };
+assert.equal(version, PINNED_VERSION, 'kafkajs is used through private parts and must be the pinned version');
+
+const ConnectionClass = require('kafkajs/src/network/connection') as new (
+  options: ConnectionOptions,
+) => Connection;
+const requestQueue = require('kafkajs/src/network/requestQueue') as {
+  readonly prototype: RequestQueuePrototype;
+};
+const { requests } = require('kafkajs/src/protocol/requests') as {
+  readonly requests: { readonly [name in ApiName]: RequestDefinition };
+};
+const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as { readonly [name in ApiName]: number };
+const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
+  readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
+};
+
+guardIdleTimer(requestQueue.prototype);
+
+/**
+ * kafkajs arms this timer after every answer with a delay that is negative while nothing is throttled: a connection that
+ * was used once then polls every millisecond for ever. With nothing pending there is nothing to check.
+ */
+function guardIdleTimer(queue: RequestQueuePrototype): void {
+  const schedule = queue.scheduleCheckPendingRequests;
+  queue.scheduleCheckPendingRequests = function scheduleWhenPending() {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+export const newConnection = (options: ConnectionOptions): Connection => new ConnectionClass(options);
+
+/** An error answer of a broker; its `type` is Kafka's name for it, such as `NOT_LEADER_FOR_PARTITION`. */
+export const brokerError = (code: number): Error & { readonly type: string } => createErrorFromCode(code);
+
+/** kafkajs' `send` wants `parse` beside `decode`. */
+export const protocolOf = (call: BrokerCall<unknown>): object => ({
+  request: call.request,
+  response: { decode: call.decode, parse: (answer: unknown) => Promise.resolve(answer) },
+  logResponseError: false,
+});
+
+function call<Answer>(
+  name: ApiName,
+  fields: object,
+  decode?: (payload: Buffer) => Answer,
+): BrokerCall<Answer> {
+  const { request, response } = requests[name].protocol({ version: WIRE_VERSIONS[name] })(fields);
+  return {
+    name,
+    request,
+    decode:
+      decode === undefined
+        ? (response.decode as (payload: Buffer) => Promise<Answer>)
+        : async (payload) => decode(payload),
+  };
+}
+
+export interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly baseOffset: string;
+      readonly logAppendTime: string;
+      readonly logStartOffset: string;
+    }[];
+  }[];
+}
+
+/** One batch for one partition: `acks=-1`, no compression, no producer id (idempotence is off). */
+export function produceCall(target: {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly OutgoingRecord[];
+  readonly timeoutMs: number;
+}): BrokerCall<ProduceAnswer> {
+  const messages = target.records.map(({ key, value, header, traceparent }) => ({
+    key,
+    value,
+    headers: {
+      // The encoder takes anything but a Buffer for text.
+      [RECORD_HEADER]: Buffer.from(header.buffer, header.byteOffset, header.byteLength),
+      ...(traceparent === null ? {} : { [TRACE_HEADER]: traceparent }),
+    },
+  }));
+  return call('Produce', {
+    acks: -1,
+    timeout: target.timeoutMs,
+    topicData: [{ topic: target.topic, partitions: [{ partition: target.partition, messages }] }],
+  });
+}
+
+export function fetchCall<Answer>(
+  target: {
+    readonly topic: string;
+    readonly positions: readonly { readonly partition: number; readonly offset: bigint }[];
+    readonly waitMsMax: number;
+    readonly bytesMax: number;
+  },
+  decode: (payload: Buffer) => Answer,
+): BrokerCall<Answer> {
+  return call(
+    'Fetch',
+    {
+      isolationLevel: READ_UNCOMMITTED,
+      maxWaitTime: target.waitMsMax,
+      minBytes: 1,
+      maxBytes: target.bytesMax,
+      rackId: '',
+      topics: [
+        {
+          topic: target.topic,
+          partitions: target.positions.map(({ partition, offset }) => ({
+            partition,
+            fetchOffset: offset.toString(),
+            maxBytes: target.bytesMax,
+          })),
+        },
+      ],
+    },
+    decode,
+  );
+}
+
+const READ_UNCOMMITTED = 0;
+
+export interface OffsetsAnswer {
+  readonly responses: readonly {
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly offset: string;
+    }[];
+  }[];
+}
+
+export function offsetsCall(
+  topic: string,
+  partitions: readonly number[],
+  which: 'start' | 'end',
+): BrokerCall<OffsetsAnswer> {
+  const timestamp = which === 'start' ? '-2' : '-1';
+  return call('ListOffsets', {
+    replicaId: -1,
+    isolationLevel: READ_UNCOMMITTED,
+    topics: [{ topic, partitions: partitions.map((partition) => ({ partition, timestamp })) }],
+  });
+}
+
+export interface MetadataAnswer {
+  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+  readonly topicMetadata: readonly {
+    readonly topicErrorCode: number;
+    readonly topic: string;
+    readonly partitionMetadata: readonly {
+      readonly partitionErrorCode: number;
+      readonly partitionId: number;
+      readonly leader: number;
+      readonly replicas: readonly number[];
+    }[];
+  }[];
+}
+
+export const metadataCall = (topic: string): BrokerCall<MetadataAnswer> =>
+  call('Metadata', { topics: [topic], allowAutoTopicCreation: false });
+
+interface VersionsAnswer {
+  readonly errorCode: number;
+  readonly apiVersions: readonly {
+    readonly apiKey: number;
+    readonly minVersion: number;
+    readonly maxVersion: number;
+  }[];
+}
+
+export const versionsCall = (): BrokerCall<VersionsAnswer> => call('ApiVersions', {});
+
+/** The calls of ours that a broker does not understand; empty when all is well. */
+export function unsupportedCalls(answer: VersionsAnswer): readonly string[] {
+  return (Object.keys(WIRE_VERSIONS) as ApiName[]).filter((name) => {
+    const range = answer.apiVersions.find(({ apiKey }) => apiKey === apiKeys[name]);
+    return (
+      range === undefined || WIRE_VERSIONS[name] < range.minVersion || WIRE_VERSIONS[name] > range.maxVersion
+    );
+  });
+}
+
+interface CreateTopicsAnswer {
+  readonly topicErrors: readonly {
+    readonly topic: string;
+    readonly errorCode: number;
+    readonly errorMessage: string | null;
+  }[];
+}
+
+export function createTopicCall(target: {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly replicas: readonly (readonly number[])[] | null;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly timeoutMs: number;
+}): BrokerCall<CreateTopicsAnswer> {
+  const placed = target.replicas !== null;
+  return call('CreateTopics', {
+    timeout: target.timeoutMs,
+    topics: [
+      {
+        topic: target.topic,
+        // With explicit replica lists Kafka wants both counts left open.
+        numPartitions: placed ? -1 : target.partitions,
+        replicationFactor: placed ? -1 : target.replicationFactor,
+        replicaAssignment: (target.replicas ?? []).map((replicas, partition) => ({ partition, replicas })),
+        configEntries: [...target.settings].map(([name, value]) => ({ name, value })),
+      },
+    ],
+  });
+}
+
+interface ConfigsAnswer {
+  readonly resources: readonly {
+    readonly errorCode: number;
+    readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+  }[];
+}
+
+const TOPIC_RESOURCE = 2;
+
+export const configsCall = (topic: string, names: readonly string[]): BrokerCall<ConfigsAnswer> =>
+  call('DescribeConfigs', {
+    resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: names }],
+    includeSynonyms: false,
+  });
