@@ -1,0 +1,261 @@
+/**
+ * The apply store on Postgres: one connection, one statement per call, each its own transaction.
+ *
+ * The statement of a commit stands in `commit-statement.ts`. Leases: the number stands in `lease` and in `cursor`; a
+ * claim raises both in one statement and thereby waits for a commit under way and fences every later one of the former
+ * holder. A renewal touches `lease` only.
+ */
+import { isPortError } from '@lockstep/engine';
+import type { ApplyStore, Lease, ProjectedTable } from '@lockstep/engine';
+import { entryNumber, leaseNumber, sequence } from '@lockstep/protocol';
+import type {
+  KeyHash,
+  Outcome,
+  PublisherId,
+  ReadRow,
+  Session,
+  ShardName,
+  ShardState,
+} from '@lockstep/protocol';
+import { plainArray, quotedArray } from './array-literal.js';
+import { columnValue } from './column-type.js';
+import { commitStatement } from './commit-statement.js';
+import { openConnection } from './connection.js';
+import type { Connection, Row } from './connection.js';
+import { CURSOR_LIST, cursorOf } from './cursor-row.js';
+import { qualifiedTable, quoteIdentifier } from './identifier.js';
+import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
+import { isNotAllMoved } from './store-failure.js';
+
+export interface ApplyStoreOptions {
+  readonly url: string;
+  /** Bound of every statement, commits included; the socket is given up two seconds later. */
+  readonly statementTimeoutMs?: number;
+}
+
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** Rows of each kind that one `clean` deletes at most. */
+const CLEAN_ROWS_MAX = 1_000;
+
+const texts = (values: Iterable<string>): string => quotedArray([...values], (value) => value);
+
+export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyStore> {
+  const connection = await openConnection({
+    url: options.url,
+    applicationName: 'lockstep-apply',
+    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+  });
+  return {
+    ensureShards: async (shards) => {
+      await connection.run('write', ENSURE_SHARDS, [texts(shards.toSorted())]);
+    },
+    claim: async ({ holder, shards, leaseMs }) =>
+      leasesOf(await connection.run('write', CLAIM, [texts(shards), holder, leaseMs.toString()])),
+    renew: async ({ holder, held, leaseMs }) =>
+      leasesOf(await connection.run('write', RENEW, [...heldArrays(held), holder, leaseMs.toString()])),
+    release: async (held) => {
+      await connection.run('write', RELEASE, heldArrays(held));
+    },
+    load: async (shards) => statesOf(await connection.run('read', LOAD, [texts(shards)])),
+    read: (table, reads, withColumns) => read(connection, table, reads, withColumns),
+    commit: async (request) => {
+      const { text, parameters } = commitStatement(request);
+      try {
+        await connection.run('commit', text, parameters);
+      } catch (error) {
+        if (isPortError(error) && isNotAllMoved(error)) return { kind: 'lost' };
+        throw error;
+      }
+      return { kind: 'committed' };
+    },
+    clean: async (shards) => {
+      const rows = await connection.run('write', CLEAN, [texts(shards), CLEAN_ROWS_MAX.toString()]);
+      return Number(rows[0]!['deleted']);
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** Cursor first: the lease refers to it. */
+const ENSURE_SHARDS = `
+with wanted as (select unnest($1::text[]) as shard),
+made as (insert into lockstep.cursor (shard) select shard from wanted on conflict do nothing)
+insert into lockstep.lease (shard) select shard from wanted on conflict do nothing`;
+
+/**
+ * Rows are locked in the order of shards, so that two claims never wait for each other. Who waited for a lock judges
+ * the lease as it is then.
+ */
+const CLAIM = `
+with free as (
+  select shard from lockstep.lease
+  where shard = any($1::text[]) and (holder is null or expires_at <= clock_timestamp())
+  order by shard for update
+),
+taken as (
+  update lockstep.lease as l
+  set number = l.number + 1, holder = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond'
+  from free where l.shard = free.shard
+  returning l.shard, l.number
+)
+update lockstep.cursor as c set lease_number = taken.number
+from taken where c.shard = taken.shard
+returning c.shard, c.lease_number as number`;
+
+/** Expired and not taken by another is still held: expiry decides only who may try. */
+const RENEW = `
+update lockstep.lease as l set expires_at = clock_timestamp() + $4::bigint * interval '1 millisecond'
+from unnest($1::text[], $2::bigint[]) as h(shard, number)
+where l.shard = h.shard and l.number = h.number and l.holder = $3
+returning l.shard, l.number`;
+
+const RELEASE = `
+update lockstep.lease as l set holder = null, expires_at = null
+from unnest($1::text[], $2::bigint[]) as h(shard, number)
+where l.shard = h.shard and l.number = h.number`;
+
+/** Sessions repeat their cursor; a shard is loaded once per lease. */
+const LOAD = `
+select ${CURSOR_LIST}, s.publisher, s.last, s.holed, s.log_time_ms as session_log_time_ms
+from lockstep.cursor as c left join lockstep.session as s on s.shard = c.shard
+where c.shard = any($1::text[])`;
+
+/** By the log time of the cursor: the fold has forgotten whatever is older than that by the retention. */
+const CLEAN = `
+with old_outcome as (
+  select o.shard, o.key, c.outcomes_since_ms as before_ms
+  from lockstep.cursor as c join lockstep.outcome as o on o.shard = c.shard and o.log_time_ms < c.outcomes_since_ms
+  where c.shard = any($1::text[]) limit $2::bigint
+),
+old_session as (
+  select s.shard, s.publisher, c.sessions_since_ms as before_ms
+  from lockstep.cursor as c join lockstep.session as s on s.shard = c.shard and s.log_time_ms < c.sessions_since_ms
+  where c.shard = any($1::text[]) limit $2::bigint
+),
+outcome_gone as (
+  delete from lockstep.outcome as o using old_outcome as old
+  where o.shard = old.shard and o.key = old.key and o.log_time_ms < old.before_ms returning 1
+),
+session_gone as (
+  delete from lockstep.session as s using old_session as old
+  where s.shard = old.shard and s.publisher = old.publisher and s.log_time_ms < old.before_ms returning 1
+)
+select (select count(*) from outcome_gone) + (select count(*) from session_gone) as deleted`;
+
+const heldArrays = (held: readonly Lease[]): readonly string[] => [
+  quotedArray(held, (lease) => lease.shard),
+  plainArray(held, (lease) => lease.number.toString()),
+];
+
+function leasesOf(rows: readonly Row[]): readonly Lease[] {
+  return rows.map((row) => ({
+    shard: row['shard'] as ShardName,
+    number: leaseNumber(BigInt(row['number']!)),
+  }));
+}
+
+function statesOf(rows: readonly Row[]): readonly ShardState[] {
+  const states = new Map<
+    string,
+    { readonly state: ShardState; readonly sessions: Map<PublisherId, Session> }
+  >();
+  for (const row of rows) {
+    let loaded = states.get(row['shard']!);
+    if (loaded === undefined) {
+      const sessions = new Map<PublisherId, Session>();
+      loaded = { state: { cursor: cursorOf(row), sessions }, sessions };
+      states.set(row['shard']!, loaded);
+    }
+    if (row['publisher'] === null) continue;
+    const publisher = row['publisher'] as PublisherId;
+    loaded.sessions.set(publisher, {
+      publisher,
+      last: entryNumber(BigInt(row['last']!)),
+      holed: row['holed'] === 't',
+      logTimeMs: Number(row['session_log_time_ms']),
+    });
+  }
+  return [...states.values()].map(({ state }) => state);
+}
+
+/** Outcomes and rows in one statement, hence from one snapshot; `kind` tells them apart. */
+async function read(
+  connection: Connection,
+  table: ProjectedTable,
+  reads: Parameters<ApplyStore['read']>[1],
+  withColumns: boolean,
+): ReturnType<ApplyStore['read']> {
+  const outcomeKeys: Asked[] = [];
+  const rowKeys: Asked[] = [];
+  const answers = new Map<
+    ShardName,
+    { readonly outcomes: Map<KeyHash, Outcome>; readonly rows: Map<string, ReadRow> }
+  >();
+  for (const [shard, asked] of reads) {
+    answers.set(shard, { outcomes: new Map(), rows: new Map() });
+    for (const key of asked.outcomes) outcomeKeys.push({ shard, key });
+    for (const key of asked.rows) rowKeys.push({ shard, key });
+  }
+  if (outcomeKeys.length + rowKeys.length === 0) return answers;
+
+  const columns = withColumns ? table.columns : [];
+  const rows = await connection.run('read', readStatement(table, withColumns), [
+    ...askedArrays(outcomeKeys),
+    ...askedArrays(rowKeys),
+  ]);
+  for (const row of rows) {
+    const answer = answers.get(row['shard'] as ShardName)!;
+    if (row['kind'] === 'outcome') {
+      const outcome = outcomeOf(row);
+      answer.outcomes.set(outcome.key, outcome);
+    } else {
+      answer.rows.set(row['key']!, {
+        version: sequence(BigInt(row['lockstep_version']!)),
+        columns: withColumns
+          ? Object.fromEntries(
+              columns.map((column, index) => [column.name, columnValue(column, row[`c${index}`] ?? null)]),
+            )
+          : null,
+      });
+    }
+  }
+  return answers;
+}
+
+interface Asked {
+  readonly shard: ShardName;
+  readonly key: string;
+}
+
+const askedArrays = (asked: readonly Asked[]): readonly string[] => [
+  quotedArray(asked, ({ shard }) => shard),
+  quotedArray(asked, ({ key }) => key),
+];
+
+const OUTCOME_NAMES = [
+  'key',
+  'fingerprint',
+  'verdict',
+  'sequence',
+  'epoch',
+  'log_time_ms',
+  'append_time_ms',
+  'event_keys',
+];
+
+function readStatement(table: ProjectedTable, withColumns: boolean): string {
+  const columns = withColumns ? table.columns : [];
+  const nullColumns = columns.map((_, index) => `, null::text as c${index}`).join('');
+  const rowColumns = columns.map((column) => `, t.${quoteIdentifier(column.name)}::text`).join('');
+  const noOutcome = OUTCOME_NAMES.slice(1)
+    .map(() => 'null')
+    .join(', ');
+  return `
+select 'outcome' as kind, o.shard, ${OUTCOME_LIST}, null::bigint as lockstep_version${nullColumns}
+from unnest($1::text[], $2::text[]) as a(shard, key)
+join lockstep.outcome as o on o.shard = a.shard and o.key = a.key
+union all
+select 'row', a.shard, t.id, ${noOutcome}, t.lockstep_version${rowColumns}
+from unnest($3::text[], $4::text[]) as a(shard, key)
+join ${qualifiedTable(table.table)} as t on t.id = a.key`;
+}

@@ -1,0 +1,90 @@
+/**
+ * The query store on Postgres: what gateways and coordinators ask, over a small pool; safe to call concurrently.
+ */
+import { PortError } from '@lockstep/engine';
+import type { QueryStore } from '@lockstep/engine';
+import type {
+  ConfigurationContent,
+  ConfigurationHash,
+  ShardName,
+  StoreIncarnation,
+} from '@lockstep/protocol';
+import { quotedArray } from './array-literal.js';
+import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
+import { CURSOR_LIST, cursorOf } from './cursor-row.js';
+import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
+import { ensureTable } from './projected-table.js';
+import { storedRow } from './stored-row.js';
+
+export interface QueryStoreOptions {
+  readonly url: string;
+  readonly statementTimeoutMs?: number;
+}
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+const shardArray = (shards: readonly ShardName[]): string => quotedArray(shards, (shard) => shard);
+
+export async function openQueryStore(options: QueryStoreOptions): Promise<QueryStore> {
+  const pool = await openPool({
+    url: options.url,
+    applicationName: 'lockstep-query',
+    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+  });
+  try {
+    const [store] = await pool.run('read', 'select incarnation from lockstep.store');
+    if (store === undefined) {
+      throw new PortError(
+        'store-not-migrated',
+        'fatal',
+        'The database has no store incarnation; run the migrations.',
+      );
+    }
+    return queryStoreOf(pool, store['incarnation'] as StoreIncarnation);
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+function queryStoreOf(
+  pool: Awaited<ReturnType<typeof openPool>>,
+  storeIncarnation: StoreIncarnation,
+): QueryStore {
+  return {
+    storeIncarnation,
+    outcomes: async (shards, key) => {
+      const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
+      return rows.map((row) => ({ shard: row['shard'] as ShardName, outcome: outcomeOf(row) }));
+    },
+    row: (table, shard, key) => storedRow(pool, table, shard, key),
+    cursors: async (shards) => (await pool.run('read', CURSORS, [shardArray(shards)])).map(cursorOf),
+    configurations: async () => {
+      const rows = await pool.run('read', CONFIGURATIONS);
+      return rows.map((row) => ({
+        hash: row['hash'] as ConfigurationHash,
+        content: JSON.parse(row['content']!) as ConfigurationContent,
+      }));
+    },
+    keepConfiguration: async (hash, content) => {
+      await pool.run('write', KEEP_CONFIGURATION, [hash, JSON.stringify(content)]);
+    },
+    ensureTable: (table) => pool.transaction((statements) => ensureTable(statements, table)),
+    check: async () => {
+      const [row] = await pool.run('read', DURABILITY_STATEMENT);
+      assertDurable(row);
+    },
+    close: () => pool.close(),
+  };
+}
+
+const OUTCOMES = `
+select o.shard, ${OUTCOME_LIST} from lockstep.outcome as o where o.shard = any($1::text[]) and o.key = $2`;
+
+const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
+
+const CONFIGURATIONS = 'select hash, content from lockstep.configuration order by hash';
+
+/** Content of a hash never changes: the first one stays. */
+const KEEP_CONFIGURATION = `
+insert into lockstep.configuration (hash, content) values ($1, $2::json) on conflict (hash) do nothing`;

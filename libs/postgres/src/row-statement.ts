@@ -1,0 +1,199 @@
+/**
+ * The part of a commit that changes rows: an upsert and a delete over arrays, guarded by the stored version.
+ *
+ * How a column is changed is decided by the shape of the batch. Where every row treats the column alike, the column
+ * costs one array and one expression. Where rows differ (some name it, some do not; some were deleted before), each row
+ * carries a letter for the column, and the old row is joined in to keep what is not named. A projection has few shapes,
+ * so its statements are prepared once.
+ */
+import type { ProjectedTable } from '@lockstep/engine';
+import type { ColumnContent, ColumnOperation, RowOperation } from '@lockstep/protocol';
+import { plainArray, quotedArray } from './array-literal.js';
+import { columnArray } from './column-type.js';
+import { qualifiedTable, quoteIdentifier } from './identifier.js';
+import { effectsRefused } from './store-failure.js';
+
+type Put = Extract<RowOperation, { kind: 'put' }>;
+
+/** `absent`: no row names the column. `mixed`: the rows differ. */
+type ColumnMode = 'absent' | 'mixed' | ColumnOperation['kind'];
+
+/** Letters of a mixed column. */
+const LETTERS = { absent: 'k', set: 's', add: 'a', max: 'g', min: 'l' } as const;
+
+export interface RowStatement {
+  /** Common table expressions, each with a leading comma. They read `gate`. */
+  readonly expressions: string;
+  readonly parameters: readonly string[];
+}
+
+/** @param firstParameter number of the first parameter that is free. */
+export function rowStatement(
+  table: ProjectedTable,
+  rows: readonly RowOperation[],
+  firstParameter: number,
+): RowStatement {
+  const puts = rows.filter((row) => row.kind === 'put');
+  const deletes = puts.length === rows.length ? [] : rows.filter((row) => row.kind === 'delete');
+  const parameters: string[] = [];
+  /** Takes a parameter up and answers its place in the statement. */
+  const array = (literal: string, type: string): string => {
+    parameters.push(literal);
+    return `$${firstParameter + parameters.length - 1}::${type}[]`;
+  };
+  let expressions = '';
+  if (puts.length > 0) expressions += upsert(table, puts, array);
+  if (deletes.length > 0) expressions += deletion(table, deletes, array);
+  return { expressions, parameters };
+}
+
+type TakeArray = (literal: string, type: string) => string;
+
+function upsert(table: ProjectedTable, puts: readonly Put[], array: TakeArray): string {
+  const known = new Set(table.columns.map((column) => column.name));
+  for (const put of puts) {
+    for (const name of put.columns.keys()) {
+      if (!known.has(name))
+        throw effectsRefused(`Table "${table.table}" has no column "${name}"; correct the projection.`);
+    }
+  }
+  const replaces = puts.some((put) => put.replaces);
+  const modes = table.columns.map((column) => modeOf(column, puts));
+  const readsOld = replaces || modes.includes('mixed');
+
+  const arrays = [
+    array(
+      quotedArray(puts, (put) => put.key),
+      'text',
+    ),
+    array(
+      plainArray(puts, (put) => put.version.toString()),
+      'bigint',
+    ),
+  ];
+  const names = ['id', 'version'];
+  if (replaces) {
+    arrays.push(
+      array(
+        plainArray(puts, (put) => (put.replaces ? 't' : 'f')),
+        'boolean',
+      ),
+    );
+    names.push('replaces');
+  }
+  const targets: string[] = [];
+  const inserted: string[] = [];
+  const assigned: string[] = [];
+  table.columns.forEach((column, index) => {
+    const mode = modes[index]!;
+    if (mode === 'absent' && !replaces) return;
+    const target = quoteIdentifier(column.name);
+    const given = `r.c${index}`;
+    const kept = replaces ? `case when r.replaces then null else o.${target} end` : `o.${target}`;
+    targets.push(target);
+    if (mode !== 'absent') {
+      arrays.push(
+        array(
+          columnArray(
+            column,
+            puts.map((put) => put.columns.get(column.name)?.value ?? null),
+          ),
+          column.type,
+        ),
+      );
+      names.push(`c${index}`);
+    }
+    if (mode === 'mixed') {
+      arrays.push(
+        array(
+          plainArray(puts, (put) => LETTERS[put.columns.get(column.name)?.kind ?? 'absent']),
+          'text',
+        ),
+      );
+      names.push(`m${index}`);
+    }
+    if (readsOld) {
+      inserted.push(
+        mode === 'mixed' ? mixed(column, `r.m${index}`, kept, given) : combined(mode, column, kept, given),
+      );
+      assigned.push(`${target} = excluded.${target}`);
+    } else {
+      inserted.push(given);
+      assigned.push(
+        `${target} = ${combined(mode as ColumnOperation['kind'], column, `t.${target}`, `excluded.${target}`)}`,
+      );
+    }
+  });
+  const name = qualifiedTable(table.table);
+  return `,
+put as (
+  insert into ${name} as t (${['id', ...targets, 'lockstep_version'].join(', ')})
+  select ${['r.id', ...inserted, 'r.version'].join(', ')}
+  from unnest(${arrays.join(', ')}) as r(${names.join(', ')})${readsOld ? `\n  left join ${name} as o on o.id = r.id` : ''}
+  where (select open from gate)
+  on conflict (id) do update set ${[...assigned, 'lockstep_version = excluded.lockstep_version'].join(', ')}
+  where t.lockstep_version < excluded.lockstep_version
+)`;
+}
+
+function deletion(table: ProjectedTable, deletes: readonly RowOperation[], array: TakeArray): string {
+  const ids = array(
+    quotedArray(deletes, (row) => row.key),
+    'text',
+  );
+  const versions = array(
+    plainArray(deletes, (row) => row.version.toString()),
+    'bigint',
+  );
+  return `,
+deleted as (
+  delete from ${qualifiedTable(table.table)} as t using unnest(${ids}, ${versions}) as r(id, version)
+  where t.id = r.id and t.lockstep_version < r.version and (select open from gate)
+)`;
+}
+
+function modeOf(column: ColumnContent, puts: readonly Put[]): ColumnMode {
+  let mode: ColumnMode | null = null;
+  for (const put of puts) {
+    const kind = put.columns.get(column.name)?.kind ?? 'absent';
+    if (kind === 'add' && column.type !== 'numeric') {
+      throw effectsRefused(
+        `Column "${column.name}" (${column.type}) cannot be added to; only numeric columns can.`,
+      );
+    }
+    if (mode === null) mode = kind;
+    else if (mode !== kind) return 'mixed';
+  }
+  return mode ?? 'absent';
+}
+
+/** The value after the operation. Null counts as zero for `add`; `greatest` and `least` pass over it. */
+function combined(
+  mode: Exclude<ColumnMode, 'mixed'>,
+  column: ColumnContent,
+  old: string,
+  given: string,
+): string {
+  // Text is compared by bytes, whatever collation the table has (B28).
+  const collate = column.type === 'text' ? ' collate "C"' : '';
+  switch (mode) {
+    case 'absent':
+      return old;
+    case 'set':
+      return given;
+    case 'add':
+      return `coalesce(${old}, 0) + ${given}`;
+    case 'max':
+      return `greatest((${old})${collate}, ${given}${collate})`;
+    case 'min':
+      return `least((${old})${collate}, ${given}${collate})`;
+  }
+}
+
+function mixed(column: ColumnContent, letter: string, old: string, given: string): string {
+  const kinds: Exclude<ColumnMode, 'mixed'>[] = ['absent', 'set'];
+  if (column.type === 'numeric') kinds.push('add');
+  if (column.type !== 'boolean') kinds.push('max', 'min');
+  const cases = kinds.map((kind) => `when '${LETTERS[kind]}' then ${combined(kind, column, old, given)}`);
+  return `case ${letter} ${cases.join(' ')} end`;
+}
