@@ -1,0 +1,281 @@
+/**
+ * The table of all metrics. Instruments are created from it and the README repeats it (`npm run readme` in this
+ * folder); a metric that is not here does not exist.
+ *
+ * A name ends with its unit. Labels are few and their values come from code or catalogue, never from a client. Every
+ * series carries `region` and `role` besides its own labels. Unknown is not zero: a gauge whose value is not known has
+ * no series. Imports nothing, so that the README's script can run it as it stands.
+ */
+interface Metric {
+  /** `observed` ones are read at the scrape, the others are told as things happen. */
+  readonly kind: 'counter' | 'observed-counter' | 'observed-gauge' | 'histogram';
+  readonly name: string;
+  readonly unit: string;
+  readonly labels: readonly string[];
+  readonly sentence: string;
+  /** Upper bounds of a histogram's buckets. */
+  readonly boundaries?: readonly number[];
+}
+
+const SECONDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+const COUNTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000] as const;
+const BYTES = [256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 8_388_608] as const;
+
+export const METRICS = {
+  lagRecords: {
+    kind: 'observed-gauge',
+    name: 'lockstep_lag_records',
+    unit: 'records',
+    labels: ['dataset', 'shard'],
+    sentence:
+      "Records between this region's cursor and the log end as last seen; no series while that is not known.",
+  },
+  lagSeconds: {
+    kind: 'observed-gauge',
+    name: 'lockstep_lag_seconds',
+    unit: 'seconds',
+    labels: ['dataset', 'shard'],
+    sentence:
+      'Time since this region last knew that it had folded the log to its end; grows while it cannot know; no series before it first knew.',
+  },
+  epoch: {
+    kind: 'observed-gauge',
+    name: 'lockstep_shard_epoch',
+    unit: 'epoch',
+    labels: ['dataset', 'shard'],
+    sentence: "Epoch of the shard in this region's fold.",
+  },
+  sequence: {
+    kind: 'observed-gauge',
+    name: 'lockstep_shard_sequence',
+    unit: 'sequence',
+    labels: ['dataset', 'shard'],
+    sentence: 'Sequence through which this region has committed the fold.',
+  },
+  halted: {
+    kind: 'observed-gauge',
+    name: 'lockstep_shard_halted',
+    unit: '0 or 1',
+    labels: ['dataset', 'shard', 'code'],
+    sentence:
+      'Whether this region has stopped at the shard, and the code that says why; code is none while it goes on.',
+  },
+  leaseChanges: {
+    kind: 'counter',
+    name: 'lockstep_lease_changes_total',
+    unit: 'changes',
+    labels: ['dataset', 'shard', 'change'],
+    sentence: 'Leases that this instance took or lost.',
+  },
+  verdicts: {
+    kind: 'counter',
+    name: 'lockstep_verdicts_total',
+    unit: 'entries',
+    labels: ['dataset', 'verdict'],
+    sentence: 'Entries folded and committed, by verdict.',
+  },
+  batchRecords: {
+    kind: 'histogram',
+    name: 'lockstep_batch_records',
+    unit: 'records',
+    labels: ['dataset'],
+    sentence: 'Records in one apply transaction.',
+    boundaries: COUNTS,
+  },
+  batchEvents: {
+    kind: 'histogram',
+    name: 'lockstep_batch_events',
+    unit: 'events',
+    labels: ['dataset'],
+    sentence: 'Events in one apply transaction.',
+    boundaries: COUNTS,
+  },
+  batchRows: {
+    kind: 'histogram',
+    name: 'lockstep_batch_rows',
+    unit: 'rows',
+    labels: ['dataset'],
+    sentence: 'Rows changed by one apply transaction.',
+    boundaries: COUNTS,
+  },
+  batchBytes: {
+    kind: 'histogram',
+    name: 'lockstep_batch_bytes',
+    unit: 'bytes',
+    labels: ['dataset'],
+    sentence: 'Bytes of the records in one apply transaction.',
+    boundaries: BYTES,
+  },
+  readSeconds: {
+    kind: 'histogram',
+    name: 'lockstep_batch_read_seconds',
+    unit: 'seconds',
+    labels: ['dataset'],
+    sentence: 'Time to read from the database what a batch is judged by.',
+    boundaries: SECONDS,
+  },
+  foldSeconds: {
+    kind: 'histogram',
+    name: 'lockstep_batch_fold_seconds',
+    unit: 'seconds',
+    labels: ['dataset'],
+    sentence: 'Time to fold a batch.',
+    boundaries: SECONDS,
+  },
+  commitSeconds: {
+    kind: 'histogram',
+    name: 'lockstep_batch_commit_seconds',
+    unit: 'seconds',
+    labels: ['dataset'],
+    sentence: 'Time to write and commit a batch.',
+    boundaries: SECONDS,
+  },
+  commitsUnknown: {
+    kind: 'counter',
+    name: 'lockstep_commits_unknown_total',
+    unit: 'commits',
+    labels: ['dataset'],
+    sentence: 'Commits whose outcome was not known until the cursors were loaded again.',
+  },
+  commitsLost: {
+    kind: 'counter',
+    name: 'lockstep_commits_lost_total',
+    unit: 'commits',
+    labels: ['dataset'],
+    sentence: 'Commits refused because a cursor or lease number had moved; nothing was written.',
+  },
+  entriesAppended: {
+    kind: 'observed-counter',
+    name: 'lockstep_appended_entries_total',
+    unit: 'entries',
+    labels: ['dataset'],
+    sentence: 'Entries that this instance appended to the log.',
+  },
+  bytesAppended: {
+    kind: 'observed-counter',
+    name: 'lockstep_appended_bytes_total',
+    unit: 'bytes',
+    labels: ['dataset'],
+    sentence: 'Bytes of the entries that this instance appended to the log.',
+  },
+  appendFailures: {
+    kind: 'counter',
+    name: 'lockstep_append_failures_total',
+    unit: 'appends',
+    labels: ['dataset', 'disposition', 'code'],
+    sentence:
+      'Appends that were not acknowledged; with disposition unknown the entries may stand in the log.',
+  },
+  entriesResubmitted: {
+    kind: 'counter',
+    name: 'lockstep_resubmitted_entries_total',
+    unit: 'entries',
+    labels: ['dataset', 'verdict'],
+    sentence: 'Entries appended anew under their key because the verdict judged the attempt only.',
+  },
+  writesAnswered: {
+    kind: 'counter',
+    name: 'lockstep_answered_writes_total',
+    unit: 'writes',
+    labels: ['dataset', 'status', 'code'],
+    sentence:
+      'Writes answered to clients of this gateway, by HTTP status and code; code is none for a receipt.',
+  },
+  writeSeconds: {
+    kind: 'histogram',
+    name: 'lockstep_write_answer_seconds',
+    unit: 'seconds',
+    labels: ['dataset'],
+    sentence: 'Time from a write to its answer, whatever the answer is.',
+    boundaries: SECONDS,
+  },
+  stageSeconds: {
+    kind: 'histogram',
+    name: 'lockstep_write_stage_seconds',
+    unit: 'seconds',
+    labels: ['dataset', 'stage'],
+    sentence: 'Time from a write until its gateway knew that it had reached the stage.',
+    boundaries: SECONDS,
+  },
+  loopFailures: {
+    kind: 'counter',
+    name: 'lockstep_loop_failures_total',
+    unit: 'failures',
+    labels: ['loop', 'disposition', 'code'],
+    sentence: 'Loops that failed and were built anew; disposition is none for what no port reported.',
+  },
+  spansDropped: {
+    kind: 'counter',
+    name: 'lockstep_dropped_spans_total',
+    unit: 'spans',
+    labels: ['reason'],
+    sentence: 'Spans that did not reach the collector: queue-full or export-failed.',
+  },
+  factsUnreported: {
+    kind: 'counter',
+    name: 'lockstep_unreported_facts_total',
+    unit: 'facts',
+    labels: ['kind'],
+    sentence: 'Facts that telemetry itself failed on; a defect of telemetry, not of the engine.',
+  },
+  eventLoopDelay: {
+    kind: 'observed-gauge',
+    name: 'lockstep_event_loop_delay_seconds',
+    unit: 'seconds',
+    labels: ['quantile'],
+    sentence: 'How late timers ran since the last scrape: quantiles 0.5, 0.99 and 1.',
+  },
+  cpu: {
+    kind: 'observed-counter',
+    name: 'process_cpu_seconds_total',
+    unit: 'seconds',
+    labels: ['mode'],
+    sentence: 'Processor time of this process.',
+  },
+  residentBytes: {
+    kind: 'observed-gauge',
+    name: 'process_resident_memory_bytes',
+    unit: 'bytes',
+    labels: [],
+    sentence: 'Resident memory of this process.',
+  },
+  heapBytes: {
+    kind: 'observed-gauge',
+    name: 'process_heap_used_bytes',
+    unit: 'bytes',
+    labels: [],
+    sentence: "Used part of the process's JavaScript heap.",
+  },
+  externalBytes: {
+    kind: 'observed-gauge',
+    name: 'process_external_memory_bytes',
+    unit: 'bytes',
+    labels: [],
+    sentence: 'Memory of buffers outside the JavaScript heap.',
+  },
+} as const satisfies { readonly [key: string]: Metric };
+
+export type MetricKey = keyof typeof METRICS;
+
+/** Keys of the metrics of one kind. */
+export type KeyOfKind<Kind extends Metric['kind']> = {
+  [Key in MetricKey]: (typeof METRICS)[Key]['kind'] extends Kind ? Key : never;
+}[MetricKey];
+
+/** Exactly the labels that the table names. */
+export type LabelsOf<Key extends MetricKey> = Readonly<
+  Record<(typeof METRICS)[Key]['labels'][number], string>
+>;
+
+/** The table as the README shows it. */
+export function metricTableMarkdown(): string {
+  const rows = Object.values<Metric>(METRICS).map(
+    ({ name, kind, unit, labels, sentence }) =>
+      `| \`${name}\` | ${kind.replace('observed-', '')} | ${unit} | ${labels.join(', ')} | ${sentence} |`,
+  );
+  return ['| metric | type | unit | labels | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  );
+}
