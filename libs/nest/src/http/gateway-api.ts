@@ -1,0 +1,44 @@
+/**
+ * What stands behind the gateway's routes. The shell has read bytes and names only: the text is well-formed UTF-8
+ * within its limit, path and query are decoded exactly once; what they mean is for the API to judge. An API answers
+ * refusals too; what it throws is a defect.
+ */
+import type { HttpAnswer } from './http-answer.js';
+
+/** Lower-case names; a header that must be unique stands once, others joined with a comma. */
+export interface IncomingHeaders {
+  readonly [lowerCaseName: string]: string;
+}
+
+/** Each name stands once. */
+export interface IncomingQuery {
+  readonly [name: string]: string;
+}
+
+export interface GatewayApi {
+  write(request: {
+    readonly dataset: string;
+    readonly body: string;
+    readonly headers: IncomingHeaders;
+  }): Promise<HttpAnswer>;
+  writeBatch(request: {
+    readonly dataset: string;
+    readonly body: string;
+    readonly headers: IncomingHeaders;
+  }): Promise<HttpAnswer>;
+  receipt(request: {
+    readonly dataset: string;
+    readonly idempotencyKey: string;
+    readonly query: IncomingQuery;
+    readonly headers: IncomingHeaders;
+  }): Promise<HttpAnswer>;
+  row(request: {
+    readonly dataset: string;
+    readonly key: string;
+    readonly query: IncomingQuery;
+    readonly headers: IncomingHeaders;
+  }): Promise<HttpAnswer>;
+  shards(): Promise<HttpAnswer>;
+  /** @param n as it stands in the path; not necessarily a number. */
+  shard(dataset: string, n: string): Promise<HttpAnswer>;
+}

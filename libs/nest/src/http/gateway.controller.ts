@@ -1,0 +1,105 @@
+/** The gateway's routes. Each reads the request in bounds, asks the API and writes its answer as it stands. */
+import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { GatewayApi } from './gateway-api.js';
+import { Refusal, writeAnswer } from './http-answer.js';
+import {
+  BATCH_BODY_BYTES_MAX,
+  BODY_BYTES_MAX,
+  IncomingBodies,
+  incomingHeaders,
+  incomingQuery,
+} from './incoming.js';
+
+export const GATEWAY_API = Symbol('GatewayApi');
+
+const ENTRIES = 'v1/datasets/:dataset/entries';
+/** Unescaped, Express would read `:batch` as a parameter. */
+const BATCH = 'v1/datasets/:dataset/entries\\:batch';
+const RECEIPT = 'v1/datasets/:dataset/receipts/:idempotencyKey';
+const ROW = 'v1/datasets/:dataset/rows/:key';
+const SHARDS = 'v1/shards';
+const SHARD = 'v1/shards/:dataset/:n';
+
+@Controller()
+export class GatewayController {
+  constructor(
+    @Inject(GATEWAY_API) private readonly gateway: GatewayApi,
+    @Inject(IncomingBodies) private readonly bodies: IncomingBodies,
+  ) {}
+
+  @Post(ENTRIES)
+  async write(
+    @Param('dataset') dataset: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.gateway.write({ dataset, body, headers })),
+    );
+  }
+
+  @Post(BATCH)
+  async writeBatch(
+    @Param('dataset') dataset: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, BATCH_BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.gateway.writeBatch({ dataset, body, headers })),
+    );
+  }
+
+  @Get(RECEIPT)
+  async receipt(
+    @Param('dataset') dataset: string,
+    @Param('idempotencyKey') idempotencyKey: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const asked = {
+      dataset,
+      idempotencyKey,
+      query: incomingQuery(request),
+      headers: incomingHeaders(request),
+    };
+    writeAnswer(response, await this.gateway.receipt(asked));
+  }
+
+  @Get(ROW)
+  async row(
+    @Param('dataset') dataset: string,
+    @Param('key') key: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const asked = { dataset, key, query: incomingQuery(request), headers: incomingHeaders(request) };
+    writeAnswer(response, await this.gateway.row(asked));
+  }
+
+  @Get(SHARDS)
+  async shards(@Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.gateway.shards());
+  }
+
+  @Get(SHARD)
+  async shard(
+    @Param('dataset') dataset: string,
+    @Param('n') n: string,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    writeAnswer(response, await this.gateway.shard(dataset, n));
+  }
+
+  @All([ENTRIES, BATCH])
+  onlyPost(): never {
+    throw new Refusal('method-not-allowed', 'Entries are written with POST.', { allow: 'POST' });
+  }
+
+  @All([RECEIPT, ROW, SHARDS, SHARD])
+  onlyGet(): never {
+    throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
+  }
+}

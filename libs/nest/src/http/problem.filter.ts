@@ -1,0 +1,58 @@
+/**
+ * Turns whatever a request ended with into a problem document. Refusals are told as they are. Anything else is a
+ * defect of this service: the caller gets a trace id and no word of the cause, the log gets all of it under that id.
+ */
+import { Catch, HttpException } from '@nestjs/common';
+import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseTraceparent } from '@lockstep/telemetry';
+import type { Logger } from '@lockstep/telemetry';
+import { problemAnswer, Refusal, writeAnswer } from './http-answer.js';
+import type { HttpAnswer } from './http-answer.js';
+
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<IncomingMessage>();
+    writeAnswer(
+      http.getResponse<ServerResponse>(),
+      refusalOf(error, request) ?? this.#defect(error, request),
+    );
+  }
+
+  #defect(error: unknown, request: IncomingMessage): HttpAnswer {
+    const traceparent = request.headers['traceparent'];
+    const context = typeof traceparent === 'string' ? parseTraceparent(traceparent) : null;
+    const traceId = context?.traceId ?? randomBytes(16).toString('hex');
+    const path = request.url?.split('?')[0];
+    this.logger.error(
+      { err: error, trace_id: traceId, method: request.method, path },
+      'a request met a defect',
+    );
+    return problemAnswer('internal', `Trace id ${traceId}.`);
+  }
+}
+
+/** Null when it is no refusal. Of Nest's own exceptions only the router's two can reach this. */
+function refusalOf(error: unknown, request: IncomingMessage): HttpAnswer | null {
+  if (error instanceof Refusal) return error.answer;
+  if (!(error instanceof HttpException)) return null;
+  switch (error.getStatus()) {
+    case 404:
+      return problemAnswer(
+        'not-found',
+        `${request.method} ${request.url?.split('?')[0]} is no call of this process.`,
+      );
+    case 400:
+      return problemAnswer(
+        'malformed',
+        'The path has a percent sign that is no escape of UTF-8; write it as %25.',
+      );
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Composes engine and adapters into the roles that the configuration names. Nothing is decided here: the catalogue is
+ * loaded and must be valid, the store is brought up to date, topics are compared with what they must be, loops are
+ * started, and their state becomes health.
+ */
+import {
+  loadCatalogue,
+  describeFindings as describeCatalogue,
+  loadReducer,
+  type Catalogue,
+} from '@lockstep/catalogue';
+import {
+  Coordinator,
+  describeFinding,
+  Gateway,
+  isPortError,
+  LedgerFeed,
+  Replicator,
+  topicsOf,
+  type Clock,
+  type GatewayDataset,
+  type Log,
+  type ProjectedTable,
+  type QueryStore,
+} from '@lockstep/engine';
+import { kafkaLog } from '@lockstep/kafka';
+import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
+import {
+  answerJson,
+  compileConfiguration,
+  type ConfigurationContent,
+  type ConfigurationHash,
+  type DatasetName,
+  type FoldConfiguration,
+  type RegionName,
+} from '@lockstep/protocol';
+import { openTelemetry, type Logger } from '@lockstep/telemetry';
+import { httpForwarder, httpStreams } from '@lockstep/transport';
+import { coordinatorApi } from '../http/coordinator-answers.js';
+import { gatewayApi } from '../http/gateway-answers.js';
+import { problemAnswer } from '../http/http-answer.js';
+import { nodeClock, nodeIdentities } from '../world/node-world.js';
+import type { RoleConfiguration } from './configuration.js';
+import type { Role } from './role.js';
+
+const START_RETRY_MS = 1_000;
+/** Locally every write is traced; the flag of an incoming trace decides before this does. */
+const SAMPLE_RATIO = 1;
+
+/** A catalogue that cannot be used: the start stops, with file, line and reason. */
+export class CatalogueRefused extends Error {
+  constructor(readonly lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.name = 'CatalogueRefused';
+  }
+}
+
+export async function composeRole(configuration: RoleConfiguration, logger: Logger): Promise<Role> {
+  const { region, roles } = configuration;
+  const catalogue = await readCatalogue(configuration.catalogue, region);
+  const clock = nodeClock();
+  const identities = nodeIdentities();
+  const instance = `${configuration.instance}-${identities.publisherPrefix}`;
+  const telemetry = openTelemetry({
+    service: `lockstep-${roles.join('-')}`,
+    region,
+    role: roles.join(','),
+    instance: configuration.instance,
+    otlpUrl: configuration.otlpUrl,
+    sampleRatio: SAMPLE_RATIO,
+    logger,
+    clock,
+    identities,
+  });
+  const { observer } = telemetry;
+  const retry = (what: string, step: () => Promise<void>): Promise<void> =>
+    untilDone(clock, logger, what, step);
+
+  const url = configuration.postgresUrl;
+  await retry('the database', () => migrate(url));
+  let store!: QueryStore;
+  await retry('the database', async () => {
+    store = await openQueryStore({ url });
+  });
+  const datasets = await deployDatasets(catalogue, store);
+  const configurations = new Map<ConfigurationHash, FoldConfiguration>(
+    [...datasets.values()].map(({ configuration: deployed }) => [deployed.hash, deployed]),
+  );
+  await addKeptConfigurations(configurations, datasets, store);
+
+  const cluster = catalogue.topology.clusters.get(catalogue.topology.regions.get(region)!.cluster)!;
+  const log = kafkaLog({
+    brokers: cluster.brokers,
+    clientId: `lockstep-${region}-${configuration.instance}`,
+  });
+  const regions = [...catalogue.topology.regions.keys()];
+  const replication = { factor: cluster.replicationFactor, minInsyncReplicas: cluster.minInsyncReplicas };
+  const addresses = (role: 'gateway' | 'replicator'): ReadonlyMap<RegionName, string> =>
+    new Map([...catalogue.topology.regions].map(([name, topology]) => [name, topology[role]]));
+  const contents = new Map(
+    [...datasets].map(([name, { configuration: deployed }]) => [name, deployed.content]),
+  );
+  const coordinated = new Map(
+    [...catalogue.datasets].map(([name, { content, hash, logRetentionMs }]) => [
+      name,
+      { content, hash, logRetentionMs, partitions: datasets.get(name)!.partitions },
+    ]),
+  );
+  const loops: { readonly run: () => Promise<void>; readonly stop: () => void }[] = [];
+  const listens = roles.includes('gateway') || roles.includes('coordinator');
+  const feed = new LedgerFeed({
+    region,
+    regions,
+    source: httpStreams(addresses('replicator')),
+    publisherPrefix: roles.includes('gateway') ? identities.publisherPrefix : null,
+    datasets: contents,
+    clock,
+    observer,
+  });
+  if (listens) loops.push(feed);
+
+  const forwarder = httpForwarder(addresses('gateway'));
+  const gateway = roles.includes('gateway')
+    ? new Gateway({ region, regions, datasets, feed, log, store, forwarder, clock, identities, observer })
+    : null;
+  const replicator = roles.includes('replicator')
+    ? new Replicator({
+        region,
+        instance,
+        storeIncarnation: store.storeIncarnation,
+        datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
+        log,
+        openStore: () => openApplyStore({ url }),
+        configurations: (hash) => configurations.get(hash) ?? null,
+        observer,
+        clock,
+      })
+    : null;
+  if (replicator !== null) loops.push(replicator);
+  const coordinator = roles.includes('coordinator')
+    ? new Coordinator({
+        region,
+        regions,
+        datasets: coordinated,
+        replication,
+        feed,
+        log,
+        store,
+        clock,
+        identities,
+        observer,
+      })
+    : null;
+  if (coordinator !== null) loops.push(coordinator);
+
+  const topics = new TopicCheck(log, topicsOf({ datasets: coordinated, replication }), clock, logger);
+  loops.push(topics);
+  const running = Promise.all(loops.map((loop) => loop.run()));
+
+  const blockers = (): readonly string[] => [
+    ...topics.findings(),
+    ...(gateway?.notReady().map((shard) => `the home of ${shard} is not known yet`) ?? []),
+    ...(replicator?.notReady().map(({ shard, reason }) => `${shard}: ${reason}`) ?? []),
+    ...(coordinator?.notReady() ?? []),
+  ];
+  return {
+    ...(gateway === null ? {} : { gateway: gatewayApi(gateway, telemetry) }),
+    ...(coordinator === null ? {} : { coordinator: coordinatorApi(coordinator) }),
+    ...(replicator === null
+      ? {}
+      : { openStream: (prefix: string | null) => replicator.hub.subscribe(prefix) }),
+    health: {
+      health: () => {
+        const stalled = replicator?.stalled() ?? [];
+        if (stalled.length === 0) return answerJson(200, { alive: true });
+        return problemAnswer('not-ready', `no progress on ${stalled.join(', ')}`);
+      },
+      ready: () => {
+        const missing = blockers();
+        return missing.length === 0
+          ? answerJson(200, { ready: true, region, roles })
+          : problemAnswer('not-ready', missing.slice(0, 20).join('; '));
+      },
+    },
+    metricsText: () => telemetry.metricsText(),
+    close: async () => {
+      await gateway?.close();
+      for (const loop of loops) loop.stop();
+      await running;
+      forwarder.close();
+      await Promise.all([log.close(), store.close()]);
+      await telemetry.shutdown();
+    },
+  };
+}
+
+async function readCatalogue(folder: string, region: RegionName): Promise<Catalogue> {
+  const result = await loadCatalogue(folder);
+  if (result.kind === 'invalid') throw new CatalogueRefused([describeCatalogue(result.findings)]);
+  if (!result.catalogue.topology.regions.has(region)) {
+    throw new CatalogueRefused([
+      `topology.yaml names no region "${region}". Next: add it, or correct LOCKSTEP_REGION.`,
+    ]);
+  }
+  return result.catalogue;
+}
+
+/** Keeps every configuration in the store and makes its tables; a table that differs stops the start. */
+async function deployDatasets(
+  catalogue: Catalogue,
+  store: QueryStore,
+): Promise<ReadonlyMap<DatasetName, GatewayDataset>> {
+  const datasets = new Map<DatasetName, GatewayDataset>();
+  const differences: string[] = [];
+  for (const [name, { content, hash }] of catalogue.datasets) {
+    const table = tableOf(content);
+    for (const difference of await store.ensureTable(table)) {
+      differences.push(`${name}: ${difference} Next: migrate the table, or give the projection another one.`);
+    }
+    await store.keepConfiguration(hash, content);
+    const partitions = content.groups.reduce((sum, group) => sum + group.shards, 0);
+    datasets.set(name, { configuration: await compile(hash, content), table, partitions });
+  }
+  if (differences.length > 0) throw new CatalogueRefused(differences);
+  return datasets;
+}
+
+/** Configurations that the logs may still need: those that this region once deployed, with the same table. */
+async function addKeptConfigurations(
+  configurations: Map<ConfigurationHash, FoldConfiguration>,
+  datasets: ReadonlyMap<DatasetName, GatewayDataset>,
+  store: QueryStore,
+): Promise<void> {
+  for (const { hash, content } of await store.configurations()) {
+    const deployed = datasets.get(content.dataset);
+    if (deployed === undefined || configurations.has(hash)) continue;
+    const sameTable = JSON.stringify(tableOf(content)) === JSON.stringify(deployed.table);
+    if (sameTable) configurations.set(hash, await compile(hash, content));
+  }
+}
+
+async function compile(hash: ConfigurationHash, content: ConfigurationContent): Promise<FoldConfiguration> {
+  const { projection } = content;
+  return compileConfiguration(
+    hash,
+    content,
+    projection.kind === 'aggregate' ? await loadReducer(projection.reducer) : null,
+  );
+}
+
+const tableOf = (content: ConfigurationContent): ProjectedTable => ({
+  dataset: content.dataset,
+  table: content.projection.table,
+  columns: content.projection.columns.map(({ name, type }) => ({ name, type })),
+});
+
+/** Waits for what a process cannot start without; what repeating cannot mend is thrown. */
+async function untilDone(
+  clock: Clock,
+  logger: Logger,
+  what: string,
+  step: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!isPortError(error) || error.disposition === 'fatal') throw error;
+      logger.warn({ code: error.code }, `${what} does not answer yet: ${error.message}`);
+      await clock.sleep(START_RETRY_MS).done;
+    }
+  }
+}
+
+/** Compares the topics with what they must be until they are right: a role is not ready on a topic that loses data. */
+class TopicCheck {
+  private found: readonly string[] = ['topics not checked yet'];
+  private stopped = false;
+
+  constructor(
+    private readonly log: Log,
+    private readonly topics: ReturnType<typeof topicsOf>,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  findings(): readonly string[] {
+    return this.found;
+  }
+
+  async run(): Promise<void> {
+    while (!this.stopped && this.found.length > 0) {
+      try {
+        const found: string[] = [];
+        for (const topic of this.topics) {
+          for (const finding of await this.log.admin.check(topic))
+            found.push(describeFinding(topic, finding));
+        }
+        this.found = found;
+      } catch (error) {
+        this.found = [error instanceof Error ? error.message : String(error)];
+      }
+      if (this.found.length > 0) {
+        this.logger.debug({ findings: this.found }, 'topics are not right yet');
+        await this.clock.sleep(START_RETRY_MS / 2).done;
+      }
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}

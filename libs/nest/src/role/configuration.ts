@@ -1,0 +1,290 @@
+/**
+ * What a role process is told by its environment: read once at the start, checked as a whole, frozen.
+ *
+ * Everything else (brokers, regions, datasets, limits) stands in the catalogue. A bad value never starts a process:
+ * each finding names the variable, what is wrong, and what to set. Values that may hold secrets are never repeated in
+ * a finding and are printed redacted. Unknown variables are not refused: orchestrators set `LOCKSTEP_..._SERVICE_HOST`
+ * and the like for a service of that name.
+ */
+import { isIPv4 } from 'node:net';
+import { isRegionName } from '@lockstep/protocol';
+import type { RegionName } from '@lockstep/protocol';
+import type { LogLevel } from '@lockstep/telemetry';
+import { z } from 'zod';
+
+export const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
+export type RoleName = (typeof ROLES)[number];
+
+export interface RoleConfiguration {
+  readonly roles: readonly RoleName[];
+  readonly region: RegionName;
+  /** Name of this process in logs, metrics and leases. */
+  readonly instance: string;
+  /** Folder of the catalogue. */
+  readonly catalogue: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly postgresUrl: string;
+  /** Null: no spans. */
+  readonly otlpUrl: string | null;
+  readonly auth: 'none';
+  readonly logLevel: LogLevel;
+}
+
+export interface ConfigurationFinding {
+  readonly variable: string;
+  readonly wrong: string;
+  readonly set: string;
+}
+
+export type ConfigurationReading =
+  | { readonly kind: 'valid'; readonly configuration: RoleConfiguration }
+  | { readonly kind: 'invalid'; readonly findings: readonly ConfigurationFinding[] };
+
+/** Exit code of a process that was told something it cannot use. */
+export const EXIT_CODE_MISCONFIGURED = 2;
+
+/** What people read of a variable, in findings and in the README's table. */
+export interface VariableMeaning {
+  /** Completes "Set it to ...". */
+  readonly values: string;
+  /** Null: it must be set. */
+  readonly fallback: string | null;
+  readonly meaning: string;
+}
+
+type Environment = { readonly [name: string]: string | undefined };
+
+const LOG_LEVELS = [
+  'trace',
+  'debug',
+  'info',
+  'warn',
+  'error',
+  'fatal',
+  'silent',
+] as const satisfies readonly LogLevel[];
+const INSTANCE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** A text that `parse` turns into a value, or finds wrong. */
+function variable<T>(
+  meaning: VariableMeaning,
+  parse: (text: string) => { readonly value: T } | { readonly wrong: string },
+) {
+  return z
+    .string({ error: 'is not set' })
+    .transform((text, context): T => {
+      const parsed = parse(text);
+      if ('value' in parsed) return parsed.value;
+      context.addIssue({ code: 'custom', message: parsed.wrong });
+      return z.NEVER;
+    })
+    .meta({ ...meaning });
+}
+
+const schema = z
+  .object({
+    LOCKSTEP_ROLES: variable(
+      { values: `a comma list of ${ROLES.join(', ')}`, fallback: null, meaning: 'What this process does.' },
+      parseRoles,
+    ),
+    LOCKSTEP_REGION: variable(
+      { values: 'a region of topology.yaml', fallback: null, meaning: 'The region in which it runs.' },
+      (text) => (isRegionName(text) ? { value: text } : { wrong: `${quote(text)} is no name of a region` }),
+    ),
+    LOCKSTEP_INSTANCE: variable(
+      {
+        values: '1-63 letters, digits, dots, dashes or underscores',
+        fallback: 'the host name',
+        meaning: 'Name of this process in logs, metrics and leases.',
+      },
+      (text) =>
+        INSTANCE_PATTERN.test(text) ? { value: text } : { wrong: `${quote(text)} is no name of an instance` },
+    ),
+    LOCKSTEP_CATALOGUE: variable(
+      {
+        values: 'the path of a folder',
+        fallback: null,
+        meaning: 'Catalogue: topology.yaml, datasets, schemas and reducers.',
+      },
+      (text) => ({ value: text }),
+    ),
+    LOCKSTEP_LISTEN: variable(
+      {
+        values: 'host:port, for example 127.0.0.1:7100; port 0 takes a free one',
+        fallback: '127.0.0.1:7100',
+        meaning: 'Where it answers HTTP.',
+      },
+      parseListen,
+    ),
+    LOCKSTEP_POSTGRES_URL: variable(
+      {
+        values: 'postgres://user:password@host:port/database',
+        fallback: null,
+        meaning: "The region's database.",
+      },
+      (text) => parseUrl(text, ['postgres:', 'postgresql:']),
+    ),
+    LOCKSTEP_OTLP_URL: variable(
+      {
+        values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
+        fallback: 'no spans are sent',
+        meaning: 'Where spans are sent.',
+      },
+      (text) => parseUrl(text, ['http:', 'https:']),
+    ).optional(),
+    LOCKSTEP_AUTH: variable(
+      {
+        values: 'none, together with a loopback LOCKSTEP_LISTEN',
+        fallback: 'none',
+        meaning: 'How callers are known.',
+      },
+      parseAuth,
+    ),
+    LOCKSTEP_LOG_LEVEL: variable(
+      {
+        values: `one of ${LOG_LEVELS.join(', ')}`,
+        fallback: 'info',
+        meaning: 'The least level that is logged.',
+      },
+      (text) => {
+        const value = LOG_LEVELS.find((level) => level === text);
+        return value === undefined ? { wrong: `${quote(text)} is no level` } : { value };
+      },
+    ),
+  })
+  .superRefine((values, context) => {
+    if (values.LOCKSTEP_AUTH === 'none' && !isLoopback(values.LOCKSTEP_LISTEN.host)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['LOCKSTEP_LISTEN'],
+        message: `${quote(values.LOCKSTEP_LISTEN.host)} can be reached from elsewhere, and LOCKSTEP_AUTH=none lets everybody write`,
+        params: { set: 'a loopback address, for example 127.0.0.1:7100' },
+      });
+    }
+  });
+
+type Variable = keyof typeof schema.shape;
+const VARIABLES = Object.keys(schema.shape) as readonly Variable[];
+
+/** @param hostName names the instance where LOCKSTEP_INSTANCE is not set. */
+export function readRoleConfiguration(environment: Environment, hostName: string): ConfigurationReading {
+  const fallbacks: { readonly [name in Variable]?: string } = {
+    LOCKSTEP_INSTANCE: hostName,
+    LOCKSTEP_LISTEN: '127.0.0.1:7100',
+    LOCKSTEP_AUTH: 'none',
+    LOCKSTEP_LOG_LEVEL: 'info',
+  };
+  // An empty value is how compose files and shells spell "not set".
+  const told = Object.fromEntries(VARIABLES.map((name) => [name, environment[name] || fallbacks[name]]));
+  const read = schema.safeParse(told);
+  if (!read.success) return { kind: 'invalid', findings: read.error.issues.map(findingOf) };
+  const values = read.data;
+  return {
+    kind: 'valid',
+    configuration: Object.freeze({
+      roles: values.LOCKSTEP_ROLES,
+      region: values.LOCKSTEP_REGION,
+      instance: values.LOCKSTEP_INSTANCE,
+      catalogue: values.LOCKSTEP_CATALOGUE,
+      listen: values.LOCKSTEP_LISTEN,
+      postgresUrl: values.LOCKSTEP_POSTGRES_URL,
+      otlpUrl: values.LOCKSTEP_OTLP_URL ?? null,
+      auth: values.LOCKSTEP_AUTH,
+      logLevel: values.LOCKSTEP_LOG_LEVEL,
+    }),
+  };
+}
+
+/** The findings as a person reads them, one line each. */
+export function describeFindings(findings: readonly ConfigurationFinding[]): string {
+  return findings.map(({ variable: name, wrong, set }) => `${name}: ${wrong}. Set it to ${set}.`).join('\n');
+}
+
+/** The configuration by variable, for the log of the start; no secrets. */
+export function redactedConfiguration(configuration: RoleConfiguration): {
+  readonly [name in Variable]: string;
+} {
+  const { listen } = configuration;
+  return {
+    LOCKSTEP_ROLES: configuration.roles.join(','),
+    LOCKSTEP_REGION: configuration.region,
+    LOCKSTEP_INSTANCE: configuration.instance,
+    LOCKSTEP_CATALOGUE: configuration.catalogue,
+    LOCKSTEP_LISTEN: `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`,
+    LOCKSTEP_POSTGRES_URL: withoutSecrets(configuration.postgresUrl),
+    LOCKSTEP_OTLP_URL: configuration.otlpUrl === null ? '' : withoutSecrets(configuration.otlpUrl),
+    LOCKSTEP_AUTH: configuration.auth,
+    LOCKSTEP_LOG_LEVEL: configuration.logLevel,
+  };
+}
+
+/** What the README's table says, in the schema's order. */
+export function variableMeanings(): readonly (VariableMeaning & { readonly name: string })[] {
+  return VARIABLES.map((name) => ({ name, ...meaningOf(name) }));
+}
+
+/** Written by `variable` on every field of the schema. */
+function meaningOf(name: Variable): VariableMeaning {
+  const field = schema.shape[name];
+  const described = field instanceof z.ZodOptional ? field.unwrap() : field;
+  return described.meta() as unknown as VariableMeaning;
+}
+
+function findingOf(issue: z.core.$ZodIssue): ConfigurationFinding {
+  const name = issue.path[0] as Variable;
+  const set: unknown = issue.code === 'custom' ? issue.params?.['set'] : undefined;
+  return {
+    variable: name,
+    wrong: issue.message,
+    set: typeof set === 'string' ? set : meaningOf(name).values,
+  };
+}
+
+function parseRoles(text: string): { readonly value: readonly RoleName[] } | { readonly wrong: string } {
+  const names = text.split(',').map((name) => name.trim());
+  const strange = names.find((name) => !ROLES.some((role) => role === name));
+  if (strange !== undefined) return { wrong: `${quote(strange)} is no role` };
+  if (new Set(names).size < names.length) return { wrong: 'a role is named twice' };
+  return { value: ROLES.filter((role) => names.includes(role)) };
+}
+
+function parseListen(
+  text: string,
+): { readonly value: RoleConfiguration['listen'] } | { readonly wrong: string } {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]/]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) > 65_535) return { wrong: `${quote(text)} is no host and port` };
+  return { value: { host, port: Number(port) } };
+}
+
+/** Never repeats the text: it may hold a password. */
+function parseUrl(
+  text: string,
+  protocols: readonly string[],
+): { readonly value: string } | { readonly wrong: string } {
+  if (!URL.canParse(text)) return { wrong: 'it is no URL' };
+  const { protocol, hostname } = new URL(text);
+  if (!protocols.includes(protocol) || hostname === '')
+    return { wrong: `it is no URL of ${protocols.join(' or ')}//host` };
+  return { value: text };
+}
+
+function parseAuth(text: string): { readonly value: 'none' } | { readonly wrong: string } {
+  if (text === 'none') return { value: 'none' };
+  return {
+    wrong: text === 'jwt' ? 'jwt is not available yet' : `${quote(text)} is no kind of authentication`,
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+function withoutSecrets(text: string): string {
+  const url = new URL(text);
+  if (url.password !== '') url.password = '***';
+  if (url.search !== '') url.search = '?***';
+  return url.href;
+}
+
+const quote = (text: string): string => JSON.stringify(text.slice(0, 60));
