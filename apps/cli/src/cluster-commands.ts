@@ -1,0 +1,206 @@
+/**
+ * `lockstep status | shards | lag | receipt`: what gateways and coordinators answer over HTTP, as tables. Without an
+ * address they are found through the local cluster's files.
+ */
+import type { Command } from 'commander';
+import { CliError } from './cli-error.js';
+import { readCluster } from './local-cluster.js';
+import { print, table } from './output.js';
+
+interface AddressOptions {
+  readonly url?: string;
+  readonly region?: string;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+interface ShardView {
+  readonly shard: string;
+  readonly home: string | null;
+  readonly epoch: number | null;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly regions: Readonly<
+    Record<string, { readonly sequence: number; readonly lagRecords: number | null } | null>
+  >;
+}
+
+interface ClusterView {
+  readonly region: string;
+  readonly term: number | null;
+  readonly leader: string | null;
+  readonly regions: readonly {
+    readonly region: string;
+    readonly stream: string;
+    readonly shards: readonly {
+      readonly sequence: number | null;
+      readonly lagRecords: number | null;
+      readonly halted: unknown;
+      readonly differs: boolean;
+    }[];
+  }[];
+}
+
+interface Receipt {
+  readonly id: string;
+  readonly shard: string;
+  readonly sequence?: number;
+  readonly outcome: string;
+  readonly code?: string;
+  readonly stage: string | null;
+  readonly stages: Readonly<
+    Record<string, { readonly at: string; readonly region?: string; readonly regions?: readonly string[] }>
+  >;
+}
+
+const ANSWER_MS_MAX = 15_000;
+
+export function addClusterCommands(program: Command): void {
+  withAddress(program.command('status').description('regions as one coordinator sees them')).action(
+    async (options: AddressOptions) => {
+      const cluster = (await ask('coordinator', '/v1/cluster', options)) as ClusterView;
+      print(cluster, options, () =>
+        [
+          `Seen from ${cluster.region}; leader ${cluster.leader ?? 'none'}, term ${cluster.term ?? 'none'}`,
+          table(
+            ['region', 'stream', 'shards known', 'records behind', 'halted', 'different'],
+            cluster.regions.map(({ region, stream, shards }) => [
+              region,
+              stream,
+              `${shards.filter(({ sequence }) => sequence !== null).length} of ${shards.length}`,
+              sum(shards.map(({ lagRecords }) => lagRecords)),
+              shards.filter(({ halted }) => halted !== null).length,
+              shards.filter(({ differs }) => differs).length,
+            ]),
+          ),
+        ].join('\n'),
+      );
+    },
+  );
+
+  withAddress(
+    program.command('shards').description('home, epoch and state of every shard, and how far each region is'),
+  ).action(async (options: AddressOptions) => {
+    const { shards } = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+    const regions = regionsOf(shards);
+    print({ shards }, options, () =>
+      table(
+        ['shard', 'home', 'epoch', 'state', ...regions.map((region) => `${region} at`), 'reason'],
+        shards.map((shard) => [
+          shard.shard,
+          shard.home,
+          shard.epoch,
+          shard.state,
+          ...regions.map((region) => shard.regions[region]?.sequence),
+          shard.reason ?? '',
+        ]),
+      ),
+    );
+  });
+
+  withAddress(program.command('lag').description('records that each region has still to fold')).action(
+    async (options: AddressOptions) => {
+      const { shards } = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+      const regions = regionsOf(shards);
+      const lag = shards.map((shard) => ({
+        shard: shard.shard,
+        lagRecords: Object.fromEntries(
+          regions.map((region) => [region, shard.regions[region]?.lagRecords ?? null]),
+        ),
+      }));
+      print({ lag }, options, () =>
+        table(
+          ['shard', ...regions],
+          lag.map(({ shard, lagRecords }) => [shard, ...regions.map((region) => lagRecords[region])]),
+        ),
+      );
+    },
+  );
+
+  withAddress(
+    program
+      .command('receipt')
+      .description('how far a write got')
+      .argument('<dataset>', 'its dataset')
+      .argument('<key>', 'its idempotency key'),
+  ).action(async (dataset: string, key: string, options: AddressOptions) => {
+    const path = `/v1/datasets/${encodeURIComponent(dataset)}/receipts/${encodeURIComponent(key)}`;
+    const receipt = (await ask('gateway', path, options)) as Receipt;
+    print(receipt, options, () =>
+      [
+        `${receipt.id} in ${receipt.shard}: ${receipt.outcome}${receipt.code === undefined ? '' : ` (${receipt.code})`}, sequence ${receipt.sequence ?? '?'}`,
+        table(
+          ['stage', 'at', 'regions'],
+          Object.entries(receipt.stages).map(([stage, { at, region, regions }]) => [
+            stage,
+            at,
+            regions?.join(', ') ?? region ?? '',
+          ]),
+        ),
+      ].join('\n'),
+    );
+  });
+}
+
+function withAddress(command: Command): Command {
+  return command
+    .option('--url <address>', 'the gateway or coordinator to ask, for example http://127.0.0.1:7101')
+    .option('--region <region>', 'the region of the local cluster to ask (its first)')
+    .option('--data <dir>', 'data folder of the local cluster')
+    .option('--json', 'for programs');
+}
+
+async function ask(role: 'gateway' | 'coordinator', path: string, options: AddressOptions): Promise<unknown> {
+  const address = new URL(
+    path,
+    options.url === undefined ? addressInLocalCluster(role, options) : parseAddress(options.url),
+  );
+  let response: Response;
+  try {
+    response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  } catch (error) {
+    const { message, cause } = error as Error;
+    throw new CliError(
+      1,
+      `${address.origin} does not answer: ${cause instanceof Error ? cause.message : message}`,
+    );
+  }
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text);
+  throw new CliError(1, `${address.origin} answered ${response.status}: ${problemSentence(text)}`);
+}
+
+function addressInLocalCluster(role: 'gateway' | 'coordinator', options: AddressOptions): string {
+  const { regions } = readCluster(options.data);
+  const name = options.region ?? Object.keys(regions)[0] ?? '';
+  const region = regions[name];
+  if (region === undefined)
+    throw new CliError(2, `There is no region ${name} here, only ${Object.keys(regions).join(', ')}.`);
+  return region[role];
+}
+
+function parseAddress(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new CliError(2, `--url ${text}: expected an address such as http://127.0.0.1:7101.`);
+}
+
+function problemSentence(text: string): string {
+  try {
+    const { code, title, detail } = JSON.parse(text) as { code?: string; title?: string; detail?: string };
+    return [code, detail ?? title].filter((part) => part !== undefined).join(': ') || text;
+  } catch {
+    return text.slice(0, 500);
+  }
+}
+
+function regionsOf(shards: readonly ShardView[]): readonly string[] {
+  return [...new Set(shards.flatMap((shard) => Object.keys(shard.regions)))];
+}
+
+/** Unknown as soon as one part is unknown. */
+function sum(parts: readonly (number | null)[]): number | null {
+  return parts.reduce<number | null>(
+    (total, part) => (total === null || part === null ? null : total + part),
+    0,
+  );
+}

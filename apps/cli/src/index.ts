@@ -1,0 +1,2 @@
+/** The door of the command line tool. */
+export { runProgram } from './program.js';

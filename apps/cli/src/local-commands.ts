@@ -1,0 +1,135 @@
+/**
+ * `lockstep local ...`: looks at a local cluster and disturbs it, through its supervisor. Who is stopped or killed with
+ * --stay-down stays down until it is started; who is only killed starts again in a second.
+ */
+import { Argument, type Command } from 'commander';
+import { CliError } from './cli-error.js';
+import { askSupervisor, type ClusterStatus } from './local-cluster.js';
+import { print, table } from './output.js';
+
+const orders = {
+  kill: 'end at once, as a crash does (SIGKILL)',
+  pause: 'freeze, as a long garbage collection or a stopped machine does (SIGSTOP)',
+  continue: 'let go on what was paused',
+  stop: 'end in order, without handing anything over, and keep down',
+  start: 'start what was stopped',
+} as const;
+
+const regionProcesses = ['gateway', 'replicator', 'coordinator', 'postgres'] as const;
+
+interface DataOption {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+export function addLocalCommands(program: Command): void {
+  const local = program.command('local').description('look at the local cluster and disturb it');
+
+  withData(local.command('status').description('processes, their state and addresses')).action(
+    async (options: DataOption) => {
+      const status = (await askSupervisor(options.data, 'GET', '/status')) as ClusterStatus;
+      print(status, options, () => describeStatus(status));
+    },
+  );
+
+  for (const [order, description] of Object.entries(orders)) {
+    const command = local
+      .command(order)
+      .description(description)
+      .argument('<region>', 'the region')
+      .addArgument(
+        new Argument('[role]', 'one of its processes; all of them when left out').choices(regionProcesses),
+      );
+    if (order === 'kill') command.option('--stay-down', 'do not start it again');
+    withData(command).action(
+      async (region: string, role: string | undefined, options: DataOption & { stayDown?: boolean }) => {
+        await sendOrder(options, {
+          kind: 'process',
+          order,
+          target: { kind: 'region', region, process: role ?? null },
+          stayDown: options.stayDown === true,
+        });
+      },
+    );
+  }
+
+  withData(
+    local
+      .command('cut')
+      .description('lose what passes between a region and all others (a cluster with --wan)')
+      .argument('<region>', 'the region')
+      .option('--one-way', 'lose only what the region sends'),
+  ).action(async (region: string, options: DataOption & { oneWay?: boolean }) => {
+    await sendOrder(options, { kind: 'cut', region, oneWay: options.oneWay === true });
+  });
+
+  withData(local.command('heal').description('end a cut').argument('<region>', 'the region')).action(
+    async (region: string, options: DataOption) => {
+      await sendOrder(options, { kind: 'heal', region });
+    },
+  );
+
+  const kafka = local.command('kafka').description('the same for Kafka brokers');
+  for (const [order, description] of Object.entries(orders)) {
+    const command = kafka
+      .command(order)
+      .description(description)
+      .argument('[broker]', 'its number, from 1; all of them when left out');
+    if (order === 'kill') command.option('--stay-down', 'do not start it again');
+    withData(command).action(
+      async (broker: string | undefined, options: DataOption & { stayDown?: boolean }) => {
+        if (broker !== undefined && !/^[1-9]\d?$/.test(broker))
+          throw new CliError(2, `A broker is named by its number from 1 on, not by ${broker}.`);
+        await sendOrder(options, {
+          kind: 'process',
+          order,
+          target: { kind: 'kafka', node: broker === undefined ? null : Number(broker) },
+          stayDown: options.stayDown === true,
+        });
+      },
+    );
+  }
+}
+
+function withData(command: Command): Command {
+  return command.option('--data <dir>', 'data folder of the cluster').option('--json', 'for programs');
+}
+
+async function sendOrder(options: DataOption, order: object): Promise<void> {
+  const { done } = (await askSupervisor(options.data, 'POST', '/orders', order)) as {
+    done: readonly string[];
+  };
+  print({ done }, options, () => done.join('\n'));
+}
+
+function describeStatus(status: ClusterStatus): string {
+  const lines = [`The cluster is ${status.state} (supervisor ${status.pid}).`];
+  lines.push(
+    table(
+      ['process', 'state', 'pid', 'log'],
+      status.processes.map(({ name, state, pid, log }) => [name, state, pid ?? '-', log]),
+    ),
+  );
+  if (status.cluster !== null) {
+    lines.push(
+      table(
+        ['region', 'gateway', 'coordinator', 'replicator'],
+        Object.entries(status.cluster.regions).map(([name, region]) => [
+          name,
+          region.gateway,
+          region.coordinator,
+          region.replicator,
+        ]),
+      ),
+    );
+  }
+  if (status.wideArea !== null) {
+    const cuts = status.wideArea.cuts.map(({ region, oneWay }) =>
+      oneWay ? `${region} (what it sends)` : region,
+    );
+    lines.push(
+      `Links: ${status.wideArea.delayMs} ms one way, cut: ${cuts.length === 0 ? 'none' : cuts.join(', ')}`,
+    );
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runProgram } from './program.js';
+
+let folder: string;
+/** What the program says, and what the parser of the command line writes itself. */
+let said: string[];
+let written: string[];
+const servers: Server[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-cli-'));
+  said = [];
+  written = [];
+  jest.spyOn(console, 'log').mockImplementation((text: unknown) => void said.push(String(text)));
+  jest.spyOn(console, 'error').mockImplementation((text: unknown) => void said.push(String(text)));
+  jest
+    .spyOn(process.stdout, 'write')
+    .mockImplementation((text: unknown) => (written.push(String(text)), true));
+  jest
+    .spyOn(process.stderr, 'write')
+    .mockImplementation((text: unknown) => (written.push(String(text)), true));
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (line: string) => runProgram(line.split(' ').filter((word) => word !== ''));
+
+/** A stand-in for a supervisor: remembers what it was asked, answers what it is told to. */
+async function supervisor(status: number, answer: object) {
+  const asked: { call: string; token: string | undefined; body: unknown }[] = [];
+  const name = `lockstep-cli-test-${process.pid}-${folder.slice(-6)}`;
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => (text += String(chunk)));
+    request.on('end', () => {
+      asked.push({
+        call: `${request.method} ${request.url}`,
+        token: request.headers.authorization,
+        body: text === '' ? null : JSON.parse(text),
+      });
+      response.writeHead(status).end(JSON.stringify(answer));
+    });
+  });
+  servers.push(server);
+  server.listen(`\0${name}`);
+  await once(server, 'listening');
+  writeFileSync(join(folder, 'control.json'), JSON.stringify({ socket: `@${name}`, token: 'secret' }));
+  return asked;
+}
+
+async function gateway(
+  answers: Readonly<Record<string, { readonly status: number; readonly body: object }>>,
+): Promise<string> {
+  const server = createServer((request, response) => {
+    const answer = answers[request.url ?? ''] ?? { status: 404, body: { code: 'not-found' } };
+    response.writeHead(answer.status).end(JSON.stringify(answer.body));
+  });
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('what cannot be meant exits 2 and says why', () => {
+  test.each([
+    ['bogus', "unknown command 'bogus'"],
+    ['local bogus', "unknown command 'bogus'"],
+    ['local status --bogus', "unknown option '--bogus'"],
+    ['local kill', "missing required argument 'region'"],
+    ['local kill eu bogus', 'Allowed choices are gateway, replicator, coordinator, postgres'],
+    ['local pause eu --stay-down', "unknown option '--stay-down'"],
+    ['local kafka kill zero', 'A broker is named by its number'],
+    ['shards --url nowhere', 'expected an address'],
+  ])('lockstep %s', async (line, sentence) => {
+    expect(await run(line)).toBe(2);
+    expect([...said, ...written].join('\n')).toContain(sentence);
+  });
+
+  test('help is no error', async () => {
+    expect(await run('--help')).toBe(0);
+  });
+});
+
+describe('lockstep local', () => {
+  test('without a cluster exits 1 and says how to start one', async () => {
+    expect(await run(`local status --data ${folder}`)).toBe(1);
+    expect(said.join('\n')).toContain('npm start');
+  });
+
+  test.each([
+    [
+      'kill eu',
+      {
+        kind: 'process',
+        order: 'kill',
+        target: { kind: 'region', region: 'eu', process: null },
+        stayDown: false,
+      },
+    ],
+    [
+      'kill eu gateway --stay-down',
+      {
+        kind: 'process',
+        order: 'kill',
+        target: { kind: 'region', region: 'eu', process: 'gateway' },
+        stayDown: true,
+      },
+    ],
+    [
+      'stop us postgres',
+      {
+        kind: 'process',
+        order: 'stop',
+        target: { kind: 'region', region: 'us', process: 'postgres' },
+        stayDown: false,
+      },
+    ],
+    ['cut ap --one-way', { kind: 'cut', region: 'ap', oneWay: true }],
+    ['heal ap', { kind: 'heal', region: 'ap' }],
+    [
+      'kafka pause 2',
+      { kind: 'process', order: 'pause', target: { kind: 'kafka', node: 2 }, stayDown: false },
+    ],
+  ])('%s gives the supervisor its order', async (line, order) => {
+    const asked = await supervisor(200, { done: ['it is done'] });
+    expect(await run(`local ${line} --data ${folder}`)).toBe(0);
+    expect(asked).toEqual([{ call: 'POST /orders', token: 'Bearer secret', body: order }]);
+    expect(said).toEqual(['it is done']);
+  });
+
+  test('a request that cannot be meant exits 2 with the supervisor’s sentence', async () => {
+    await supervisor(422, { code: 'no-wide-area', message: 'no links here' });
+    expect(await run(`local cut eu --data ${folder}`)).toBe(2);
+    expect(said).toEqual(['no links here']);
+  });
+
+  test('an order that failed exits 1 with the supervisor’s sentence', async () => {
+    await supervisor(409, { code: 'not-possible-now', message: 'it is down' });
+    expect(await run(`local pause eu --data ${folder}`)).toBe(1);
+    expect(said).toEqual(['it is down']);
+  });
+});
+
+describe('what gateways answer', () => {
+  const shards = [
+    {
+      shard: 'accounts/0',
+      home: 'eu',
+      epoch: 1,
+      state: 'open',
+      reason: null,
+      regions: { eu: { sequence: 7, lagRecords: 0 }, us: { sequence: 5, lagRecords: 2 }, ap: null },
+    },
+  ];
+
+  test('shards are a table for people, with a sign for what is unknown', async () => {
+    const url = await gateway({ '/v1/shards': { status: 200, body: { shards } } });
+    expect(await run(`shards --url ${url}`)).toBe(0);
+    const row = said
+      .join('\n')
+      .split('\n')
+      .find((line) => line.includes('accounts/0'));
+    expect(row?.split('│').map((cell) => cell.trim())).toEqual([
+      '',
+      'accounts/0',
+      'eu',
+      '1',
+      'open',
+      '7',
+      '5',
+      '?',
+      '',
+      '',
+    ]);
+  });
+
+  test('lag is JSON for programs, null where nobody knows', async () => {
+    const url = await gateway({ '/v1/shards': { status: 200, body: { shards } } });
+    expect(await run(`lag --json --url ${url}`)).toBe(0);
+    expect(JSON.parse(said.join('\n'))).toEqual({
+      lag: [{ shard: 'accounts/0', lagRecords: { eu: 0, us: 2, ap: null } }],
+    });
+  });
+
+  test('a refusal is shown with its code', async () => {
+    const url = await gateway({
+      '/v1/datasets/accounts/receipts/k': { status: 404, body: { code: 'not-seen', detail: 'No such key.' } },
+    });
+    expect(await run(`receipt accounts k --url ${url}`)).toBe(1);
+    expect(said.join('\n')).toContain('404: not-seen: No such key.');
+  });
+});

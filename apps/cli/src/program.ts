@@ -1,0 +1,32 @@
+/** The command `lockstep`: what it knows, and how it ends. 0 = done, 1 = it failed, 2 = it cannot be meant so. */
+import { Command, CommanderError } from 'commander';
+import { addClusterCommands } from './cluster-commands.js';
+import { addLocalCommands } from './local-commands.js';
+
+/** Runs one command line. @returns the exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const program = new Command('lockstep')
+    .description('Look at Lockstep and steer it')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(--help shows what there is)');
+  program.exitOverride();
+  addClusterCommands(program);
+  addLocalCommands(program);
+  inheritSettings(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.code === 'commander.helpDisplayed' ? 0 : 2;
+    if ((error as Error).name !== 'CliError') throw error;
+    console.error((error as Error).message);
+    return (error as { exitCode: 1 | 2 }).exitCode;
+  }
+}
+
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    inheritSettings(child);
+  }
+}

@@ -1,0 +1,5 @@
+/** The door of the local cluster: what tests and tools start by themselves. */
+export { startKafka, type KafkaHandle } from './kafka-node.js';
+export { startPostgres, type PostgresHandle } from './postgres-server.js';
+export { Link, type Direction, type LinkAddress } from './link.js';
+export type { ClusterFile, RegionFile, RegionProcess, Role } from './cluster-file.js';
