@@ -1,0 +1,134 @@
+/** A local cluster of real processes for one spec: started as a user starts it, on free ports, with its own data. */
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ClusterFile } from '@lockstep/local';
+import pg from 'pg';
+
+export const REGIONS = ['eu', 'us', 'ap'] as const;
+export type Region = (typeof REGIONS)[number];
+
+const PROJECT = join(import.meta.dirname, '../..');
+
+export class LocalCluster {
+  private constructor(readonly data: string) {}
+
+  static async start(options: readonly string[] = []): Promise<LocalCluster> {
+    // The runner finds what a crashed run left behind by the run's name, which this path carries.
+    const data = mkdtempSync(join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-`));
+    // Open, so that the unprivileged user that Postgres runs as can reach its data.
+    chmodSync(data, 0o755);
+    const cluster = new LocalCluster(data);
+    await cluster.startScript(['--detach', '--ports', 'auto', ...options]);
+    return cluster;
+  }
+
+  /** `npm start` with options; answers what it printed. */
+  async startScript(options: readonly string[]): Promise<string> {
+    return run(['apps/local/start.mjs', '--data', this.data, ...options], 0);
+  }
+
+  /** `npx lockstep` with options; answers what it printed. */
+  async lockstep(options: readonly string[], exitCode = 0): Promise<string> {
+    return run(['apps/cli/bin/lockstep.mjs', ...options, '--data', this.data], exitCode);
+  }
+
+  /** A start that must be refused with exit code 2; answers what it printed. */
+  startOther(data: string, options: readonly string[]): Promise<string> {
+    return run(['apps/local/start.mjs', '--data', data, ...options], 2);
+  }
+
+  /** Read anew: pids change when a process is started again. */
+  get file(): ClusterFile {
+    return JSON.parse(readFileSync(join(this.data, 'cluster.json'), 'utf8')) as ClusterFile;
+  }
+
+  gateway(region: Region): string {
+    return this.file.regions[region]!.gateway;
+  }
+
+  async sql(
+    region: Region,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: this.file.regions[region]!.postgres });
+    await client.connect();
+    try {
+      return (await client.query(text, [...values])).rows as Record<string, unknown>[];
+    } finally {
+      await client.end();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.startScript(['--stop']);
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Headers;
+  // oxlint-disable-next-line no-explicit-any -- JSON of every shape; the assertions name what they expect
+  readonly body: any;
+}
+
+export async function call(url: string, init: RequestInit = {}): Promise<Answered> {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? null : (JSON.parse(text) as unknown),
+  };
+}
+
+export function write(
+  cluster: LocalCluster,
+  region: Region,
+  dataset: string,
+  body: unknown,
+  idempotencyKey: string | null = null,
+): Promise<Answered> {
+  const headers = {
+    'content-type': 'application/json',
+    ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
+  };
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return call(`${cluster.gateway(region)}/v1/datasets/${dataset}/entries`, {
+    method: 'POST',
+    headers,
+    body: text,
+  });
+}
+
+/** Asks until the condition holds. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  holds: (answer: T) => boolean,
+  withinMs = 15_000,
+): Promise<T> {
+  const untilMs = Date.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (holds(answer)) return answer;
+    if (Date.now() > untilMs) throw new Error(`not reached within ${withinMs} ms: ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function run(options: readonly string[], exitCode: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, options, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === exitCode) resolve(printed);
+      else reject(new Error(`${options.join(' ')} ended with ${code}, expected ${exitCode}:\n${printed}`));
+    });
+  });
+}

@@ -1,0 +1,338 @@
+/**
+ * The whole path on real Kafka, real Postgres and separate processes: the sample catalogue through all three gateways,
+ * one trace per write, keys that answer the same everywhere (I8, I10), and regions that end equal (I11).
+ */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { OtlpSink } from './otlp-sink.js';
+import {
+  call,
+  eventually,
+  LocalCluster,
+  REGIONS,
+  write,
+  type Answered,
+  type Region,
+} from './local-cluster.js';
+
+let cluster: LocalCluster;
+let sink: OtlpSink;
+
+beforeAll(async () => {
+  sink = await OtlpSink.open();
+  cluster = await LocalCluster.start(['--otlp', sink.url]);
+}, 180_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  await sink?.close();
+}, 60_000);
+
+const opened = (key: string): object => ({
+  events: [{ key, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }],
+  ack: 'everywhere',
+});
+const credited = (key: string, amount: number, expectedVersion?: number): object => ({
+  events: [
+    {
+      key,
+      type: 'credited',
+      data: { amount },
+      ...(expectedVersion === undefined ? {} : { expectedVersion }),
+    },
+  ],
+});
+const debited = (key: string, amount: number): object => ({
+  events: [{ key, type: 'debited', data: { amount } }],
+});
+
+const rowOf = (region: Region, dataset: string, key: string): Promise<Answered> =>
+  call(`${cluster.gateway(region)}/v1/datasets/${dataset}/rows/${encodeURIComponent(key)}`);
+
+/** The same rows by SQL in all three databases. */
+async function expectEqualRows(table: string): Promise<readonly Record<string, unknown>[]> {
+  const read = (region: Region): Promise<readonly Record<string, unknown>[]> =>
+    cluster.sql(region, `select * from ${table} order by id`);
+  const rows = await eventually(
+    () => Promise.all(REGIONS.map(read)),
+    ([eu, us, ap]) => JSON.stringify(us) === JSON.stringify(eu) && JSON.stringify(ap) === JSON.stringify(eu),
+  );
+  return rows[0]!;
+}
+
+describe.each(REGIONS)('through the gateway in %s', (region) => {
+  test.each(REGIONS)(
+    'accounts of %s: opened, credited, debited, an overdraft refused, a stale version refused',
+    async (home) => {
+      const key = `${home}:via-${region}`;
+      const first = await write(cluster, region, 'accounts', opened(key));
+      expect(first).toMatchObject({
+        status: 200,
+        body: {
+          outcome: 'accepted',
+          stage: 'everywhere',
+          dataset: 'accounts',
+          epoch: 1,
+          versions: { [key]: first.body.sequence },
+        },
+      });
+      expect(first.body.stages.quorum.regions.length).toBeGreaterThanOrEqual(2);
+      for (const there of REGIONS) {
+        expect(await rowOf(there, 'accounts', key)).toMatchObject({
+          status: 200,
+          body: { row: { owner: 'Ada', balance: 0 } },
+        });
+      }
+      expect((await write(cluster, region, 'accounts', opened(key))).body).toMatchObject({
+        code: 'guard',
+        status: 409,
+      });
+      expect((await write(cluster, region, 'accounts', credited(key, 70, first.body.sequence))).status).toBe(
+        200,
+      );
+      const conflict = await write(cluster, region, 'accounts', credited(key, 5, first.body.sequence));
+      expect(conflict).toMatchObject({ status: 409, body: { code: 'version-conflict' } });
+      expect(conflict.headers.get('content-type')).toContain('application/problem+json');
+      expect((await write(cluster, region, 'accounts', debited(key, 71))).body).toMatchObject({
+        code: 'guard',
+      });
+      const last = await write(cluster, region, 'accounts', { ...debited(key, 20), ack: 'everywhere' });
+      expect(last).toMatchObject({ status: 200, body: { stage: 'everywhere' } });
+      const [row] = await cluster.sql(
+        region,
+        'select balance, lockstep_version from accounts where id = $1',
+        [key],
+      );
+      expect(row).toEqual({ balance: '50', lockstep_version: String(last.body.sequence) });
+    },
+  );
+
+  test('an order through its life', async () => {
+    const key = `us:order-${region}`;
+    const steps = [
+      { type: 'placed', data: { customer: 'Grace', total: 1_250 } },
+      { type: 'paid', data: {} },
+      { type: 'shipped', data: { carrier: 'Post' } },
+    ];
+    for (const step of steps) {
+      const answer = await write(cluster, region, 'orders', {
+        events: [{ key, ...step }],
+        ack: 'everywhere',
+      });
+      expect(answer).toMatchObject({ status: 200, body: { outcome: 'accepted' } });
+    }
+    const [row] = await cluster.sql('ap', 'select * from orders where id = $1', [key]);
+    expect(row).toMatchObject({
+      customer: 'Grace',
+      total: '1250',
+      status: 'shipped',
+      carrier: 'Post',
+      reason: null,
+    });
+  });
+
+  test('readings in entries of 100', async () => {
+    const events = Array.from({ length: 100 }, (_, i) => ({
+      key: `ap:${region}/${i}`,
+      type: 'recorded',
+      data: { sensor: `s${i}`, value: i / 8, at: '2026-11-21T08:56:38.250001Z' },
+    }));
+    const answer = await write(cluster, region, 'readings', { events, ack: 'everywhere' });
+    expect(answer).toMatchObject({ status: 200, body: { stage: 'everywhere' } });
+    const rows = await cluster.sql(
+      'eu',
+      `select value, at at time zone 'UTC' as at from readings where id like $1`,
+      [`ap:${region}/%`],
+    );
+    expect(rows.length).toBe(100);
+  });
+});
+
+test('rows are equal in three databases, and hashes at equal sequence', async () => {
+  for (const table of ['accounts', 'orders', 'readings']) {
+    expect((await expectEqualRows(table)).length).toBeGreaterThan(0);
+  }
+  const shards = await eventually(
+    () => call(`${cluster.gateway('eu')}/v1/shards`),
+    ({ body }) =>
+      (body.shards as { regions: Record<string, { sequence: number }> }[]).every(
+        ({ regions }) => new Set(Object.values(regions).map((one) => one?.sequence)).size === 1,
+      ),
+  );
+  for (const { regions } of shards.body.shards as {
+    regions: Record<string, { inputHash: string; effectsHash: string }>;
+  }[]) {
+    expect(new Set(Object.values(regions).map((one) => one.inputHash + one.effectsHash)).size).toBe(1);
+  }
+});
+
+describe('idempotency keys', () => {
+  test('the same key at once through three gateways: one effect, one answer; another payload is refused', async () => {
+    const key = `eu:once-${Date.now()}`;
+    await write(cluster, 'eu', 'accounts', opened(key));
+    const body = { ...credited(key, 9), ack: 'everywhere' };
+    const answers = await Promise.all(
+      REGIONS.map((region) => write(cluster, region, 'accounts', body, `once-${key}`)),
+    );
+    expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
+    expect(new Set(answers.map((answer) => answer.body.sequence)).size).toBe(1);
+    expect(answers.filter((answer) => answer.headers.get('idempotent-replayed') === 'true').length).toBe(2);
+    expect((await rowOf('ap', 'accounts', key)).body.row.balance).toBe(9);
+    const reused = await write(cluster, 'us', 'accounts', credited(key, 10), `once-${key}`);
+    expect(reused).toMatchObject({ status: 422, body: { code: 'key-reused' } });
+  });
+
+  test('a receipt asked again through another region is the same', async () => {
+    const key = `ap:receipt-${Date.now()}`;
+    const first = await write(cluster, 'ap', 'accounts', opened(key), `receipt-${key}`);
+    const again = await call(
+      `${cluster.gateway('us')}/v1/datasets/accounts/receipts/${encodeURIComponent(`receipt-${key}`)}?wait=everywhere`,
+    );
+    expect(again.status).toBe(200);
+    for (const part of ['id', 'shard', 'sequence', 'epoch', 'outcome', 'stage', 'versions', 'token']) {
+      expect(again.body[part]).toEqual(first.body[part]);
+    }
+  });
+
+  test('a rejection is a receipt when asked again, and the same key answers with it', async () => {
+    const key = `eu:missing-${Date.now()}`;
+    const refused = await write(cluster, 'us', 'accounts', debited(key, 1), `refused-${key}`);
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { code: 'guard', receipt: { outcome: 'rejected', code: 'guard' } },
+    });
+    const again = await call(
+      `${cluster.gateway('ap')}/v1/datasets/accounts/receipts/${encodeURIComponent(`refused-${key}`)}?wait=accepted`,
+    );
+    expect(again).toMatchObject({ status: 200, body: { outcome: 'rejected', code: 'guard' } });
+    const repeated = await write(cluster, 'eu', 'accounts', debited(key, 1), `refused-${key}`);
+    expect(repeated.headers.get('idempotent-replayed')).toBe('true');
+  });
+
+  test('unknown becomes definite: after the deadline a key that was never seen is settled, for good', async () => {
+    const shard = 'accounts/0';
+    const at = `${cluster.gateway('us')}/v1/datasets/accounts/receipts/never-written`;
+    expect(await call(at)).toMatchObject({ status: 404, body: { code: 'not-seen' } });
+    const settled = await call(`${at}?shard=${encodeURIComponent(shard)}&deadline=${Date.now() - 1}`);
+    expect(settled).toMatchObject({ status: 200, body: { outcome: 'rejected', code: 'expired' } });
+    const key = await keyOfShard(shard);
+    expect(await write(cluster, 'eu', 'accounts', opened(key), 'never-written')).toMatchObject({
+      status: 409,
+      body: { code: 'expired' },
+    });
+  });
+});
+
+/** A key that lives in the shard: receipts tell where each one went. */
+async function keyOfShard(shard: string): Promise<string> {
+  for (let i = 0; ; i += 1) {
+    const key = `eu:probe-${Date.now()}-${i}`;
+    if ((await write(cluster, 'eu', 'accounts', opened(key))).body.shard === shard) return `${key}/other`;
+  }
+}
+
+describe('reads', () => {
+  test('a token makes a write readable in another region; a damaged one is refused', async () => {
+    const key = `eu:session-${Date.now()}`;
+    const { body } = await write(cluster, 'eu', 'accounts', { ...opened(key), ack: 'accepted' });
+    const at = `${cluster.gateway('ap')}/v1/datasets/accounts/rows/${encodeURIComponent(key)}?consistency=session`;
+    const read = await call(at, { headers: { 'lockstep-token': body.token as string } });
+    expect(read).toMatchObject({ status: 200, body: { key, version: body.sequence } });
+    expect(read.headers.get('etag')).toBe(`"${body.sequence}"`);
+    expect(read.headers.get('lockstep-position')).toContain(body.shard);
+    expect(Number(read.headers.get('age'))).toBeLessThan(10);
+    expect((await call(at, { headers: { 'lockstep-token': 'x' } })).body.code).toBe('bad-token');
+  });
+
+  test('a strong read in any region sees what was acknowledged before it began', async () => {
+    const key = `us:strong-${Date.now()}`;
+    const { body } = await write(cluster, 'us', 'accounts', { ...opened(key), ack: 'accepted' });
+    const read = await call(
+      `${cluster.gateway('ap')}/v1/datasets/accounts/rows/${encodeURIComponent(key)}?consistency=strong`,
+    );
+    expect(read).toMatchObject({ status: 200, body: { version: body.sequence } });
+  });
+
+  test('a batch answers per entry, in order', async () => {
+    const key = `eu:batch-${Date.now()}`;
+    const entries = [
+      { events: [{ key, type: 'opened', data: { owner: 'B', currency: 'EUR' } }] },
+      { events: [{ key, type: 'renamed', data: {} }] },
+      { events: [{ key, type: 'credited', data: { amount: 3 } }], idempotencyKey: `batch-${key}` },
+    ];
+    const answer = await call(`${cluster.gateway('us')}/v1/datasets/accounts/entries:batch`, {
+      method: 'POST',
+      body: JSON.stringify({ entries }),
+    });
+    expect(answer.status).toBe(207);
+    expect(answer.body.entries).toMatchObject([
+      { outcome: 'accepted' },
+      { code: 'schema' },
+      { outcome: 'accepted', id: `batch-${key}` },
+    ]);
+  });
+
+  test('a gateway that may not forward names the home', async () => {
+    const answer = await call(`${cluster.gateway('us')}/v1/datasets/accounts/entries`, {
+      method: 'POST',
+      headers: { 'lockstep-forward': 'never' },
+      body: JSON.stringify(opened('eu:nowhere')),
+    });
+    expect(answer).toMatchObject({ status: 421, body: { code: 'not-owner' } });
+    expect(answer.body.detail).toContain('eu');
+  });
+});
+
+test('one write is one trace: append and the apply of each region are children of the write, not of a batch', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const answer = await call(`${cluster.gateway('us')}/v1/datasets/accounts/entries`, {
+    method: 'POST',
+    headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
+    body: JSON.stringify(opened(`eu:traced-${Date.now()}`)),
+  });
+  expect(answer.body.traceId).toBe(traceId);
+  const spans = await eventually(
+    () => Promise.resolve(sink.spans.filter((span) => span.traceId === traceId)),
+    // Two servers (us forwards to eu), one append, three applies.
+    (found) => found.length >= 6,
+  );
+  const append = spans.find((span) => span.name.startsWith('append '))!;
+  const applies = spans.filter((span) => span.name.startsWith('apply '));
+  expect(applies.map((span) => span.attributes['lockstep.region']).sort()).toEqual(['ap', 'eu', 'us']);
+  for (const apply of applies) {
+    expect(apply.parentSpanId).toBe(append.spanId);
+    expect(apply.links.length).toBe(1);
+    expect(apply.links[0]!.traceId).not.toBe(traceId);
+  }
+  const write = spans.find((span) => span.spanId === append.parentSpanId);
+  expect(write?.attributes['lockstep.region']).toBe('eu');
+  // Forwarded from us: the server span of us is the parent of that of eu, and child of the caller's.
+  const first = spans.find((span) => span.spanId === write?.parentSpanId);
+  expect(first).toMatchObject({ parentSpanId: '00f067aa0ba902b7', attributes: { 'lockstep.region': 'us' } });
+});
+
+test('metrics tell lag, verdicts, batch sizes, commit times and stage latencies; health and readiness answer', async () => {
+  const { regions } = cluster.file;
+  const replicator = await (await fetch(`${regions['eu']!.replicator}/metrics`)).text();
+  for (const name of [
+    'lockstep_lag_records',
+    'lockstep_lag_seconds',
+    'lockstep_verdicts_total',
+    'lockstep_batch_events',
+    'lockstep_batch_commit_seconds',
+  ]) {
+    expect(replicator).toContain(name);
+  }
+  expect(await (await fetch(`${regions['eu']!.gateway}/metrics`)).text()).toContain(
+    'lockstep_write_stage_seconds',
+  );
+  for (const role of ['gateway', 'replicator', 'coordinator'] as const) {
+    for (const path of ['/healthz', '/readyz'])
+      expect((await call(`${regions['ap']![role]}${path}`)).status).toBe(200);
+  }
+  const { body } = await call(`${regions['ap']!.coordinator}/v1/cluster`);
+  expect(body.regions.map((one: { stream: string }) => one.stream)).toEqual([
+    'connected',
+    'connected',
+    'connected',
+  ]);
+});
