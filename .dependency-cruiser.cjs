@@ -134,9 +134,10 @@ module.exports = {
     }),
     driverOnlyIn({
       name: 'kafka-clients-in-kafka',
-      comment: 'The traps of a Kafka client are handled in one place, behind the log port.',
+      comment:
+        'The traps of a Kafka client are handled in one place, behind the log port; tests also play foreign clients.',
       packages: ['kafkajs', '@platformatic/kafka'],
-      folders: ['libs/kafka'],
+      folders: ['libs/kafka', 'test'],
     }),
     driverOnlyIn({
       name: 'typeorm-in-postgres',

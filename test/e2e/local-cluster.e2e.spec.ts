@@ -104,7 +104,7 @@ test('a broker that is killed in the middle of writes loses none that was acknow
   process.kill(broker, 'SIGKILL');
   const answers = await Promise.all(writes);
   const settled = await Promise.all(
-    answers.map((answer) =>
+    answers.map(async (answer) =>
       answer.status === 202
         ? eventually(
             () => receipt(answer, 'accepted'),

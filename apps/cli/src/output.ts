@@ -9,7 +9,10 @@ export function print(value: unknown, options: OutputOptions, forPeople: () => s
   console.log(options.json === true ? JSON.stringify(value, undefined, 2) : forPeople());
 }
 
-export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+/** Null and undefined: not known. */
+export type Cell = string | number | boolean | null | undefined;
+
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const lines = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
   // Unknown is not zero: it has a sign of its own.
   lines.push(

@@ -23,10 +23,6 @@ export type RegionProcess = (typeof regionProcesses)[number];
 export type Role = Exclude<RegionProcess, 'postgres'>;
 export const roles = ['gateway', 'replicator', 'coordinator'] as const satisfies readonly Role[];
 
-export function isRegionProcess(text: string): text is RegionProcess {
-  return (regionProcesses as readonly string[]).includes(text);
-}
-
 /** What people read when a cluster runs. */
 export function addressLines(cluster: ClusterFile): readonly string[] {
   return [

@@ -179,12 +179,9 @@ function invalid(flag: string, text: string, wanted: string): LocalError {
   return new LocalError('invalid-option', `${flag} ${text}: expected ${wanted}.`);
 }
 
-function shown(value: unknown): string {
+function shown(value: ClusterOptions[keyof ClusterOptions] | undefined): string {
   if (value === null || value === undefined) return 'the default';
-  if (Array.isArray(value)) return value.join(',');
-  if (typeof value === 'object') {
-    const ports = value as Ports;
-    return ports.kind === 'base' ? String(ports.base) : ports.kind;
-  }
-  return String(value);
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  if ('kind' in value) return value.kind === 'base' ? String(value.base) : value.kind;
+  return value.join(',');
 }

@@ -36,7 +36,8 @@ import { isFree } from './port-plan.js';
 import { gone, processesIn, signal, type ProcessIdentity } from './process-table.js';
 import { SupervisedProcess, type ProcessRecipe } from './supervised-process.js';
 
-export const POSTGRES_USER = 'lockstep';
+/** Not `lockstep`: a schema of the user's own name would come first in its search path. */
+export const POSTGRES_USER = 'postgres';
 export const POSTGRES_DATABASE = 'lockstep';
 
 /** Where binaries and data of a cluster's databases lie, and who runs them. */

@@ -138,7 +138,7 @@ class SchemaReader {
       if (typeof name !== 'string' || !names.includes(name)) {
         this.refuse(
           place,
-          `the required property \`${name}\` is not declared`,
+          `the required property \`${String(name)}\` is not declared`,
           nearestOrKnown(String(name), names),
         );
       } else if (required.indexOf(name) < index) {

@@ -121,7 +121,8 @@ function problemOfOperation(operation: Operation, column: ColumnContent): Proble
       };
     case 'max':
     case 'min':
-      if (column.type === 'bigint' || column.type === 'double precision' || column.type === 'timestamptz') return null;
+      if (column.type === 'bigint' || column.type === 'double precision' || column.type === 'timestamptz')
+        return null;
       return {
         reason: `\`${operation}\` has no agreed order on \`${column.name}\`, which is ${column.type}`,
         nextStep: 'use a column of bigint, double precision or timestamptz',

@@ -204,6 +204,8 @@ export async function openPool(options: ConnectionOptions): Promise<Pool> {
     }),
     max: POOL_CLIENTS_MAX,
     idleTimeoutMillis: POOL_IDLE_MS,
+    // The pool awaits it, whatever its type says: a client is handed out only after its session is prepared.
+    // oxlint-disable-next-line typescript/no-misused-promises
     onConnect: (client) => prepareSession(client, options),
   });
   const names = new StatementNames();

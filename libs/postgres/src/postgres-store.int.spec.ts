@@ -447,7 +447,7 @@ describe('the Postgres store beside the promises of the port', () => {
     async () => {
       const completions = realTimeCompletions({
         nowMs: Date.now,
-        after: (_ms, call) => void queueMicrotask(call),
+        after: (_ms, call) => queueMicrotask(call),
       });
       const { store, cursor: first } = await fresh();
       const twin = memoryStore(completions, { storeIncarnation: '0'.repeat(32) as StoreIncarnation });

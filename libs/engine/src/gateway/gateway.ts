@@ -185,7 +185,7 @@ export class Gateway {
     const { items, ack, timeoutMs } = read.value;
     if (items.length > BATCH_CONCURRENCY_MAX) throw new Error('readBatch bounds the number of entries');
     const answers = await Promise.all(
-      items.map((item) => {
+      items.map(async (item) => {
         if (!('entry' in item)) return JSON.stringify(item);
         const { entry, idempotencyKey } = item;
         const body = JSON.stringify({
@@ -194,7 +194,7 @@ export class Gateway {
           timeoutMs,
         });
         const { caller } = call;
-        return this.writeEntry({
+        const answer = await this.writeEntry({
           dataset,
           entry,
           body,
@@ -203,7 +203,8 @@ export class Gateway {
           caller,
           idempotencyKey,
           startedAtMs,
-        }).then((answer) => answer.body);
+        });
+        return answer.body;
       }),
     );
     return {
@@ -273,10 +274,12 @@ export class Gateway {
     if (dataset === undefined) return this.unknownDataset(call.dataset);
     const route = routeKey(dataset.configuration.content.groups, call.key);
     if (route.kind === 'malformed-key')
-      return answerProblem(problem('malformed', `"${call.key}" is not a key`));
+      return answerProblem(problem('malformed', `"${call.key.slice(0, 64)}" is not a key`));
     if (route.kind === 'unknown-group')
       return answerProblem(problem('unknown-group', `"${route.group}" is not a group`));
     const shard = shardName(dataset.table.dataset, route.partition);
+    const strange = strangeName(call.query, ['consistency', 'timeoutMs']);
+    if (strange !== null) return answerProblem(problem('malformed', strange));
     const { consistency = 'local' } = call.query;
     const timeoutMs = readTimeout(call.query['timeoutMs']);
     if (timeoutMs === null)
@@ -967,6 +970,14 @@ export class Gateway {
   }
 }
 
+/** A misspelt name would silently mean something else; null when all are known. */
+function strangeName(query: { readonly [name: string]: string }, known: readonly string[]): string | null {
+  const strange = Object.keys(query).find((name) => !known.includes(name));
+  return strange === undefined
+    ? null
+    : `the query names "${strange.slice(0, 64)}"; known are ${known.join(', ')}`;
+}
+
 function readTimeout(text: string | undefined): number | null {
   if (text === undefined) return TIMEOUT_MS_DEFAULT;
   const value = /^[1-9][0-9]{0,5}$/.test(text) ? Number(text) : 0;
@@ -986,10 +997,12 @@ function readReceiptQuery(
   partitions: number,
 ): ReceiptQuery | string {
   const { deadline, shard, wait } = query;
+  const strange = strangeName(query, ['wait', 'timeoutMs', 'shard', 'deadline']);
+  if (strange !== null) return strange;
   if (wait !== undefined && !isStage(wait)) return '"wait" must name a stage';
   const timeoutMs = readTimeout(query['timeoutMs']);
   if (timeoutMs === null) return `"timeoutMs" must be an integer between 1 and ${TIMEOUT_MS_MAX}`;
-  if (deadline !== undefined && !/^[1-9][0-9]{0,15}$/.test(deadline))
+  if (deadline !== undefined && !/^[1-9][0-9]{0,14}$/.test(deadline))
     return '"deadline" must be milliseconds since 1970';
   if (shard !== undefined) {
     const parsed = parseShardName(shard);

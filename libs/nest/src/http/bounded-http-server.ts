@@ -19,6 +19,8 @@ const REQUEST_MS_MAX = 75_000;
 /** Longer than forwarding gateways and load balancers keep idle connections: they close first, never under a request. */
 const IDLE_MS_MAX = 65_000;
 const CONNECTIONS_MAX = 10_000;
+/** A connection that got its last answer is cut after this silence, whether its caller has hung up or not. */
+const LINGER_MS_MAX = 1_000;
 
 const OPTIONS: ServerOptions = {
   headersTimeout: HEADER_MS_MAX,
@@ -40,7 +42,7 @@ export class BoundedExpressAdapter extends ExpressAdapter {
     const server = createServer(OPTIONS);
     server.maxConnections = CONNECTIONS_MAX;
     server.on('clientError', (error, socket: Socket) => answerUnparsable(error, socket, waiting.get(socket)));
-    server.on('connect', (_request, socket: Socket) => answerConnect(socket));
+    server.on('connect', (_request, socket: Socket) => answerConnect(socket, waiting.get(socket)));
     server.on('checkExpectation', (_request, response) => {
       writeAnswer(response, problemAnswer('malformed', 'Expect can only be 100-continue.'));
     });
@@ -72,28 +74,35 @@ export async function drain(server: Server, msMax: number): Promise<void> {
   clearTimeout(cutOff);
 }
 
-/** @param waiting answers of this connection that are still owed. */
-function answerUnparsable(
-  error: Error & { readonly code?: string },
-  socket: Socket,
-  waiting: ReadonlySet<ServerResponse> = new Set(),
-): void {
-  const owed = [...waiting].some((response) => response.req.complete || response.headersSent);
-  if (owed || !socket.writable || error.code === 'ECONNRESET') socket.destroy();
-  else endWith(socket, unparsableAnswer(error.code));
+/** Answers of one connection that are still owed. */
+type Waiting = ReadonlySet<ServerResponse> | undefined;
+
+function answerUnparsable(error: Error & { readonly code?: string }, socket: Socket, waiting: Waiting): void {
+  if (error.code === 'ECONNRESET') socket.destroy();
+  else endWith(socket, unparsableAnswer(error.code), waiting);
 }
 
-/** CONNECT asks for a tunnel; Node takes its hands off the socket. */
-function answerConnect(socket: Socket): void {
+/** CONNECT asks for a tunnel; from here on Node leaves the socket alone. */
+function answerConnect(socket: Socket, waiting: Waiting): void {
   socket.on('error', () => socket.destroy());
-  const allow = { allow: 'GET, HEAD, POST' };
-  endWith(socket, problemAnswer('method-not-allowed', 'There are no tunnels here.', allow));
+  const headers = { allow: 'GET, HEAD, POST' };
+  endWith(socket, problemAnswer('method-not-allowed', 'There are no tunnels here.', headers), waiting);
 }
 
-function endWith(socket: Socket, { status, headers, body }: HttpAnswer): void {
-  const lines = Object.entries({ ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) });
+function endWith(socket: Socket, { status, headers, body }: HttpAnswer, waiting: Waiting): void {
+  const owed = [...(waiting ?? [])].some((response) => response.req.complete || response.headersSent);
+  if (owed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const lines = Object.entries({
+    ...headers,
+    connection: 'close',
+    'content-length': Buffer.byteLength(body),
+  });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`, () => socket.destroySoon());
+  socket.setTimeout(LINGER_MS_MAX, () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
 }
 
 function unparsableAnswer(code: string | undefined): HttpAnswer {

@@ -403,7 +403,7 @@ const DOCUMENT = {
           maxItems: 1_000,
           items: object(['events'], {
             events: { type: 'array', minItems: 1, maxItems: 100, items: reference('Event') },
-            idempotencyKey: { type: 'string', pattern: '^[\\x20-\\x7e]{1,128}$' },
+            idempotencyKey: { type: 'string', pattern: '^(?! )[\\x20-\\x7e]{1,128}(?<! )$' },
           }),
         },
         ack: { enum: STAGES },

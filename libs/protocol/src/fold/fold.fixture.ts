@@ -234,7 +234,7 @@ export class LogBuilder {
     return this;
   }
 
-  record(text: string | null, headerBytes: Uint8Array | null, at: number | undefined = undefined): this {
+  record(text: string | null, headerBytes: Uint8Array | null, at?: number): this {
     const appendTimeMs = at ?? this.nowMs;
     const value = text === null ? null : utf8(text);
     this.records.push({

@@ -93,6 +93,10 @@ function readBatchItem(item: unknown, index: number, configuration: FoldConfigur
   if (idempotencyKey !== null && !isIdempotencyKey(idempotencyKey)) {
     return problem('malformed', `${where}.idempotencyKey must be 1-128 printable ASCII characters`);
   }
+  if (idempotencyKey !== null && idempotencyKey.trim() !== idempotencyKey) {
+    // A header loses blanks at its ends: behind a forwarding gateway the key would be another one.
+    return problem('malformed', `${where}.idempotencyKey must not begin or end with a blank`);
+  }
   const entry = readEntry(item['events'], configuration);
   return entry.kind === 'refused' ? entry.problem : { entry: entry.value, idempotencyKey };
 }
