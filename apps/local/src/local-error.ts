@@ -6,6 +6,7 @@ export type LocalErrorCode =
   | 'unknown-option'
   | 'invalid-option'
   | 'option-conflict'
+  | 'invalid-catalogue'
   | 'not-built-yet'
   | 'foreign-folder'
   | 'closed-folder'
@@ -24,6 +25,7 @@ const exitCodes: Readonly<Record<LocalErrorCode, ExitCode>> = {
   'unknown-option': 2,
   'invalid-option': 2,
   'option-conflict': 2,
+  'invalid-catalogue': 2,
   'not-built-yet': 2,
   'foreign-folder': 2,
   'closed-folder': 1,

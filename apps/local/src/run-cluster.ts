@@ -6,6 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeFindings, loadCatalogue } from '@lockstep/catalogue';
 import { keepBounded } from './bounded-log.js';
 import { addressLines } from './cluster-file.js';
 import { askEnd, askStatus, ControlServer, type ClusterStatus } from './control.js';
@@ -181,6 +182,7 @@ class Life {
     const recorded = request.reset ? undefined : kept;
     const wanted = settleOptions(request.said, recorded?.options);
     const catalogue = wanted.catalogue ?? SAMPLE_CATALOGUE;
+    await mustBeValid(catalogue);
     const regions = wanted.regions ?? (await regionsOfCatalogue(catalogue));
     await mustKnow(catalogue, regions);
     const settled: ClusterOptions = { ...wanted, regions };
@@ -254,6 +256,15 @@ class Life {
         `The guided write did not come through: ${message}${cause instanceof Error ? ` (${cause.message})` : ''}`,
       );
     }
+  }
+}
+
+/** Judged before anything is started: roles that refuse it would only be started again and again. */
+async function mustBeValid(catalogue: string): Promise<void> {
+  const result = await loadCatalogue(catalogue);
+  if (result.kind === 'invalid') {
+    const lines = describeFindings(result.findings);
+    throw new LocalError('invalid-catalogue', `The catalogue ${catalogue} cannot be used.\n${lines}`);
   }
 }
 
