@@ -6,6 +6,7 @@ import { entryNumber, epoch } from '../identity/identity.js';
 import {
   AGGREGATE,
   AP,
+  configured,
   credited,
   DAY_MS,
   debited,
@@ -215,6 +216,24 @@ const CASES: readonly Case[] = [
         .pass(DAY_MS + 2_000)
         .data([opened()], { idempotencyKey: 'k' }),
     verdicts: ['accepted', 'guard'],
+  },
+  {
+    title: 'a limit that became stricter does not change the answer of a bound key',
+    log: (log) =>
+      log
+        .data([opened(), credited(1)], { idempotencyKey: 'k' })
+        .control({ kind: 'configuration', expected: AGGREGATE.hash, configuration: STRICTER.hash })
+        .data([opened(), credited(1)], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'accepted', 'repeated'],
+  },
+  {
+    title: 'a configuration that lands late does not come back',
+    log: (log) =>
+      log.control(
+        { kind: 'configuration', expected: AGGREGATE.hash, configuration: STRICTER.hash },
+        { notAfterMs: START_MS - 1 },
+      ),
+    verdicts: ['superseded'],
   },
   // fenced, not-owner
   {
@@ -437,6 +456,28 @@ describe('what an entry leaves behind', () => {
     expect(region.halt?.code).toBe('configuration-missing');
     expect(region.halt?.detail).toContain(STRICTER.hash);
     expect(region.cursor.sequence).toBe(2n);
+  });
+
+  test('a longer retention brings back nothing that was forgotten, with or without a restart (I3)', () => {
+    const hour = { outcomesMs: 3 * HOUR_MS, sessionsMs: 3 * HOUR_MS };
+    const short = configured('5', { retention: hour });
+    const log = new LogBuilder()
+      .genesis(short)
+      .data([opened()], { idempotencyKey: 'k' })
+      .pass(4 * HOUR_MS)
+      .control({ kind: 'configuration', expected: short.hash, configuration: AGGREGATE.hash })
+      .data([opened()], { idempotencyKey: 'k' })
+      .data([opened('eu:bob')], { idempotencyKey: 'k', publisher: session('c') });
+    const known = [short, AGGREGATE];
+    const steady = new FoldedRegion(known).applyAll(log.entries());
+    const restarting = new FoldedRegion(known);
+    for (const entry of log.entries()) {
+      restarting.restart();
+      restarting.apply([entry]);
+    }
+    expect(steady.verdicts).toEqual(['accepted', 'accepted', 'accepted', 'hole', 'accepted']);
+    expect(restarting.verdicts).toEqual(steady.verdicts);
+    expect(restarting.cursor).toEqual(steady.cursor);
   });
 
   test('a repeated entry hands out the first outcome', () => {

@@ -34,6 +34,8 @@ export interface SimulatedClusterOptions {
   readonly regions: readonly RegionName[];
   readonly datasets: ReadonlyMap<DatasetName, GatewayDataset>;
   readonly logFaults?: LogFaults;
+  /** Asked for every forward: it never arrives, or it arrives and its answer is lost. */
+  readonly forwardFault?: () => 'refused' | 'answer-lost' | null;
   readonly storeFault?: (region: RegionName, call: StoreCall) => StoreFault | null;
 }
 
@@ -234,7 +236,10 @@ export class SimulatedCluster {
     const { world } = this.options;
     return {
       forward: async (write) => {
-        await world.complete(`forward ${from} to ${write.to}`, () => undefined);
+        const fault = this.options.forwardFault?.() ?? null;
+        await world.complete(`forward ${from} to ${write.to}`, () => {
+          if (fault === 'refused') throw new PortError('forward-refused', 'retryable', `${write.to} is down`);
+        });
         const [, traceId = '', spanId = '', flags = ''] = (write.traceparent ?? '').split('-');
         const answer = await this.region(write.to).gateway.write({
           dataset: write.dataset,
@@ -252,7 +257,10 @@ export class SimulatedCluster {
             neverForward: false,
           },
         });
-        return world.complete(`answer ${write.to} to ${from}`, () => answer);
+        return world.complete(`answer ${write.to} to ${from}`, () => {
+          if (fault === 'answer-lost') throw new PortError('forward-unanswered', 'unknown', 'no answer came');
+          return answer;
+        });
       },
     };
   }

@@ -1,0 +1,86 @@
+/**
+ * What a gateway answers when attempts go wrong, in a simulated world: unknown is never told as failed (I9), and a
+ * publisher leaves a session that can accept nothing any more (I8, I20).
+ */
+import { expect, test } from '@jest/globals';
+import type { GatewayDataset } from '@lockstep/engine';
+import { compileConfiguration, type Answer, type DatasetName, type RegionName } from '@lockstep/protocol';
+import { SimulatedCluster, World, type SimulatedClusterOptions } from '@lockstep/testing';
+import { sampleDatasets } from './sample-datasets.js';
+
+const REGIONS = ['eu', 'us', 'ap'] as RegionName[];
+const ORDERS = 'orders' as DatasetName;
+const datasets = await sampleDatasets();
+
+async function cluster(options: Partial<SimulatedClusterOptions> = {}): Promise<SimulatedCluster> {
+  const made = new SimulatedCluster({ world: new World(5), regions: REGIONS, datasets, ...options });
+  await made.start();
+  return made;
+}
+
+async function answered(made: SimulatedCluster, answer: Promise<Answer>): Promise<Answer> {
+  let result: Answer | null = null;
+  void answer.then((told) => {
+    result = told;
+  });
+  await made.options.world.runUntil(() => result !== null, 120_000);
+  return result!;
+}
+
+const placed = (key: string): object => ({
+  events: [{ key, type: 'placed', data: { customer: 'c', total: 1 } }],
+  timeoutMs: 5_000,
+});
+
+test('a forward whose answer was lost is unknown, whatever later attempts are told', async () => {
+  let forwards = 0;
+  const made = await cluster({
+    forwardFault: () => {
+      forwards += 1;
+      return forwards === 1 ? 'answer-lost' : 'refused';
+    },
+  });
+  const answer = await answered(made, made.write('us', 'orders', placed('eu:lost')));
+  expect(answer.status).toBe(202);
+  expect(JSON.parse(answer.body)).toMatchObject({ outcome: 'unknown' });
+  expect(forwards).toBeGreaterThan(1);
+  // It stands in the log all the same: asked again, the key answers.
+  const { Location } = answer.headers as { Location: string };
+  const key = decodeURIComponent(/receipts\/([^?]+)/.exec(Location)![1]!);
+  const caller = {
+    principal: 'anonymous',
+    trace: { traceId: '1', spanId: '1', parentSpanId: null, sampled: false },
+    forwarded: null,
+    neverForward: false,
+  };
+  const again = await answered(
+    made,
+    made
+      .region('ap')
+      .gateway.receipt({ dataset: 'orders', idempotencyKey: key, query: { wait: 'accepted' }, caller }),
+  );
+  expect(JSON.parse(again.body)).toMatchObject({ outcome: 'accepted' });
+});
+
+test('a forward that certainly was not taken is told as failed, with the time to wait', async () => {
+  const made = await cluster({ forwardFault: () => 'refused' });
+  const answer = await answered(made, made.write('us', 'orders', placed('eu:refused')));
+  expect(answer).toMatchObject({ status: 503, code: 'home-unavailable', headers: { 'Retry-After': '1' } });
+});
+
+test('after a rest longer than sessions are remembered the next write is accepted in a new session', async () => {
+  const orders = datasets.get(ORDERS)!;
+  const { content, hash } = orders.configuration;
+  const short = { ...content, retention: { ...content.retention, sessionsMs: 10_000 } };
+  const forgetful: GatewayDataset = { ...orders, configuration: compileConfiguration(hash, short, null) };
+  const made = await cluster({ datasets: new Map([...datasets, [ORDERS, forgetful]]) });
+  const { world } = made.options;
+  for (const key of ['eu:first', 'eu:first'])
+    expect((await answered(made, made.write('eu', 'orders', placed(key)))).status).toBe(200);
+  const fromMs = world.nowMs();
+  await world.runUntil(() => world.nowMs() > fromMs + 20_000, 60_000);
+  expect((await answered(made, made.write('eu', 'orders', placed('eu:first')))).status).toBe(200);
+  const resubmitted = made.region('eu').facts.filter((fact) => fact.kind === 'entry-resubmitted');
+  expect(resubmitted).toMatchObject([{ verdict: 'hole' }]);
+  expect((await answered(made, made.write('eu', 'orders', placed('eu:first')))).status).toBe(200);
+});
