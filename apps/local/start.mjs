@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { nodeToRunWith, projectFolder, setUp } from './set-up.mjs';
 
 const supervisor = join(projectFolder, 'apps/local/dist/main.js');
+/** Types are stripped from reducers by Node itself, which says each time that this is new. */
+const QUIET = '--disable-warning=ExperimentalWarning';
 const begun = Date.now();
 const log = (line) => console.log(`${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
@@ -30,7 +32,7 @@ try {
 }
 
 async function handOver(node, args, environment) {
-  const child = spawn(node, [supervisor, ...args], {
+  const child = spawn(node, [QUIET, supervisor, ...args], {
     stdio: 'inherit',
     env: { ...process.env, ...environment },
   });

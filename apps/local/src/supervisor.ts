@@ -231,7 +231,10 @@ export class Supervisor {
       log: join(data.logs, `${region}-${role}.log`),
       launch: {
         command: process.execPath,
-        args: [this.#options.roleScript ?? join(projectFolder, 'apps/region/dist/main.js')],
+        args: [
+          '--disable-warning=ExperimentalWarning',
+          this.#options.roleScript ?? join(projectFolder, 'apps/region/dist/main.js'),
+        ],
         environment: {
           ...callersEnvironment(),
           NODE_COMPILE_CACHE: join(projectFolder, '.lockstep/compile-cache'),

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { describeFindings, readRoleConfiguration, redactedConfiguration } from './configuration.js';
 import type { ConfigurationFinding, RoleConfiguration } from './configuration.js';
@@ -185,6 +187,11 @@ describe('the table of role configuration', () => {
       '| `LOCKSTEP_ROLES` | must be set | a comma list of gateway, replicator, coordinator |',
     );
     expect(configurationTable()).toContain('| `LOCKSTEP_LISTEN` | 127.0.0.1:7100 |');
+  });
+
+  test('stands in the README as it is now', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
+    expect(configurationTableIsCurrent(readme)).toBe(true);
   });
 
   test('is put between the markers of a page, and known to be there', () => {
