@@ -128,7 +128,7 @@ test(
           gateway: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
           coordinator: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
           replicator: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
-          postgres: expect.stringMatching(/^postgres:\/\/lockstep:[0-9a-f]+@127\.0\.0\.1:\d+\/lockstep$/),
+          postgres: expect.stringMatching(/^postgres:\/\/postgres:[0-9a-f]+@127\.0\.0\.1:\d+\/lockstep$/),
           pids: {
             postgres: expect.any(Number),
             gateway: expect.any(Number),

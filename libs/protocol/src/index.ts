@@ -80,7 +80,7 @@ export { coalesce, combine } from './fold/row-operation.js';
 export type { ColumnOperation, RowOperation } from './fold/row-operation.js';
 export { binds, judgesAttempt, VERDICTS } from './fold/verdict.js';
 export type { BindingVerdict, Verdict } from './fold/verdict.js';
-export { MARK_INTERVAL } from './fold/state.js';
+export { emptyCursor, MARK_INTERVAL } from './fold/state.js';
 export type {
   Cursor,
   Mark,

@@ -36,6 +36,7 @@ import {
   type Watermark,
 } from '@lockstep/protocol';
 import { Signal, waitAtMost } from '../gate.js';
+import { reportLoopFailure } from '../loop-failure.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
 import type { Observer, TracedEntry } from '../ports/observer.js';
 import { isPortError } from '../ports/port-error.js';
@@ -202,7 +203,7 @@ export class Lane {
         });
         for (const part of fetched) this.accept(part, lives);
       } catch (error) {
-        this.reportFailure('reader', error);
+        reportLoopFailure(this.options.observer, `reader ${this.options.table.dataset}`, error);
         await reader?.close().catch(() => undefined);
         reader = null;
         await clock.sleep(RETRY_PAUSE_MS).done;
@@ -249,7 +250,7 @@ export class Lane {
         }
         await this.applyBatch(this.store, this.queue.take(APPLY_EVENTS_MAX, APPLY_BYTES_MAX));
       } catch (error) {
-        this.reportFailure('applier', error);
+        reportLoopFailure(this.options.observer, `applier ${this.options.table.dataset}`, error);
         await this.dropStore();
         await clock.sleep(RETRY_PAUSE_MS).done;
       }
@@ -531,17 +532,6 @@ export class Lane {
   private nextLife(): number {
     this.lives += 1;
     return this.lives;
-  }
-
-  private reportFailure(loop: string, error: unknown): void {
-    const port = isPortError(error) ? error : null;
-    this.options.observer.report({
-      kind: 'loop-failed',
-      loop: `${loop} ${this.options.table.dataset}`,
-      code: port?.code ?? 'defect',
-      disposition: port?.disposition ?? null,
-      message: error instanceof Error ? error.message : String(error),
-    });
   }
 }
 

@@ -5,8 +5,8 @@
  */
 import { parseShardName, type DatasetName, type ShardName } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
+import { reportLoopFailure } from '../loop-failure.js';
 import type { Observer } from '../ports/observer.js';
-import { isPortError } from '../ports/port-error.js';
 import type { ApplyStore, Lease } from '../ports/store.js';
 import type { Clock } from '../ports/world.js';
 import type { Lane } from './lane.js';
@@ -41,13 +41,7 @@ export class LeaseKeeper {
         }
         await this.round(this.store);
       } catch (error) {
-        observer.report({
-          kind: 'loop-failed',
-          loop: 'leases',
-          code: isPortError(error) ? error.code : 'defect',
-          disposition: isPortError(error) ? error.disposition : null,
-          message: error instanceof Error ? error.message : String(error),
-        });
+        reportLoopFailure(observer, 'leases', error);
         await this.dropStore();
       }
       await waitAtMost(this.stopping, clock, LEASE_ROUND_MS);

@@ -5,9 +5,9 @@
  */
 import { WATERMARK_TOPIC, type Sequence, type ShardName, type Watermark } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
+import { reportLoopFailure } from '../loop-failure.js';
 import type { Log, LogWriter } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
-import { isPortError } from '../ports/port-error.js';
 import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 
@@ -37,13 +37,7 @@ export class SlowCopy {
       try {
         await this.round();
       } catch (error) {
-        observer.report({
-          kind: 'loop-failed',
-          loop: 'watermark copy',
-          code: isPortError(error) ? error.code : 'defect',
-          disposition: isPortError(error) ? error.disposition : null,
-          message: error instanceof Error ? error.message : String(error),
-        });
+        reportLoopFailure(observer, 'watermark copy', error);
         await this.writer?.close().catch(() => undefined);
         this.writer = null;
       }

@@ -18,9 +18,9 @@ import {
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
+import { messageOf, reportLoopFailure } from '../loop-failure.js';
 import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
-import { isPortError } from '../ports/port-error.js';
 import type { QueryStore } from '../ports/store.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { ShardPublisher } from '../publish/shard-publisher.js';
@@ -106,15 +106,8 @@ export class Coordinator {
         if (this.missing.length === 0) return;
         await waitAtMost(this.stopping, this.options.clock, ROUND_MS);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        this.missing = [message];
-        this.options.observer.report({
-          kind: 'loop-failed',
-          loop,
-          code: isPortError(error) ? error.code : 'defect',
-          disposition: isPortError(error) ? error.disposition : null,
-          message,
-        });
+        this.missing = [messageOf(error)];
+        reportLoopFailure(this.options.observer, loop, error);
         await waitAtMost(this.stopping, this.options.clock, RETRY_PAUSE_MS);
       }
     }

@@ -25,8 +25,8 @@ import {
   type Watermark,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
+import { reportLoopFailure } from '../loop-failure.js';
 import type { Observer } from '../ports/observer.js';
-import { isPortError } from '../ports/port-error.js';
 import type { StreamConnection, StreamFrame, StreamSource, ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
 
@@ -160,15 +160,7 @@ export class LedgerFeed {
           for (const frame of await connection.next()) this.accept(region, frame);
         }
       } catch (error) {
-        if (!this.stopping.isOpen) {
-          observer.report({
-            kind: 'loop-failed',
-            loop: `stream ${region}`,
-            code: isPortError(error) ? error.code : 'defect',
-            disposition: isPortError(error) ? error.disposition : null,
-            message: error instanceof Error ? error.message : String(error),
-          });
-        }
+        if (!this.stopping.isOpen) reportLoopFailure(observer, `stream ${region}`, error);
       }
       this.connections.get(region)?.close();
       this.connections.delete(region);

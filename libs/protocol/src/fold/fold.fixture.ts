@@ -3,16 +3,13 @@ import { compileConfiguration, type FoldConfiguration } from '../configuration/f
 import type { ColumnContent, ConfigurationContent, ProjectionContent } from '../configuration/content.js';
 import type { Reducer } from '../configuration/reducer.js';
 import { controlText, eventsText, type ControlBody, type EntryEvent } from '../entry/body.js';
-import { hashToHex, recordDigest, ZERO_HASH } from '../entry/digest.js';
+import { hashToHex, recordDigest } from '../entry/digest.js';
 import { encodeHeader, NO_CONFIGURATION_PREFIX, NO_PUBLISHER, type EntryHeader } from '../entry/header.js';
 import type { LogRecord } from '../entry/record.js';
 import { utf8 } from '../entry/utf8.js';
 import {
   entryNumber,
   epoch,
-  NO_EPOCH,
-  NO_OFFSET,
-  NO_SEQUENCE,
   offset,
   type ConfigurationHash,
   type DatasetName,
@@ -28,6 +25,7 @@ import { decodeEntry, endsBatch, type DecodedEntry } from './decoded-entry.js';
 import { ShardFold, type FoldedEntry } from './fold.js';
 import { plan } from './plan.js';
 import type { ColumnOperation, RowOperation } from './row-operation.js';
+import { emptyCursor } from './state.js';
 import type { Cursor, Outcome, ReadAnswers, ReadRow, Session, ShardState } from './state.js';
 import type { Halt } from '../position/watermark.js';
 import type { Verdict } from './verdict.js';
@@ -138,24 +136,7 @@ export const ROWS = configured('3', { projection: ROWS_PROJECTION });
 export const SEVERAL_WRITERS = configured('4', { writers: 'any' });
 
 export const EMPTY_STATE: ShardState = {
-  cursor: {
-    shard: SHARD,
-    logIncarnation: null,
-    offset: NO_OFFSET,
-    sequence: NO_SEQUENCE,
-    epoch: NO_EPOCH,
-    home: null,
-    term: 0n,
-    decision: 0n,
-    logTimeMs: 0,
-    sessionsSinceMs: 0,
-    outcomesSinceMs: 0,
-    inputHash: ZERO_HASH,
-    effectsHash: ZERO_HASH,
-    configuration: null,
-    recordDigest: ZERO_HASH,
-    mark: null,
-  },
+  cursor: emptyCursor(SHARD),
   sessions: new Map(),
 };
 

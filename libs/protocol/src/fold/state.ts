@@ -5,6 +5,7 @@
  * (B23). `Cursor` is the part every commit writes; sessions and outcomes are written as they change. All of it is a
  * pure function of the log prefix (I3), so it is equal in every region at equal sequence.
  */
+import { NO_EPOCH, NO_OFFSET, NO_SEQUENCE } from '../identity/identity.js';
 import type {
   ConfigurationHash,
   EntryNumber,
@@ -18,7 +19,7 @@ import type {
   Sequence,
   ShardName,
 } from '../identity/identity.js';
-import type { Hash128 } from '../entry/digest.js';
+import { ZERO_HASH, type Hash128 } from '../entry/digest.js';
 import type { BindingVerdict } from './verdict.js';
 import type { ColumnValue } from '../configuration/content.js';
 
@@ -110,3 +111,23 @@ export interface ReadAnswers {
   readonly outcomes: ReadonlyMap<KeyHash, Outcome>;
   readonly rows: ReadonlyMap<string, ReadRow>;
 }
+
+/** The cursor of a shard that nobody has folded yet. */
+export const emptyCursor = (shard: ShardName): Cursor => ({
+  shard,
+  logIncarnation: null,
+  offset: NO_OFFSET,
+  sequence: NO_SEQUENCE,
+  epoch: NO_EPOCH,
+  home: null,
+  term: 0n,
+  decision: 0n,
+  logTimeMs: 0,
+  sessionsSinceMs: 0,
+  outcomesSinceMs: 0,
+  inputHash: ZERO_HASH,
+  effectsHash: ZERO_HASH,
+  configuration: null,
+  recordDigest: ZERO_HASH,
+  mark: null,
+});

@@ -16,7 +16,7 @@ import type {
   QueryStore,
   StoredRow,
 } from '@lockstep/engine';
-import { leaseNumber, NO_EPOCH, NO_OFFSET, NO_SEQUENCE, ZERO_HASH } from '@lockstep/protocol';
+import { emptyCursor, leaseNumber } from '@lockstep/protocol';
 import type {
   ColumnContent,
   ConfigurationContent,
@@ -245,31 +245,12 @@ function copyOf(state: State): State {
 function ensureShards(state: State, shards: readonly ShardName[]): void {
   for (const shard of shards) {
     if (state.cursors.has(shard)) continue;
-    state.cursors.set(shard, freshCursor(shard));
+    state.cursors.set(shard, emptyCursor(shard));
     state.leases.set(shard, { number: leaseNumber(0n), holder: null, expiresAtMs: 0 });
     state.sessions.set(shard, new Map());
     state.outcomes.set(shard, new Map());
   }
 }
-
-const freshCursor = (shard: ShardName): Cursor => ({
-  shard,
-  logIncarnation: null,
-  offset: NO_OFFSET,
-  sequence: NO_SEQUENCE,
-  epoch: NO_EPOCH,
-  home: null,
-  term: 0n,
-  decision: 0n,
-  logTimeMs: 0,
-  sessionsSinceMs: 0,
-  outcomesSinceMs: 0,
-  inputHash: ZERO_HASH,
-  effectsHash: ZERO_HASH,
-  configuration: null,
-  recordDigest: ZERO_HASH,
-  mark: null,
-});
 
 function claim(state: State, { holder, shards, leaseMs }: LeaseRequest, nowMs: number): readonly Lease[] {
   const taken: Lease[] = [];
