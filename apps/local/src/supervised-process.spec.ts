@@ -111,8 +111,10 @@ describe('a supervised process', () => {
   test('is started once by two orders at the same time', async () => {
     const { process } = supervise('echo begun; exec sleep 60');
     await Promise.all([process.start(), process.start()]);
+    const log = (): string => readFileSync(process.recipe.log, 'utf8');
+    while (!log().includes('begun')) await new Promise(setImmediate);
     await process.end();
-    expect(readFileSync(process.recipe.log, 'utf8').match(/begun/g)).toHaveLength(1);
+    expect(log().match(/begun/g)).toHaveLength(1);
   });
 });
 

@@ -4,9 +4,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogAdmin, TopicDescription, TopicFinding } from '@lockstep/engine';
+import { CONTROL_TOPIC } from '@lockstep/protocol';
+import type { PlacedBroker } from '@lockstep/protocol';
 import type { BrokerDirectory, PartitionPlace } from './broker-directory.js';
 import { UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
-import { brokerError, configsCall, createTopicCall } from './kafkajs-internals.js';
+import { brokerError, configsCall, createTopicCall, metadataCall } from './kafkajs-internals.js';
 import type { Bounds } from './kafka-reader.js';
 import { readBounds } from './kafka-reader.js';
 import { LinkError, logFailure } from './log-failure.js';
@@ -43,6 +45,16 @@ export class KafkaAdmin implements LogAdmin {
       ...placeFindings(description, places),
       ...settingFindings(description, await this.#settings(description)),
     ];
+  }
+
+  async brokers(): Promise<readonly PlacedBroker[]> {
+    try {
+      // Brokers are named whichever topic is asked for.
+      const answer = await this.#directory.ask(metadataCall(CONTROL_TOPIC), CALL_MS_MAX);
+      return answer.brokers.map(({ nodeId, rack }) => ({ id: nodeId, rack: rack === '' ? null : rack }));
+    } catch (error) {
+      throw logFailure(error, 'unsent', 'asking for the brokers');
+    }
   }
 
   async bounds(topic: string, partition: number): Promise<Bounds> {

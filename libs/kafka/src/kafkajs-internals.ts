@@ -225,7 +225,12 @@ export function offsetsCall(
 }
 
 export interface MetadataAnswer {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+  readonly brokers: readonly {
+    readonly nodeId: number;
+    readonly host: string;
+    readonly port: number;
+    readonly rack: string | null;
+  }[];
   readonly topicMetadata: readonly {
     readonly topicErrorCode: number;
     readonly topic: string;

@@ -132,3 +132,5 @@ export { answerJson, answerProblem, answerWrite, isReached } from './receipt/ans
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
+export { placeReplicas } from './placement/replicas.js';
+export type { PlacedBroker } from './placement/replicas.js';

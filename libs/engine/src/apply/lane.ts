@@ -289,6 +289,7 @@ export class Lane {
           this.halt(line, resume.halt);
         } else {
           line.nextOffset = resume.from;
+          line.truncatedAtMs = null;
           line.phase = { kind: 'applying' };
           this.tell(line, []);
         }
@@ -540,7 +541,6 @@ const SAMPLED = '-01';
 const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
 const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
 
-/** `duplicate` is never told: the answer of (publisher, number) is its first copy's. Control entries have no publisher. */
 /** The fold is total: what it throws is a defect, of it or of a reducer, and stops this shard only, by name. */
 function foldOrHalt(batch: ShardFold, entry: Chunk['entries'][number]): FoldStep {
   try {
@@ -551,6 +551,7 @@ function foldOrHalt(batch: ShardFold, entry: Chunk['entries'][number]): FoldStep
   }
 }
 
+/** `duplicate` is never told: the answer of (publisher, number) is its first copy's. Control entries have no publisher. */
 const isTold = (one: FoldedEntry): boolean =>
   one.verdict !== 'duplicate' && one.entry.header?.kind === 'data';
 

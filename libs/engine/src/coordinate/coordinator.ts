@@ -4,15 +4,19 @@
  * come later; nothing of a write's path depends on it.
  */
 import {
+  CLOCK_TOLERANCE_MS,
   CONTROL_TOPIC,
   decideEstablishment,
   parseShardName,
   shardName,
+  placeReplicas,
   topicOf,
   WATERMARK_TOPIC,
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
+  type GroupContent,
+  type PlacedBroker,
   type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
@@ -27,7 +31,7 @@ import { ShardPublisher } from '../publish/shard-publisher.js';
 
 const ROUND_MS = 500;
 const RETRY_PAUSE_MS = 500;
-/** A genesis or configuration entry is judged within this; afterwards it is expired for a reader of the log. */
+/** How long a genesis or configuration entry is waited for; with a minute for clocks that differ it has expired. */
 const CONTROL_TIMEOUT_MS = 10_000;
 const WATERMARK_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -115,7 +119,8 @@ export class Coordinator {
 
   private async ensureTopics(): Promise<readonly string[]> {
     const findings: string[] = [];
-    for (const topic of topicsOf(this.options)) {
+    const brokers = await this.options.log.admin.brokers();
+    for (const topic of topicsOf(this.options, brokers)) {
       for (const finding of await this.options.log.admin.ensure(topic))
         findings.push(describeFinding(topic, finding));
     }
@@ -128,9 +133,7 @@ export class Coordinator {
     const establish = async (shard: ShardName): Promise<readonly string[]> => {
       const { dataset, partition } = parseShardName(shard)!;
       const { content, hash } = this.options.datasets.get(dataset)!;
-      const group = content.groups.find(
-        ({ firstShard, shards }) => partition >= firstShard && partition < firstShard + shards,
-      )!;
+      const group = groupOf(content, partition);
       const decision = decideEstablishment({
         region,
         cursor: cursors.get(shard) ?? null,
@@ -152,7 +155,7 @@ export class Coordinator {
     partition: number,
     body: Extract<Parameters<ShardPublisher['submit']>[0]['publication'], { kind: 'control' }>['body'],
   ): Promise<void> {
-    const { clock, identities, log, observer, region } = this.options;
+    const { clock, feed, identities, log, observer, region } = this.options;
     const publisher = new ShardPublisher({
       region,
       dataset,
@@ -166,7 +169,8 @@ export class Coordinator {
     const ticket = publisher.submit({
       publication: { kind: 'control', body },
       bytes: 512,
-      notAfterMs: clock.nowMs() + CONTROL_TIMEOUT_MS,
+      notAfterMs:
+        Math.max(clock.nowMs(), feed.own(shard)?.logTimeMs ?? 0) + CONTROL_TIMEOUT_MS + CLOCK_TOLERANCE_MS,
       giveUpAtMs: clock.monotonicMs() + CONTROL_TIMEOUT_MS,
       span: null,
     });
@@ -188,22 +192,38 @@ export class Coordinator {
   }
 }
 
-/** Every topic of the cluster, as it must be. */
+/**
+ * Every topic of the cluster, as it must be.
+ * @param brokers for topics that are about to be created: their replicas stand with the leader at home.
+ */
 export function topicsOf(
   options: Pick<CoordinatorOptions, 'datasets' | 'replication'>,
+  brokers: readonly PlacedBroker[] = [],
 ): readonly TopicDescription[] {
   const { factor, minInsyncReplicas } = options.replication;
-  const common = { replicationFactor: factor, minInsyncReplicas, replicas: null };
+  const common = { replicationFactor: factor, minInsyncReplicas };
+  const system = { ...common, replicas: null, partitions: 1, retentionMs: WATERMARK_RETENTION_MS };
   return [
     ...[...options.datasets.values()].map(({ content, logRetentionMs, partitions }) => ({
       ...common,
       topic: topicOf(content.dataset),
       partitions,
       retentionMs: logRetentionMs,
+      replicas: placeReplicas(
+        brokers,
+        Array.from({ length: partitions }, (_, partition) => groupOf(content, partition).home),
+        factor,
+      ),
     })),
-    { ...common, topic: WATERMARK_TOPIC, partitions: 1, retentionMs: WATERMARK_RETENTION_MS },
-    { ...common, topic: CONTROL_TOPIC, partitions: 1, retentionMs: WATERMARK_RETENTION_MS },
+    { ...system, topic: WATERMARK_TOPIC },
+    { ...system, topic: CONTROL_TOPIC },
   ];
+}
+
+function groupOf(content: ConfigurationContent, partition: number): GroupContent {
+  return content.groups.find(
+    ({ firstShard, shards }) => partition >= firstShard && partition < firstShard + shards,
+  )!;
 }
 
 export const describeFinding = (topic: TopicDescription, finding: TopicFinding): string =>

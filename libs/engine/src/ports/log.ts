@@ -11,7 +11,7 @@
  * - a reader that rejects is dead; the owner closes it and opens another.
  * - every call ends within its bound. Nothing keeps running behind a call that has ended.
  */
-import type { LogRecord, Offset, OutgoingRecord } from '@lockstep/protocol';
+import type { LogRecord, Offset, OutgoingRecord, PlacedBroker } from '@lockstep/protocol';
 
 export interface Log {
   openWriter(): Promise<LogWriter>;
@@ -80,6 +80,8 @@ export interface LogAdmin {
   ensure(topic: TopicDescription): Promise<readonly TopicFinding[]>;
   /** Differences between the topic and its description; empty when it is right. */
   check(topic: TopicDescription): Promise<readonly TopicFinding[]>;
+  /** The brokers that are there now, with the region that each stands in. */
+  brokers(): Promise<readonly PlacedBroker[]>;
   bounds(
     topic: string,
     partition: number,
@@ -92,7 +94,7 @@ export interface TopicDescription {
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number;
   readonly retentionMs: number;
-  /** Broker ids per partition, leader first; null lets the broker place them. */
+  /** Broker ids per partition, leader first; null lets the brokers choose. For creation only. */
   readonly replicas: readonly (readonly number[])[] | null;
 }
 

@@ -1,7 +1,11 @@
 /**
  * 128-bit non-cryptographic hashing: the digest of one record, and the two rolling hashes of a shard.
  *
- * Record digest (SPEC "Hashes"): murmur3 x86-128 over, in this order, length-prefixed key, length-prefixed value and
+ * In the manner of murmur3 x86-128 (its block function, constants and finaliser), but not the standard function:
+ * big-endian words, a tail padded with zeros to a whole block, the number of words in the finaliser instead of the
+ * number of bytes, and a seed of 128 bits. No library computes it; pinned values stand in the spec beside this file.
+ *
+ * Record digest (SPEC "Hashes"): over, in this order, length-prefixed key, length-prefixed value and
  * length-prefixed `lockstep` header (length 0xFFFFFFFF for null, so that null differs from empty), then the append
  * time as a big-endian u64. Every region must compute the same digest for the same record (I11); the adapters call
  * this one function. It guards against divergence and mistakes, not against an adversary.
@@ -66,7 +70,7 @@ function scramble(h: number): number {
   return h ^ (h >>> 16);
 }
 
-/** Absorbs 32-bit words into four lanes, one block of four words at a time (murmur3 x86-128). */
+/** Absorbs 32-bit words into four lanes, one block of four words at a time. */
 export class Absorber {
   private h1: number;
   private h2: number;

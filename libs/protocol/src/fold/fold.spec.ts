@@ -10,6 +10,7 @@ import {
   credited,
   DAY_MS,
   debited,
+  EMPTY_STATE,
   EU,
   event,
   FoldedRegion,
@@ -26,6 +27,8 @@ import {
   STRICTER,
   US,
 } from './fold.fixture.js';
+import type { FoldConfiguration } from '../configuration/fold-configuration.js';
+import { ShardFold } from './fold.js';
 import { VERDICTS, type Verdict } from './verdict.js';
 
 interface Case {
@@ -456,6 +459,26 @@ describe('what an entry leaves behind', () => {
     expect(region.halt?.code).toBe('configuration-missing');
     expect(region.halt?.detail).toContain(STRICTER.hash);
     expect(region.cursor.sequence).toBe(2n);
+  });
+
+  test('a defect that throws leaves the batch as it was before the record, so that it can be folded again', () => {
+    const failing: FoldConfiguration = {
+      ...AGGREGATE,
+      checkEvent: (event) => {
+        if ((event.data as { amount?: number }).amount === 13) throw new Error('a defect');
+        return AGGREGATE.checkEvent(event);
+      },
+    };
+    const [genesis, first, bad] = begun()
+      .data([opened()])
+      .data([credited(13)])
+      .entries();
+    const batch = new ShardFold(EMPTY_STATE, { outcomes: new Map(), rows: new Map() }, () => failing);
+    batch.fold(genesis!);
+    batch.fold(first!);
+    const before = batch.finish();
+    expect(() => batch.fold(bad!)).toThrow('a defect');
+    expect(batch.finish()).toEqual(before);
   });
 
   test('a longer retention brings back nothing that was forgotten, with or without a restart (I3)', () => {

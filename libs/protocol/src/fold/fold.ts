@@ -12,7 +12,7 @@ import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import type { AggregateState } from '../configuration/reducer.js';
 import type { ControlBody, EntryEvent } from '../entry/body.js';
 import { Absorber, chainDigest, type Hash128 } from '../entry/digest.js';
-import type { EntryHeader } from '../entry/header.js';
+import { NO_PUBLISHER, type EntryHeader } from '../entry/header.js';
 import {
   epoch,
   sequence,
@@ -109,10 +109,24 @@ export class ShardFold {
     this.partition = parseShardName(before.cursor.shard)?.partition ?? -1;
   }
 
-  /** Folds the next record; a halt leaves everything as it was before the record. */
+  /** Folds the next record; a halt leaves everything as it was before the record, and so does what a defect throws. */
   fold(entry: DecodedEntry): FoldStep {
     const missing = this.missingConfiguration(entry);
     if (missing !== null) return { kind: 'halted', halt: missing };
+    const { cursor } = this;
+    const publisher = entry.header?.publisher ?? NO_PUBLISHER;
+    const session = this.changedSessions.get(publisher);
+    try {
+      return { kind: 'folded', folded: this.foldKnown(entry) };
+    } catch (defect) {
+      this.cursor = cursor;
+      if (session === undefined) this.changedSessions.delete(publisher);
+      else this.changedSessions.set(publisher, session);
+      throw defect;
+    }
+  }
+
+  private foldKnown(entry: DecodedEntry): FoldedEntry {
     const { record, header } = entry;
     const at = sequence(this.cursor.sequence + 1n);
     const logTimeMs =
@@ -145,10 +159,7 @@ export class ShardFold {
       this.cursor = { ...this.cursor, mark: { sequence: at, inputHash, effectsHash } };
     }
     const first = 'first' in judgement ? (judgement.first ?? null) : null;
-    return {
-      kind: 'folded',
-      folded: { entry, verdict: judgement.verdict, sequence: at, epoch: epochAfter, first, operations },
-    };
+    return { entry, verdict: judgement.verdict, sequence: at, epoch: epochAfter, first, operations };
   }
 
   finish(): FoldedBatch {
@@ -161,7 +172,7 @@ export class ShardFold {
     };
   }
 
-  /** The first rule that applies is the verdict; the order is that of VERDICTS. */
+  /** The first rule that applies is the verdict; the order is that of VERDICTS, but for configured limits (0019). */
   private judge(entry: DecodedEntry, at: Sequence, logTimeMs: number): Judgement {
     const configuration = this.active();
     const forged = this.signatureOf(entry) === 'invalid';

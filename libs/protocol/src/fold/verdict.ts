@@ -1,6 +1,7 @@
 /**
  * The fold's judgement of one entry: `accepted`, or `rejected` with a code. The order of the list is the order of
- * judgement (design section 5): the first that applies is the verdict.
+ * judgement (design section 5): the first that applies is the verdict. One exception: an entry beyond a configured
+ * limit is `malformed` only after its key was looked at (decision 0019).
  */
 export const VERDICTS = [
   'malformed',

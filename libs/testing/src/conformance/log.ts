@@ -111,6 +111,15 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
       );
 
       test(
+        'the brokers are told, each with an id of its own',
+        withTopic(async ({ log }) => {
+          const ids = (await log.admin.brokers()).map(({ id }) => id);
+          assert.ok(ids.length >= 1);
+          assert.equal(new Set(ids).size, ids.length);
+        }),
+      );
+
+      test(
         'bounds are told of an empty, a written and a truncated partition',
         withTopic(async ({ made, log, topic }) => {
           assert.deepEqual(await log.admin.bounds(topic, 1), { startOffset: 0n, endOffset: 0n });

@@ -223,6 +223,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         return check(description);
       }),
     check: (description) => completions.complete(`check ${description.topic}`, () => check(description)),
+    brokers: () => completions.complete('brokers', () => [{ id: 1, rack: null }]),
     bounds: (topic, partition) =>
       completions.complete(`bounds ${topic}/${partition}`, () => boundsOf(partitionOf(topic, partition))),
   };
