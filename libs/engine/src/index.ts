@@ -46,7 +46,8 @@ export { StreamHub } from './streams/stream-hub.js';
 export type { Subscription } from './streams/stream-hub.js';
 export { Lane } from './apply/lane.js';
 export { LEASE_MS } from './apply/lease-keeper.js';
-export { Replicator, shardsOf } from './apply/replicator.js';
+export { Replicator } from './apply/replicator.js';
+export { shardsOf } from './shards-of.js';
 export type { ReplicatorOptions } from './apply/replicator.js';
 export { watermarkText } from './apply/slow-copy.js';
 export { ShardPublisher } from './publish/shard-publisher.js';
@@ -54,6 +55,7 @@ export type { Publication, Published, Submission, Ticket } from './publish/shard
 export { LedgerFeed } from './gateway/ledger-feed.js';
 export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
 export { Gateway } from './gateway/gateway.js';
-export type { Caller, GatewayDataset, GatewayOptions, WriteCall } from './gateway/gateway.js';
+export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
+export type { WriteCall } from './gateway/writes.js';
 export { Coordinator, describeFinding, topicsOf } from './coordinate/coordinator.js';
 export type { CoordinatedDataset, CoordinatorOptions } from './coordinate/coordinator.js';

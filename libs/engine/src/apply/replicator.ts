@@ -2,19 +2,19 @@
  * A replicator: one lane per dataset, so that a critical dataset never waits behind bulk, one lease keeper for all, one
  * stream hub that tells what was committed, and the slow copy. Several instances of a region share the work by leases.
  */
-import {
-  shardName,
-  type Configurations,
-  type DatasetName,
-  type RegionName,
-  type ShardName,
-  type StoreIncarnation,
+import type {
+  Configurations,
+  DatasetName,
+  RegionName,
+  ShardName,
+  StoreIncarnation,
 } from '@lockstep/protocol';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { ApplyStore, ProjectedTable } from '../ports/store.js';
 import type { Clock } from '../ports/world.js';
 import { StreamHub } from '../streams/stream-hub.js';
+import { shardsOf } from '../shards-of.js';
 import { Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { SlowCopy } from './slow-copy.js';
@@ -79,6 +79,3 @@ export class Replicator {
     return [...this.lanes.values()].flatMap((lane) => lane.notReady());
   }
 }
-
-export const shardsOf = (dataset: DatasetName, partitions: number): readonly ShardName[] =>
-  Array.from({ length: partitions }, (_, partition) => shardName(dataset, partition));

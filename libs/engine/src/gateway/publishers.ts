@@ -1,0 +1,103 @@
+/**
+ * The publishers of one gateway, one per shard, made when first needed; and control entries that it appends by them.
+ */
+import {
+  answerProblem,
+  parseShardName,
+  problem,
+  type Answer,
+  type KeyHash,
+  type ShardName,
+} from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
+import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
+import { answerRefusal } from './refusals.js';
+
+/** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
+const NOT_AFTER_SLACK_MS = 2 * 60_000;
+
+export class Publishers {
+  private readonly publishers = new Map<ShardName, ShardPublisher>();
+
+  constructor(private readonly options: GatewayOptions) {}
+
+  of(dataset: GatewayDataset, shard: ShardName): ShardPublisher {
+    const known = this.publishers.get(shard);
+    if (known !== undefined) return known;
+    const { clock, identities, log, observer, region } = this.options;
+    const { partition } = parseShardName(shard)!;
+    const name = dataset.configuration.content.dataset;
+    const publisher = new ShardPublisher({
+      region,
+      dataset: name,
+      shard,
+      partition,
+      log,
+      clock,
+      identities,
+      observer,
+    });
+    this.publishers.set(shard, publisher);
+    return publisher;
+  }
+
+  /** Long enough that clocks that differ do not expire it; log time may run ahead of this clock. */
+  notAfterMs(shard: ShardName, deadlineMs: number): number {
+    const logTimeMs = this.options.feed.own(shard)?.logTimeMs ?? 0;
+    const ahead = Math.max(0, logTimeMs - this.options.clock.nowMs());
+    return Math.ceil(deadlineMs + ahead + NOT_AFTER_SLACK_MS);
+  }
+
+  /** The publisher answers at the latest one attempt after the caller gave up; the caller does not wait for that. */
+  async awaitPublished(
+    settled: Promise<Published>,
+    untilMs: number,
+  ): Promise<Published | { readonly kind: 'late' }> {
+    const { clock } = this.options;
+    const gate = new Gate();
+    let result: Published | null = null;
+    void settled.then((published) => {
+      result = published;
+      gate.open();
+    });
+    await waitAtMost(gate, clock, Math.max(0, untilMs - clock.monotonicMs()));
+    return result ?? { kind: 'late' };
+  }
+
+  /** Appends a control entry and waits until this region has folded it; null when it has. */
+  async appendControl(
+    dataset: GatewayDataset,
+    shard: ShardName,
+    body:
+      | { readonly kind: 'probe' }
+      | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
+    caller: Caller,
+    untilMs: number,
+  ): Promise<Answer | null> {
+    const { clock, feed, identities, region } = this.options;
+    const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
+    const ticket = this.of(dataset, shard).submit({
+      publication: { kind: 'control', body },
+      bytes: 256,
+      notAfterMs: this.notAfterMs(shard, clock.nowMs() + remainingMs),
+      giveUpAtMs: untilMs,
+      span: { ...caller.trace, spanId: identities.spanId(), parentSpanId: caller.trace.spanId },
+    });
+    if (ticket === null) return answerRefusal(problem('too-many-requests', `the queue of ${shard} is full`));
+    const published = await this.awaitPublished(ticket.settled, untilMs);
+    if (published.kind !== 'logged') {
+      return answerRefusal(problem('log-unavailable', `the log of ${shard} did not answer in time`));
+    }
+    const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
+    if (await feed.waitUntil(shard, isFolded, untilMs)) return null;
+    return answerProblem(
+      problem('token-unreachable', `${region} has not folded ${shard} to the barrier in time`),
+    );
+  }
+
+  /** Drains the publishers: takes nothing more, answers what was taken. */
+  async close(): Promise<void> {
+    await Promise.all([...this.publishers.values()].map((publisher) => publisher.close()));
+  }
+}
