@@ -4,7 +4,13 @@
  */
 import { expect, test } from '@jest/globals';
 import type { GatewayDataset } from '@lockstep/engine';
-import { compileConfiguration, type Answer, type DatasetName, type RegionName } from '@lockstep/protocol';
+import {
+  compileConfiguration,
+  type Answer,
+  type DatasetName,
+  type RegionName,
+  type ShardName,
+} from '@lockstep/protocol';
 import { SimulatedCluster, World, type SimulatedClusterOptions } from '@lockstep/testing';
 import { sampleDatasets } from './sample-datasets.js';
 
@@ -83,4 +89,35 @@ test('after a rest longer than sessions are remembered the next write is accepte
   const resubmitted = made.region('eu').facts.filter((fact) => fact.kind === 'entry-resubmitted');
   expect(resubmitted).toMatchObject([{ verdict: 'hole' }]);
   expect((await answered(made, made.write('eu', 'orders', placed('eu:first')))).status).toBe(200);
+});
+
+test('a defect in a projection halts its shard by name in every region, and the others go on', async () => {
+  const orders = datasets.get(ORDERS)!;
+  const { content, hash } = orders.configuration;
+  const { projection } = content;
+  if (projection.kind !== 'rows') throw new Error('orders are rows');
+  // The catalogue refuses such a reducer: operations of two kinds on one column cannot be combined.
+  const reducer = { placed: { max: { total: '$.total' } }, paid: { min: { total: 1 } } };
+  const defective: GatewayDataset = {
+    ...orders,
+    configuration: compileConfiguration(hash, { ...content, projection: { ...projection, reducer } }, null),
+  };
+  const made = await cluster({ datasets: new Map([...datasets, [ORDERS, defective]]) });
+  const key = 'eu:bad';
+  const events = [
+    { key, type: 'placed', data: { customer: 'c', total: 1 } },
+    { key, type: 'paid', data: {} },
+  ];
+  const unknown = await answered(made, made.write('eu', 'orders', { events, timeoutMs: 2_000 }));
+  expect(JSON.parse(unknown.body)).toMatchObject({ outcome: 'unknown', stage: 'logged' });
+  const { shard } = JSON.parse(unknown.body) as { shard: ShardName };
+  for (const region of REGIONS) {
+    expect(made.region(region).feed.own(shard)?.halted).toMatchObject({ code: 'fold-failed' });
+  }
+  expect(await answered(made, made.write('eu', 'orders', placed(key)))).toMatchObject({
+    status: 503,
+    code: 'shard-halted',
+  });
+  const account = { key: 'eu:ada', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
+  expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
 });

@@ -22,7 +22,6 @@ import {
   type Cursor,
   type FoldedBatch,
   type FoldedEntry,
-  type FoldStep,
   type Halt,
   type Offset,
   type ReadAnswers,
@@ -328,18 +327,12 @@ export class Lane {
     const halts: (() => void)[] = [];
     const works: Work[] = [];
     for (const [line, entries] of entriesByLine) {
-      const batch = new ShardFold(line.state!, answers.get(line.shard) ?? NO_ANSWER, configurations);
-      const folded: FoldedEntry[] = [];
-      for (const entry of entries) {
-        const step = foldOrHalt(batch, entry);
-        if (step.kind === 'halted') {
-          halts.push(() => this.halt(line, step.halt));
-          break;
-        }
-        folded.push(step.folded);
-      }
+      const fold = new ShardFold(line.state!, answers.get(line.shard) ?? NO_ANSWER, configurations);
+      const { folded, batch, halt } = foldEntries(fold, entries);
+      if (halt !== null) halts.push(() => this.halt(line, halt));
+      if (batch === null || folded.length === 0) continue;
       const bytes = sizeOf(folded.map((one) => one.entry));
-      if (folded.length > 0) works.push({ line, before: line.state!, folded, batch: batch.finish(), bytes });
+      works.push({ line, before: line.state!, folded, batch, bytes });
     }
     const foldMs = clock.monotonicMs() - startMs - readMs;
     if (works.length > 0) {
@@ -541,13 +534,41 @@ const SAMPLED = '-01';
 const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
 const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
 
-/** The fold is total: what it throws is a defect, of it or of a reducer, and stops this shard only, by name. */
-function foldOrHalt(batch: ShardFold, entry: Chunk['entries'][number]): FoldStep {
+/**
+ * Folds until the end or a halt. The fold is total: what it throws is a defect, of it or of a reducer, and stops this
+ * shard only, by name. Without a batch nothing of the entries can be committed.
+ */
+function foldEntries(
+  fold: ShardFold,
+  entries: Chunk['entries'],
+): {
+  readonly folded: readonly FoldedEntry[];
+  readonly batch: FoldedBatch | null;
+  readonly halt: Halt | null;
+} {
+  const folded: FoldedEntry[] = [];
+  const failed = (where: string, defect: unknown): Halt => ({
+    code: 'fold-failed',
+    detail: `the fold failed ${where}: ${String(defect)}; correct the defect and start this region's replicator again`,
+  });
+  let halt: Halt | null = null;
+  for (const entry of entries) {
+    try {
+      const step = fold.fold(entry);
+      if (step.kind === 'folded') {
+        folded.push(step.folded);
+        continue;
+      }
+      halt = step.halt;
+    } catch (defect) {
+      halt = failed(`at offset ${entry.record.offset}`, defect);
+    }
+    break;
+  }
   try {
-    return batch.fold(entry);
-  } catch (error) {
-    const detail = `the fold failed at offset ${entry.record.offset}: ${String(error)}`;
-    return { kind: 'halted', halt: { code: 'fold-failed', detail } };
+    return { folded, batch: fold.finish(), halt };
+  } catch (defect) {
+    return { folded, batch: null, halt: failed('while it combined the operations of a batch', defect) };
   }
 }
 
