@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { loadCatalogue, loadReducer } from '@lockstep/catalogue';
 import type { GatewayDataset } from '@lockstep/engine';
-import { compileConfiguration, type DatasetName } from '@lockstep/protocol';
+import { compileConfiguration, partitionCount, type DatasetName } from '@lockstep/protocol';
 
 export const SAMPLE_CATALOGUE = join(import.meta.dirname, '../../infra/catalogue/sample');
 
@@ -16,7 +16,7 @@ export async function sampleDatasets(): Promise<ReadonlyMap<DatasetName, Gateway
     datasets.set(name, {
       configuration: compileConfiguration(hash, content, reduce),
       table: { dataset: name, table: projection.table, columns: projection.columns },
-      partitions: content.groups.reduce((sum, group) => sum + group.shards, 0),
+      partitions: partitionCount(content.groups),
     });
   }
   return datasets;

@@ -56,7 +56,14 @@ export { decodeHeader, encodeHeader, KINDS, NO_CONFIGURATION_PREFIX, NO_PUBLISHE
 export type { EntryHeader, EntryKind } from './entry/header.js';
 export { controlText, decodeControl, decodeEvents, eventsText, toEvent } from './entry/body.js';
 export type { ControlBody, ControlKind, EntryEvent } from './entry/body.js';
-export { KEY_ID_BYTES_MAX, murmur2, parseKey, routeKey } from './routing/key.js';
+export {
+  groupOfPartition,
+  KEY_ID_BYTES_MAX,
+  murmur2,
+  parseKey,
+  partitionCount,
+  routeKey,
+} from './routing/key.js';
 export type { ParsedKey, Route } from './routing/key.js';
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from './configuration/content.js';
 export type {

@@ -8,15 +8,8 @@
  * - A line goes out at least every second, so that the other side notices a dead peer within its silence limit.
  */
 import type { ServerResponse } from 'node:http';
-import type { StreamFrame } from '@lockstep/engine';
+import type { Subscription } from '@lockstep/engine';
 import { encodeFrame, KEEP_ALIVE_LINE } from './stream-frame.js';
-
-/** One listener of the hub. `close` is idempotent and settles a `next` that waits. */
-export interface Subscription {
-  /** Frames since the last call, at least one; rejects when the subscription has ended. */
-  next(): Promise<readonly StreamFrame[]>;
-  close(): void;
-}
 
 export const STREAM_CONTENT_TYPE = 'application/x-ndjson';
 export const KEEP_ALIVE_INTERVAL_MS = 1_000;

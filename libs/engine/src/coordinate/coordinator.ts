@@ -7,6 +7,7 @@ import {
   CLOCK_TOLERANCE_MS,
   CONTROL_TOPIC,
   decideEstablishment,
+  groupOfPartition,
   parseShardName,
   shardName,
   placeReplicas,
@@ -15,7 +16,6 @@ import {
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
-  type GroupContent,
   type PlacedBroker,
   type RegionName,
   type ShardName,
@@ -133,7 +133,7 @@ export class Coordinator {
     const establish = async (shard: ShardName): Promise<readonly string[]> => {
       const { dataset, partition } = parseShardName(shard)!;
       const { content, hash } = this.options.datasets.get(dataset)!;
-      const group = groupOf(content, partition);
+      const group = groupOfPartition(content.groups, partition);
       const decision = decideEstablishment({
         region,
         cursor: cursors.get(shard) ?? null,
@@ -211,19 +211,16 @@ export function topicsOf(
       retentionMs: logRetentionMs,
       replicas: placeReplicas(
         brokers,
-        Array.from({ length: partitions }, (_, partition) => groupOf(content, partition).home),
+        Array.from(
+          { length: partitions },
+          (_, partition) => groupOfPartition(content.groups, partition).home,
+        ),
         factor,
       ),
     })),
     { ...system, topic: WATERMARK_TOPIC },
     { ...system, topic: CONTROL_TOPIC },
   ];
-}
-
-function groupOf(content: ConfigurationContent, partition: number): GroupContent {
-  return content.groups.find(
-    ({ firstShard, shards }) => partition >= firstShard && partition < firstShard + shards,
-  )!;
 }
 
 export const describeFinding = (topic: TopicDescription, finding: TopicFinding): string =>

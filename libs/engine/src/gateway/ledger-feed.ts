@@ -7,9 +7,11 @@
 import {
   differingRegions,
   EMPTY_LEDGER,
+  groupOfPartition,
   holders,
   parseRule,
   parseShardName,
+  partitionCount,
   reachedSequence,
   recordWatermark,
   type ConfigurationContent,
@@ -190,7 +192,8 @@ export class LedgerFeed {
 
   private knows(shard: ShardName): boolean {
     const parsed = parseShardName(shard);
-    return parsed !== null && this.options.datasets.has(parsed.dataset);
+    const content = parsed === null ? undefined : this.options.datasets.get(parsed.dataset);
+    return content !== undefined && parsed!.partition < partitionCount(content.groups);
   }
 
   private count(watermark: Watermark): void {
@@ -212,10 +215,7 @@ export class LedgerFeed {
     const content = parsed === null ? undefined : this.options.datasets.get(parsed.dataset);
     if (parsed === null || content === undefined || feed.logIncarnation === null) return;
     const { logIncarnation } = feed;
-    const group = content.groups.find(
-      ({ firstShard, shards }) => parsed.partition >= firstShard && parsed.partition < firstShard + shards,
-    );
-    const members = group?.regions ?? [];
+    const members = groupOfPartition(content.groups, parsed.partition).regions;
     const home = this.own(shard)?.home ?? null;
     const rules: Record<ReachedStage, Rule> = {
       accepted: { kind: 'any', count: 1, of: members },

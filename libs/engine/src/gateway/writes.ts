@@ -35,6 +35,7 @@ import {
 import { Gate, waitAtMost } from '../gate.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Published } from '../publish/shard-publisher.js';
+import { traceparentOf } from '../traceparent.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import { knownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
@@ -266,7 +267,7 @@ export class Writes {
   }
 
   private async append(attempt: Attempt, epoch: Epoch, logIncarnation: LogIncarnation): Promise<AttemptEnd> {
-    const { clock, feed, identities, observer } = this.options;
+    const { feed, identities, observer } = this.options;
     const { dataset, entry, key, shard, untilMs } = attempt;
     const { trace } = attempt.caller;
     const verdict = new Gate();
@@ -313,12 +314,6 @@ export class Writes {
       if (end.kind === 'again') {
         this.publishers.of(dataset, shard).renounce((told as ToldByRegion).told.publisher);
         observer.report({ kind: 'entry-resubmitted', shard, verdict: (told as ToldByRegion).told.verdict });
-        // The next attempt needs a newer epoch or a new session; either shows in this region's next watermark.
-        await feed.waitUntil(
-          shard,
-          () => feed.own(shard)!.epoch !== epoch,
-          Math.min(untilMs, clock.monotonicMs() + RETRY_PAUSE_MS),
-        );
       }
       return end;
     } finally {
@@ -389,7 +384,6 @@ export class Writes {
     const { clock, forwarder } = this.options;
     const { body, caller, dataset, key, untilMs } = attempt;
     const timeoutMs = Math.max(1, Math.floor(untilMs - clock.monotonicMs()));
-    const { spanId, traceId, sampled } = caller.trace;
     try {
       const {
         status,
@@ -405,7 +399,7 @@ export class Writes {
         epoch,
         hops: 1,
         timeoutMs,
-        traceparent: `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`,
+        traceparent: traceparentOf(caller.trace),
       });
       // The home moved, or the receiver is not ready: nothing was appended, the next attempt looks again.
       const passing = (status === 421 || status === 503) && clock.monotonicMs() < untilMs - RETRY_PAUSE_MS;

@@ -30,6 +30,7 @@ import type { Log, LogWriter } from '../ports/log.js';
 import type { Observer, SpanContext } from '../ports/observer.js';
 import { isPortError, PortError, type Disposition } from '../ports/port-error.js';
 import type { Clock, Identities } from '../ports/world.js';
+import { traceparentOf } from '../traceparent.js';
 
 export const QUEUE_ENTRIES_MAX = 10_000;
 export const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
@@ -213,7 +214,7 @@ export class ShardPublisher {
       key: data ? publication.key : publication.body.kind,
       value: data ? publication.value : controlText(publication.body),
       header,
-      traceparent: span === null ? null : `00-${span.traceId}-${span.spanId}-${span.sampled ? '01' : '00'}`,
+      traceparent: span === null ? null : traceparentOf(span),
     };
     if (data) queued.numbered(publisher, number);
     return { queued, record, publisher, number };

@@ -11,6 +11,7 @@ import type { StreamFrame, ToldVerdict } from '../ports/streams.js';
 /** Verdicts that wait for one listener; beyond it the oldest are dropped. */
 export const PENDING_VERDICTS_MAX = 20_000;
 
+/** One listener of the hub; closing it is idempotent and settles a `next` that waits. */
 export interface Subscription {
   /** The frames since the last call, at least one; watermarks after the verdicts that they cover. Rejects when closed. */
   next(): Promise<readonly StreamFrame[]>;

@@ -3,7 +3,7 @@ import { All, Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '@lockstep/telemetry';
 import { serveStream } from '@lockstep/transport';
-import type { Subscription } from '@lockstep/transport';
+import type { Subscription } from '@lockstep/engine';
 import { Refusal } from './http-answer.js';
 import { incomingQuery } from './incoming.js';
 

@@ -28,6 +28,7 @@ import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
 import {
   answerJson,
   compileConfiguration,
+  partitionCount,
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
@@ -218,7 +219,7 @@ async function deployDatasets(
       differences.push(`${name}: ${difference} Next: migrate the table, or give the projection another one.`);
     }
     await store.keepConfiguration(hash, content);
-    const partitions = content.groups.reduce((sum, group) => sum + group.shards, 0);
+    const partitions = partitionCount(content.groups);
     datasets.set(name, { configuration: await compile(hash, content), table, partitions });
   }
   if (differences.length > 0) throw new CatalogueRefused(differences);

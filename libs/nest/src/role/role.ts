@@ -2,7 +2,7 @@
  * What one process does, once it is composed: the answers behind its HTTP routes. A part that is absent belongs to a
  * role that this process does not have.
  */
-import type { Subscription } from '@lockstep/transport';
+import type { Subscription } from '@lockstep/engine';
 import type { CoordinatorApi } from '../http/coordinator-api.js';
 import type { GatewayApi } from '../http/gateway-api.js';
 import type { HealthApi } from '../http/health-api.js';

@@ -4,7 +4,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { openLogger } from '@lockstep/telemetry';
-import type { Subscription } from '@lockstep/transport';
+import type { Subscription } from '@lockstep/engine';
 import type { GatewayApi } from '../http/gateway-api.js';
 import type { HttpAnswer } from '../http/http-answer.js';
 import { BATCH_BODY_BYTES_MAX, BODIES_HELD_BYTES_MAX, BODY_BYTES_MAX } from '../http/incoming.js';

@@ -25,7 +25,7 @@ import {
 } from '../identity/identity.js';
 import type { Halt } from '../position/watermark.js';
 import { parseShardName } from '../identity/identity.js';
-import { routeKey } from '../routing/key.js';
+import { groupOfPartition, routeKey } from '../routing/key.js';
 import { isTooLarge, type DecodedEntry } from './decoded-entry.js';
 import { coalesce, type ColumnOperation, type RowOperation } from './row-operation.js';
 import {
@@ -200,7 +200,9 @@ export class ShardFold {
     if (content.writers !== 'any' && header.region !== this.cursor.home) return { verdict: 'not-owner' };
     if (isExpired(header, logTimeMs, content.limits.notAfterAheadMsMax)) return { verdict: 'expired' };
     if (!events.every((event) => this.fits(configuration, event))) return { verdict: 'schema' };
-    if (!events.every((event) => isAllowed(configuration, event, header))) return { verdict: 'policy' };
+    // Every key lives here, so that one group rules all events.
+    const { regions } = groupOfPartition(content.groups, this.partition);
+    if (!regions.includes(header.region)) return { verdict: 'policy' };
     for (const event of events) {
       if (event.expectedVersion !== null && event.expectedVersion !== this.versionOf(event.key)) {
         return { verdict: 'version-conflict' };
@@ -416,9 +418,4 @@ export class ShardFold {
 
 function isExpired(header: EntryHeader, logTimeMs: number, aheadMsMax: number): boolean {
   return header.notAfterMs < logTimeMs || header.notAfterMs > logTimeMs + aheadMsMax;
-}
-
-function isAllowed(configuration: FoldConfiguration, event: EntryEvent, header: EntryHeader): boolean {
-  const route = routeKey(configuration.content.groups, event.key);
-  return route.kind === 'shard' && route.group.regions.includes(header.region);
 }

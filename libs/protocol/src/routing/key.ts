@@ -43,6 +43,19 @@ export function routeKey(groups: readonly GroupContent[], key: string): Route {
   return { kind: 'shard', partition: group.firstShard + (murmur2(utf8(routed)) % group.shards), group };
 }
 
+/** The group that a shard belongs to. @throws Error for a partition that no group covers: a defect of the caller. */
+export function groupOfPartition(groups: readonly GroupContent[], partition: number): GroupContent {
+  const group = groups.find(
+    ({ firstShard, shards }) => partition >= firstShard && partition < firstShard + shards,
+  );
+  if (group === undefined) throw new Error(`no group covers partition ${partition}`);
+  return group;
+}
+
+/** How many shards a dataset has; never changes while it lives (B12). */
+export const partitionCount = (groups: readonly GroupContent[]): number =>
+  groups.reduce((sum, group) => sum + group.shards, 0);
+
 /** Kafka's murmur2 (seed 0x9747b28c), made positive by clearing the sign bit. */
 export function murmur2(bytes: Uint8Array): number {
   const M = 0x5bd1e995;
