@@ -90,6 +90,10 @@ export const FINDINGS = {
     sentence: 'The balances of a region do not add up to what was paid in and out.',
   },
   'regions-differ': { invariant: 'I11', sentence: 'A row is not the same in all regions.' },
+  'not-quiet': {
+    invariant: 'I20',
+    sentence: 'After the end of the load the cluster did not come to rest in the time it was given.',
+  },
   'region-behind': {
     invariant: 'I20',
     sentence: 'After the end of the load a region has not reached the sequence of the others.',

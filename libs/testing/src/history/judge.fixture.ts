@@ -23,6 +23,7 @@ export interface BrokenRun {
   lines: HistoryLine[];
   asked: Map<number, AskedAgain>;
   entries: Mutable<LoggedEntry>[];
+  unrest: string[];
   shards: Map<string, Mutable<BrokenCursor> & { verdicts: Map<Verdict, number>; halted: null | Halted }>;
   regions: Map<string, { cursors: Map<string, BrokenCursor>; rows: Map<string, Map<string, BrokenRow>> }>;
 }
@@ -229,6 +230,7 @@ export function correctRun(): BrokenRun {
       [10, { kind: 'receipt', receipt: rejected('k10', 'accounts/0', 6, 'expired') }],
     ]),
     entries,
+    unrest: [],
     shards: new Map([...cursors()].map(([shard, cursor]) => [shard, { ...cursor, verdicts, halted: null }])),
     regions: new Map(REGIONS.map((region) => [region, { cursors: cursors(), rows: rows() }])),
   };
@@ -265,5 +267,5 @@ const rows = (): Map<string, Map<string, BrokenRow>> =>
     ],
   ]);
 
-export const judgeable = ({ lines, asked, entries, shards, regions }: BrokenRun): JudgedRun =>
-  ({ lines, asked, log: { shards, entries }, regions, keyHash }) as unknown as JudgedRun;
+export const judgeable = ({ lines, asked, entries, shards, regions, unrest }: BrokenRun): JudgedRun =>
+  ({ lines, asked, log: { shards, entries }, regions, unrest, keyHash }) as unknown as JudgedRun;

@@ -297,6 +297,7 @@ const defects: readonly (readonly [code: FindingCode, title: string, plant: (run
     'a region with another row',
     (run) => (rowOf(run, 'ap', 'readings', READING).columns['value'] = 2),
   ],
+  ['not-quiet', 'a gateway that does not answer', (run) => run.unrest.push('no answer')],
   [
     'region-behind',
     'a region that has not reached the others',

@@ -20,6 +20,8 @@ export interface JudgedRun {
   readonly asked: ReadonlyMap<number, AskedAgain>;
   readonly log: RefoldedLog;
   readonly regions: ReadonlyMap<string, RegionalState>;
+  /** What kept the cluster from coming to rest; empty when it did. */
+  readonly unrest: readonly string[];
   /** The hash under which the log carries an idempotency key. */
   readonly keyHash: (key: string) => string;
 }
@@ -67,7 +69,7 @@ export interface RunSummary {
   readonly remarks: readonly string[];
 }
 
-export function judge({ lines, asked, log, regions, keyHash }: JudgedRun): Judgement {
+export function judge({ lines, asked, log, regions, unrest, keyHash }: JudgedRun): Judgement {
   const history = readRun(lines);
   const standing = standingOf(history, log, asked, keyHash);
   const found = new FindingList();
@@ -77,6 +79,7 @@ export function judge({ lines, asked, log, regions, keyHash }: JudgedRun): Judge
   if (accepted.length === 0 || !standing.writes.some(tookEffect)) {
     found.add('nothing-accepted', { detail: `${history.operations.size} operations` });
   }
+  for (const detail of unrest) found.add('not-quiet', { detail });
   judgeTold(history, standing, found);
   judgeRealTime(history, standing, found);
   judgeExpectedVersions(log, found);
