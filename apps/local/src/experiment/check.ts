@@ -9,14 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  judge,
-  ofRun,
-  openWrites,
-  readRun,
-  type Judgement,
-  type RegionalState,
-} from '@lockstep/testing/history';
+import { judge, ofRun, openWrites, readRun, type Judgement } from '@lockstep/testing/history';
 import type { ClusterFile } from '../cluster-file.js';
 import { dataFolder, defaultDataFolder, type DataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
@@ -94,12 +87,12 @@ async function readRegions(
   cluster: ClusterFile,
   datasets: readonly DeployedDataset[],
   run: string,
-): Promise<ReadonlyMap<string, RegionalSnapshot & RegionalState>> {
-  const regions = Object.entries(cluster.regions).map(
-    async ([region, { postgres }]) =>
-      [region, await readRegion({ region, url: postgres, datasets, run })] as const,
-  );
-  return new Map(await Promise.all(regions));
+): Promise<ReadonlyMap<string, RegionalSnapshot>> {
+  const regions = new Map<string, RegionalSnapshot>();
+  for (const [region, { postgres }] of Object.entries(cluster.regions)) {
+    regions.set(region, await readRegion({ region, url: postgres, datasets, run }));
+  }
+  return regions;
 }
 
 /** For each shard the highest offset that a region has folded. */

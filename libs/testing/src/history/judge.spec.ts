@@ -392,7 +392,7 @@ describe('a run in which everything went right', () => {
     const { findings, summary } = judge(judgeable(run));
     expect(findings).toEqual([]);
     expect(summary.remarks).toEqual([
-      'No fault was caused: nothing is shown about faults.',
+      'The history names no fault: nothing is shown about faults.',
       'No operation was ambiguous: nothing is shown about unknown ends.',
     ]);
   });

@@ -142,7 +142,7 @@ function summaryOf(
     },
     verdicts,
     remarks: [
-      ...(history.faults.length === 0 ? ['No fault was caused: nothing is shown about faults.'] : []),
+      ...(history.faults.length === 0 ? ['The history names no fault: nothing is shown about faults.'] : []),
       ...(open === 0 ? ['No operation was ambiguous: nothing is shown about unknown ends.'] : []),
     ],
   };

@@ -185,22 +185,26 @@ function judgeEquality(regions: Regions, found: FindingList): void {
   const [name, reference] = first;
   for (const [region, state] of others) {
     for (const dataset of new Set([...reference.rows.keys(), ...state.rows.keys()])) {
-      const here = reference.rows.get(dataset);
-      const there = state.rows.get(dataset);
-      for (const key of new Set([...(here?.keys() ?? []), ...(there?.keys() ?? [])])) {
-        if (sameRow(here?.get(key), there?.get(key))) continue;
-        found.add('regions-differ', { region, keys: [key], detail: `${dataset}, compared with ${name}` });
+      const here = reference.rows.get(dataset) ?? NO_ROWS;
+      const there = state.rows.get(dataset) ?? NO_ROWS;
+      const detail = `${dataset}, compared with ${name}`;
+      for (const [key, row] of here) {
+        if (!sameRow(row, there.get(key))) found.add('regions-differ', { region, keys: [key], detail });
+      }
+      for (const key of there.keys()) {
+        if (!here.has(key)) found.add('regions-differ', { region, keys: [key], detail });
       }
     }
   }
 }
 
-const sameRow = (x: StoredRow | undefined, y: StoredRow | undefined): boolean =>
-  x !== undefined &&
+const NO_ROWS: ReadonlyMap<string, StoredRow> = new Map();
+
+const sameRow = (x: StoredRow, y: StoredRow | undefined): boolean =>
   y !== undefined &&
   x.version === y.version &&
-  differingColumns(x.columns, y.columns).length === 0 &&
-  differingColumns(y.columns, x.columns).length === 0;
+  Object.keys(x.columns).length === Object.keys(y.columns).length &&
+  differingColumns(x.columns, y.columns).length === 0;
 
 /** @returns how many shards were compared. */
 export function judgeCursors(log: RefoldedLog, regions: Regions, found: FindingList): number {

@@ -79,8 +79,8 @@ async function askOnce(gateway: string, address: string): Promise<AskedAgain> {
 
 /** Path and query, without what is asked of the answer. */
 function addressOf({ dataset, key, operations }: Write, { run, datasets }: Asking): string | null {
-  const told = operations.findLast(({ end }) => end?.location != null)?.end?.location;
-  if (told != null) return told;
+  const told = operations.flatMap(({ end }) => end?.location ?? []).at(-1);
+  if (told !== undefined) return told;
   const deployed = datasets.find(({ content }) => content.dataset === dataset);
   if (deployed === undefined) return null;
   const { dataset: name, groups } = deployed.content;

@@ -16,7 +16,7 @@ export interface RegionalSnapshot extends RegionalState {
 
 const CONNECT_MS_MAX = 10_000;
 const STATEMENT_MS_MAX = 60_000;
-const PAGE_ROWS = 20_000;
+const PAGE_ROWS = 5_000;
 
 export async function readRegion(asked: {
   readonly region: string;
