@@ -225,8 +225,8 @@ export function judgeCursors(log: RefoldedLog, regions: Regions, found: FindingL
       if (cursor === undefined) continue;
       const place = placeOf(shard, cursor.sequence);
       const other = places.get(place);
-      places.set(place, { region, cursor });
-      if (other !== undefined && !sameCursor(other.cursor, cursor)) {
+      if (other === undefined) places.set(place, { region, cursor });
+      else if (!sameCursor(other.cursor, cursor)) {
         const detail = `compared with ${other.region}`;
         found.add('hashes-differ', { region, shard, sequence: Number(cursor.sequence), detail });
       }

@@ -46,7 +46,7 @@ const countsText = (counts: { readonly [name: string]: number }): string =>
     .join(', ') || 'none';
 
 const findingLines = ({ code, count, examples, invariant, sentence }: Finding): readonly string[] => [
-  `  ${code}${invariant === null ? '' : ` (${invariant})`}, ${count} times: ${sentence}`,
+  `  ${code}${invariant === null ? '' : ` (${invariant})`}, ${count === 1 ? 'once' : `${count} times`}: ${sentence}`,
   ...examples.map((example) => `    ${evidenceText(example)}`),
 ];
 
