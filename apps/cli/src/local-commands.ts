@@ -2,7 +2,7 @@
  * `lockstep local ...`: looks at a local cluster and disturbs it, through its supervisor. Who is stopped or killed with
  * --stay-down stays down until it is started; who is only killed starts again in a second.
  */
-import { Argument, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { CliError } from './cli-error.js';
 import { askSupervisor, type ClusterStatus } from './local-cluster.js';
 import { print, table } from './output.js';
@@ -69,6 +69,20 @@ export function addLocalCommands(program: Command): void {
     },
   );
 
+  withData(
+    local
+      .command('swallow')
+      .description('lose answers of Kafka to what a region has appended (a cluster with --wan)')
+      .argument('<region>', 'the region')
+      .addOption(
+        new Option('--responses <n>', 'how many, from now on; 0 takes an order back')
+          .default(1)
+          .argParser(numberOfResponses),
+      ),
+  ).action(async (region: string, options: DataOption & { responses: number }) => {
+    await sendOrder(options, { kind: 'swallow', region, responses: options.responses });
+  });
+
   const kafka = local.command('kafka').description('the same for Kafka brokers');
   for (const [order, description] of Object.entries(orders)) {
     const command = kafka
@@ -102,6 +116,11 @@ async function sendOrder(options: DataOption, order: object): Promise<void> {
   print({ done }, options, () => done.join('\n'));
 }
 
+function numberOfResponses(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number up to 999999.');
+}
+
 function describeStatus(status: ClusterStatus): string {
   const lines = [`The cluster is ${status.state} (supervisor ${status.pid}).`];
   lines.push(
@@ -127,8 +146,12 @@ function describeStatus(status: ClusterStatus): string {
     const cuts = status.wideArea.cuts.map(({ region, oneWay }) =>
       oneWay ? `${region} (what it sends)` : region,
     );
+    const swallowed = status.wideArea.swallowing.map(
+      ({ region, due, swallowed: number }) => `${region} ${number}${due === 0 ? '' : ` (${due} more due)`}`,
+    );
     lines.push(
       `Links: ${status.wideArea.delayMs} ms one way, cut: ${cuts.length === 0 ? 'none' : cuts.join(', ')}`,
+      `Swallowed produce responses: ${swallowed.join(', ')}`,
     );
   }
   return lines.join('\n');

@@ -13,7 +13,7 @@ import type { ClusterFile, RegionProcess } from './cluster-file.js';
 import { replaceFile, type DataFolder } from './data-folder.js';
 import { isLocalError, LocalError, type LocalErrorCode } from './local-error.js';
 import type { ClusterOptions } from './options.js';
-import type { Cut } from './wide-area.js';
+import type { WideAreaStatus } from './wide-area.js';
 
 export type ProcessOrder = 'kill' | 'pause' | 'continue' | 'stop' | 'start';
 
@@ -29,7 +29,9 @@ export type Order =
       readonly stayDown: boolean;
     }
   | { readonly kind: 'cut'; readonly region: string; readonly oneWay: boolean }
-  | { readonly kind: 'heal'; readonly region: string };
+  | { readonly kind: 'heal'; readonly region: string }
+  /** The next so many produce responses to the region's roles; 0 takes an order back. */
+  | { readonly kind: 'swallow'; readonly region: string; readonly responses: number };
 
 export interface ProcessStatus {
   readonly name: string;
@@ -44,7 +46,7 @@ export interface ClusterStatus {
   readonly options: ClusterOptions | null;
   readonly cluster: ClusterFile | null;
   readonly processes: readonly ProcessStatus[];
-  readonly wideArea: { readonly delayMs: number; readonly cuts: readonly Cut[] } | null;
+  readonly wideArea: WideAreaStatus | null;
 }
 
 export interface ControlHandler {

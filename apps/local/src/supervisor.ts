@@ -115,8 +115,7 @@ export class Supervisor {
       state: this.#state,
       cluster: this.#state === 'running' ? this.clusterFile() : null,
       processes: await Promise.all(this.#all().map(statusOf)),
-      wideArea:
-        this.#wideArea === undefined ? null : { delayMs: this.#wideArea.delayMs, cuts: this.#wideArea.cuts },
+      wideArea: this.#wideArea?.status ?? null,
     };
   }
 
@@ -137,6 +136,9 @@ export class Supervisor {
       case 'heal':
         this.#links().heal(order.region);
         return [`${order.region} is connected again`];
+      case 'swallow':
+        this.#links().swallow(order.region, order.responses);
+        return [`of the produce responses to ${order.region}, the next ${order.responses} are swallowed`];
     }
   }
 
@@ -257,18 +259,18 @@ export class Supervisor {
 
   async #writeCatalogue(region: string): Promise<void> {
     const { regions, catalogue } = this.#options;
-    const host = (other: string) => this.#wideArea?.hostOf(other, region) ?? '127.0.0.1';
     const view: RegionView = {
       brokers: this.#nodes.map((node) =>
         this.#wideArea === undefined
           ? `127.0.0.1:${node.ports.client}`
-          : `${host(node.region)}:${node.ports.byRegion[region]}`,
+          : `${this.#wideArea.advertisedHost(node, region)}:${node.ports.byRegion[region]}`,
       ),
       ...kafkaReplication(this.#nodes.length),
       regions: Object.fromEntries(
         regions.map((other) => {
+          const host = this.#wideArea?.hostOf(other, region) ?? '127.0.0.1';
           const { gateway, replicator, coordinator } = this.#ports(other);
-          const url = (port: number) => `http://${host(other)}:${port}`;
+          const url = (port: number) => `http://${host}:${port}`;
           return [
             other,
             { gateway: url(gateway), replicator: url(replicator), coordinator: url(coordinator) },
