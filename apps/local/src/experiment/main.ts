@@ -3,7 +3,8 @@
  * its own. 0 = it was carried out and found nothing wrong, 1 = it failed, 2 = it cannot be meant so.
  */
 import { isLocalError, LocalError } from '../local-error.js';
-import { loadUsage, runLoad } from './load.js';
+import { loadUsage } from './load-options.js';
+import { runLoad } from './load.js';
 
 interface Experiment {
   readonly usage: string;
