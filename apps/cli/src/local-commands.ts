@@ -24,7 +24,7 @@ const regionProcesses = ['gateway', 'replicator', 'coordinator', 'postgres'] as 
 const experiments = {
   load: 'write a seeded workload through all gateways and keep its history',
   check: 'judge a history against what the regions hold',
-  chaos: 'disturb the cluster by a seeded plan while a load runs, then judge its history',
+  chaos: 'disturb the cluster by a seeded plan, then make it whole again',
 } as const;
 /** The same from `src` and from `dist`. */
 const experimentScript = fileURLToPath(new URL('../../local/experiment.mjs', import.meta.url));

@@ -3,6 +3,8 @@
  * its own. 0 = it was carried out and found nothing wrong, 1 = it failed, 2 = it cannot be meant so.
  */
 import { isLocalError, LocalError } from '../local-error.js';
+import { chaosUsage } from './chaos-options.js';
+import { runChaos } from './chaos.js';
 import { loadUsage } from './load-options.js';
 import { runLoad } from './load.js';
 
@@ -14,6 +16,7 @@ interface Experiment {
 
 const experiments: { readonly [name: string]: Experiment } = {
   load: { usage: loadUsage, run: runLoad },
+  chaos: { usage: chaosUsage, run: runChaos },
 };
 
 try {
