@@ -13,7 +13,11 @@ let gateways: Readonly<Record<string, Server>>;
 let gatewayPorts: Readonly<Record<string, number>>;
 
 beforeEach(async () => {
-  const { plan } = await choosePorts({ kind: 'auto' }, { regions, brokers: 3, wideArea: true }, null);
+  const { plan } = await choosePorts(
+    { kind: 'auto' },
+    { regions, brokers: 3, wideArea: true, standby: false },
+    null,
+  );
   nodes = plan.brokers.map((ports, index): KafkaNode => ({
     id: index + 1,
     ports,

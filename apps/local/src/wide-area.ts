@@ -75,12 +75,13 @@ export class WideArea implements KafkaLinks {
     const { regions, nodes, plan, delayMs } = this.#options;
     for (const from of regions) {
       for (const to of regions) {
-        const { gateway, replicator, coordinator } = plan.regions[to] as RegionPorts;
+        const { gateway, replicator, coordinator, standby } = plan.regions[to] as RegionPorts;
         if (from !== to)
           await this.#openLink({ from, to, delayMs }, this.#linkHost(to, from), [
             gateway,
             replicator,
             coordinator,
+            ...(standby === null ? [] : [standby]),
           ]);
         const swallower = this.#swallowers.get(from) as ResponseSwallower;
         await this.#openLink(

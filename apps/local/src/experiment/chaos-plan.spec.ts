@@ -7,6 +7,7 @@ const options: ChaosPlanOptions = {
   lengthMs: 5 * MINUTE_MS,
   regions: ['eu', 'us', 'ap'],
   brokers: 3,
+  standbys: true,
   links: true,
   kills: null,
 };
@@ -51,13 +52,16 @@ describe('a plan of random disturbances', () => {
       ['continue', 'cut', 'heal', 'kill', 'pause', 'swallow'].toSorted(),
     );
     const killed = new Set(plans.filter((step) => wordOf(step) === 'kill').map(thingOf));
-    expect(killed.size).toBe(3 * 4 + 3);
+    expect(killed.size).toBe(3 * 5 + 3);
   });
 
-  test('holds neither cuts nor swallowed responses without links, and no broker that is not there', () => {
-    const plans = seeds.flatMap((seed) => planChaos({ ...options, seed, links: false, brokers: 1 })!);
+  test('holds neither cuts nor swallowed responses without links, and nothing that is not there', () => {
+    const plans = seeds.flatMap((seed) =>
+      planChaos({ ...options, seed, links: false, standbys: false, brokers: 1 })!,
+    );
     expect(Object.keys(counted(plans.map(wordOf))).toSorted()).toEqual(['continue', 'kill', 'pause']);
     expect(plans.map(thingOf)).not.toContain('kafka 2');
+    expect(plans.map(thingOf)).not.toContain('eu standby');
   });
 });
 

@@ -14,13 +14,14 @@ export interface ChaosPlanOptions {
   readonly lengthMs: number;
   readonly regions: readonly string[];
   readonly brokers: number;
+  readonly standbys: boolean;
   /** Cuts and swallowed responses need links. */
   readonly links: boolean;
   /** Exactly these kills and nothing else; `null`: whatever the seed says. */
   readonly kills: Kills | null;
 }
 
-export const killNames = ['replicator', 'gateway', 'coordinator', 'postgres', 'broker'] as const;
+export const killNames = ['replicator', 'standby', 'gateway', 'coordinator', 'postgres', 'broker'] as const;
 type KillName = (typeof killNames)[number];
 /** Of roles: how often each is killed. Of databases and brokers: how many kills, each of a random one. */
 export type Kills = Readonly<Partial<Record<KillName, number>>>;
@@ -104,11 +105,11 @@ interface Drawn {
 function draw(chance: Chance, kind: Disturbance, options: ChaosPlanOptions): Drawn {
   switch (kind) {
     case 'kill': {
-      const target = chance.pick(targetsOf(chance.pick(killNames), options));
+      const target = chance.pick(targetsOf(chance.pick(namesIn(options)), options));
       return { name: targetText(target), forMs: KILL_GAP_MS, begin: onProcess('kill', target), end: null };
     }
     case 'pause': {
-      const target = chance.pick(targetsOf(chance.pick(killNames), options));
+      const target = chance.pick(targetsOf(chance.pick(namesIn(options)), options));
       return {
         name: targetText(target),
         forMs: between(chance, PAUSE_MS),
@@ -136,6 +137,9 @@ function draw(chance: Chance, kind: Disturbance, options: ChaosPlanOptions): Dra
     }
   }
 }
+
+const namesIn = ({ standbys }: ChaosPlanOptions): readonly KillName[] =>
+  killNames.filter((name) => name !== 'standby' || standbys);
 
 function targetsOf(name: KillName, { brokers, regions }: ChaosPlanOptions): readonly Target[] {
   return name === 'broker'

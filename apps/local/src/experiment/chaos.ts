@@ -48,10 +48,15 @@ function planFor(
   seed: number,
   status: ClusterStatus,
 ): readonly ChaosStep[] {
+  const regions = Object.entries(status.cluster?.regions ?? {});
+  const standbys = regions.some(([, { standby }]) => standby !== undefined);
+  if (kills?.standby !== undefined && !standbys)
+    throw new LocalError('invalid-option', '--kills: this cluster has no standby.');
   const plan = planChaos({
     seed,
     lengthMs: minutes * 60_000,
-    regions: Object.keys(status.cluster?.regions ?? {}),
+    regions: regions.map(([name]) => name),
+    standbys,
     brokers: status.cluster?.kafka.brokers.length ?? 0,
     links: status.wideArea !== null,
     kills,
