@@ -253,5 +253,9 @@ describe('experiments run as programs of the local cluster', () => {
       .map((line) => (JSON.parse(line) as { type: string }).type);
     expect(types.filter((type) => type === 'invoke')).toHaveLength(summary.operations);
     expect(types.filter((type) => type === 'fail')).toHaveLength(summary.operations);
+    expect(await start(`local load --data ${folder} --history ${history}`).ended).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('exists already'),
+    });
   });
 });

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { LocalError } from '../local-error.js';
 
 type Counted = Exclude<HistoryLine, RunLine>;
 /** Without what the file adds. */
@@ -28,9 +29,7 @@ export class HistoryFile {
 
   /** A file of its own: what stands there already is never overwritten. */
   static async create(path: string, run: Omit<RunLine, 'type' | 'version'>): Promise<HistoryFile> {
-    await mkdir(dirname(path), { recursive: true });
-    const stream = createWriteStream(path, { flags: 'wx', highWaterMark: BUFFERED_BYTES_MAX });
-    await once(stream, 'open');
+    const stream = await openNew(path);
     const file = new HistoryFile(path, stream);
     stream.write(historyText({ type: 'run', version: HISTORY_VERSION, ...run }));
     return file;
@@ -54,5 +53,18 @@ export class HistoryFile {
     if (this.failure !== null) throw this.failure;
     this.stream.end();
     await once(this.stream, 'close');
+  }
+}
+
+async function openNew(path: string): Promise<WriteStream> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const stream = createWriteStream(path, { flags: 'wx', highWaterMark: BUFFERED_BYTES_MAX });
+    await once(stream, 'open');
+    return stream;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') throw new LocalError('closed-folder', `The history cannot be kept: ${message}`);
+    throw new LocalError('invalid-option', `${path} exists already. Name another file with --history.`);
   }
 }

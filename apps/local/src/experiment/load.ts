@@ -77,8 +77,8 @@ async function loadThrough(gateways: readonly GatewayCalls[], options: LoadOptio
   } finally {
     clearInterval(progress);
     clearTimeout(end);
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await history.close();
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
   const seconds = secondsSoFar();
   const summary = {
