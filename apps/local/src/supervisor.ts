@@ -334,20 +334,15 @@ export class Supervisor {
       return { databases: [], others: [broker], several: false };
     }
     const { postgres, roles: byRole } = this.#region(target.region);
-    switch (target.process) {
-      case null:
-        return { databases: [postgres], others: [...byRole.values()], several: true };
-      case 'postgres':
-        return { databases: [postgres], others: [], several: false };
-      default: {
-        const role = byRole.get(target.process);
-        if (role !== undefined) return { databases: [], others: [role], several: false };
-        throw new LocalError(
-          'unknown-target',
-          `There is no ${target.process} in ${target.region}. A cluster with standbys begins with npm start -- --reset --standby.`,
-        );
-      }
-    }
+    if (target.process === null)
+      return { databases: [postgres], others: [...byRole.values()], several: true };
+    if (target.process === 'postgres') return { databases: [postgres], others: [], several: false };
+    const role = byRole.get(target.process);
+    if (role !== undefined) return { databases: [], others: [role], several: false };
+    throw new LocalError(
+      'unknown-target',
+      `There is no ${target.process} in ${target.region}. A cluster with standbys begins with npm start -- --reset --standby.`,
+    );
   }
 
   #regionFile(name: string): RegionFile {

@@ -3,7 +3,6 @@
  * did as a history, and leaves a whole cluster behind, also when it is interrupted.
  */
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RegionProcess } from '../cluster-file.js';
@@ -68,17 +67,14 @@ function planFor(
   );
 }
 
-async function openHistory(
+function openHistory(
   { kills, log, minutes }: ChaosOptions,
   seed: number,
   data: DataFolder,
 ): Promise<HistoryFile> {
   const run = `chaos-${seed}`;
-  const path = log ?? join(data.folder, 'history', `${run}.jsonl`);
-  if (existsSync(path))
-    throw new LocalError('invalid-option', `${path} stands there already. Name another file with --log.`);
   const killsText = Object.entries(kills ?? {}).map(([name, times]) => `${name}=${times}`);
-  return HistoryFile.create(path, {
+  return HistoryFile.create(log ?? join(data.folder, 'history', `${run}.jsonl`), {
     run,
     seed,
     startedAt: new Date().toISOString(),
@@ -95,7 +91,7 @@ class Chaos {
   readonly #done = new Map<string, number>();
   #refused = 0;
   /** Nobody is there any more to give orders to. */
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(data: DataFolder, history: HistoryFile, show: (line: string) => void) {
     this.#data = data;
@@ -168,7 +164,7 @@ class Chaos {
       this.#say(`${word} ${object}: ${done.join('; ')}`);
     } catch (error) {
       if (!isLocalError(error) || error.code === 'not-running') {
-        this.#failure ??= error;
+        this.#failure ??= error as Error;
         this.#over.abort();
         return;
       }
