@@ -97,13 +97,46 @@ export class AccountWriter {
     return told;
   }
 
-  /** How often the answers had each status. */
-  statuses(fromMs = 0): Readonly<Record<number, number>> {
+  /** How often each status was answered to writes through these gateways in that time. */
+  statuses({
+    fromMs = 0,
+    toMs = Infinity,
+    via = REGIONS,
+  }: {
+    readonly fromMs?: number;
+    readonly toMs?: number;
+    readonly via?: readonly Region[];
+  } = {}): Readonly<Record<number, number>> {
     const counts: Record<number, number> = {};
-    for (const { answer, atMs } of this.told) {
-      if (atMs >= fromMs) counts[answer.status] = (counts[answer.status] ?? 0) + 1;
+    for (const told of this.told) {
+      if (told.atMs < fromMs || told.atMs > toMs || !via.includes(told.via)) continue;
+      counts[told.answer.status] = (counts[told.answer.status] ?? 0) + 1;
     }
     return counts;
+  }
+
+  /**
+   * What the region was named for as a holder, its database holds, before it folds anything more: at least that
+   * sequence of the shard is committed there (I7).
+   */
+  async expectToldIsStored(region: Region): Promise<void> {
+    const told = new Map<string, number>();
+    for (const { answer } of this.told) {
+      const { shard, sequence, stages } = answer.body;
+      const named =
+        stages?.everywhere !== undefined ||
+        stages?.accepted?.region === region ||
+        stages?.quorum?.regions.includes(region) === true;
+      if (named) told.set(shard, Math.max(told.get(shard) ?? 0, sequence));
+    }
+    expect(told.size).toBeGreaterThan(0);
+    const rows = await this.cluster.sql(
+      region,
+      'select shard, sequence from lockstep.cursor where shard = any($1)',
+      [[...told.keys()]],
+    );
+    const stored = new Map(rows.map((row) => [row['shard'] as string, Number(row['sequence'])]));
+    for (const [shard, sequence] of told) expect(stored.get(shard)).toBeGreaterThanOrEqual(sequence);
   }
 
   /** Only what the contract knows: reached, not known to be reached in time, or refused with a time to come back. */
@@ -119,8 +152,9 @@ export class AccountWriter {
   /** Every account, in every region: exactly the credits that were accepted, once everything unknown is definite. */
   async expectEffectsOnce(): Promise<void> {
     const accepted = new Map(this.accounts.map((account) => [account, 0]));
-    for (const told of this.told) {
-      if (await this.isAccepted(told)) accepted.set(told.account, accepted.get(told.account)! + 1);
+    const areAccepted = await Promise.all(this.told.map((told) => this.isAccepted(told)));
+    for (const [i, { account }] of this.told.entries()) {
+      if (areAccepted[i] === true) accepted.set(account, accepted.get(account)! + 1);
     }
     const expected = [...accepted].map(([id, balance]) => ({ id, balance: String(balance) }));
     for (const region of REGIONS) {
@@ -152,7 +186,8 @@ export class AccountWriter {
     const location = answer.headers.get('location')!;
     const settled = await eventually(
       () => call(`${this.cluster.gateway(via)}${location}&wait=accepted&timeoutMs=5000`),
-      ({ status, body }) => status === 200 && body.outcome !== 'unknown',
+      ({ status, body }) =>
+        (status === 200 && body.outcome !== 'unknown') || body.code === 'never-or-expired',
       60_000,
     );
     return settled.body.outcome === 'accepted';
