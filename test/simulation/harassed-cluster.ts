@@ -1,14 +1,14 @@
 /** A simulated cluster of three regions under load and faults, for specs that judge what comes out of it. */
 import { expect } from '@jest/globals';
 import { shardsOf } from '@lockstep/engine';
-import type { Answer, RegionName } from '@lockstep/protocol';
+import { parseShardName, topicOf, type Answer, type RegionName, type ShardName } from '@lockstep/protocol';
 import { SimulatedCluster, World, type Chance, type SimulatedClusterOptions } from '@lockstep/testing';
 import { sampleDatasets } from './sample-datasets.js';
 
 export const REGIONS = ['eu', 'us', 'ap'] as RegionName[];
 const datasets = await sampleDatasets();
 
-type Faults = Pick<SimulatedClusterOptions, 'logFaults' | 'storeFault'>;
+type Faults = Pick<SimulatedClusterOptions, 'logFaults' | 'storeFault' | 'replicators' | 'logRetentionMs'>;
 
 export async function cluster(
   seed: number,
@@ -81,15 +81,15 @@ export async function stores(made: SimulatedCluster): Promise<readonly string[]>
   return states;
 }
 
+/** Until every region has told that it has folded everything that stands in the logs. */
 export async function quiet(made: SimulatedCluster): Promise<void> {
   const shards = [...datasets].flatMap(([name, { partitions }]) => shardsOf(name, partitions));
-  const equal = (): boolean =>
-    shards.every((shard) => {
-      const sequences = REGIONS.map((region) => made.region(region).feed.own(shard)?.sequence);
-      const lags = REGIONS.map((region) => made.region(region).feed.own(shard)?.lagRecords);
-      return sequences.every((sequence) => sequence === sequences[0]) && lags.every((lag) => lag === 0);
-    });
-  await made.options.world.runUntil(equal, 120_000);
+  const isFolded = (shard: ShardName): boolean => {
+    const { dataset, partition } = parseShardName(shard)!;
+    const records = BigInt(made.log.records(topicOf(dataset), partition).length);
+    return REGIONS.every((region) => made.region(region).feed.own(shard)?.sequence === records);
+  };
+  await made.options.world.runUntil(() => shards.every(isFolded), 120_000);
 }
 
 const verdictOf = (answer: Answer): unknown => {
@@ -101,7 +101,9 @@ const verdictOf = (answer: Answer): unknown => {
 export async function harass(
   seed: number,
 ): Promise<{ readonly made: SimulatedCluster; readonly answers: readonly Answer[] }> {
+  const replicators = seed % 2 === 0 ? 2 : 1;
   const made = await cluster(seed, (chance) => ({
+    replicators,
     storeFault: (_, call) => {
       if (call.method !== 'commit' || chance.next() > 0.1) return null;
       return chance.pick(['lost-before', 'lost-after', 'lost-late', 'refused'] as const);
@@ -121,9 +123,10 @@ export async function harass(
     for (let round = 0; round < 4; round += 1) {
       await world.clock().sleep(50 + chance.below(200)).done;
       const region = made.region(chance.pick(REGIONS));
-      region.killReplicator();
+      const instance = chance.below(replicators);
+      region.killReplicator(instance);
       await world.clock().sleep(chance.below(400)).done;
-      region.startReplicator();
+      region.startReplicator(instance);
     }
     over = true;
   })();

@@ -1,8 +1,11 @@
 /**
  * `lockstep local ...`: looks at a local cluster and disturbs it, through its supervisor. Who is stopped or killed with
- * --stay-down stays down until it is started; who is only killed starts again in a second.
+ * --stay-down stays down until it is started; who is only killed starts again in a second. Experiments are programs of
+ * the local cluster, run as a process, because the command line imports nothing of it.
  */
 import { Argument, type Command } from 'commander';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { CliError } from './cli-error.js';
 import { askSupervisor, type ClusterStatus } from './local-cluster.js';
 import { print, table } from './output.js';
@@ -17,12 +20,22 @@ const orders = {
 
 const regionProcesses = ['gateway', 'replicator', 'coordinator', 'postgres'] as const;
 
+/** Processes of their own, which parse what follows their name; `--help` shows it. */
+const experiments = {
+  load: 'write a seeded workload through all gateways and keep its history',
+  check: 'judge a history against what the regions hold',
+  chaos: 'disturb the cluster by a seeded plan while a load runs, then judge its history',
+} as const;
+/** The same from `src` and from `dist`. */
+const experimentScript = fileURLToPath(new URL('../../local/experiment.mjs', import.meta.url));
+
 interface DataOption {
   readonly data?: string;
   readonly json?: boolean;
 }
 
-export function addLocalCommands(program: Command): void {
+/** @param endWith takes the exit code of a command that runs another program. */
+export function addLocalCommands(program: Command, endWith: (exitCode: number) => void): void {
   const local = program.command('local').description('look at the local cluster and disturb it');
 
   withData(local.command('status').description('processes, their state and addresses')).action(
@@ -69,6 +82,16 @@ export function addLocalCommands(program: Command): void {
     },
   );
 
+  for (const [experiment, description] of Object.entries(experiments)) {
+    local
+      .command(experiment)
+      .description(description)
+      .argument('[options...]', 'its own; --help shows them')
+      .allowUnknownOption()
+      .helpOption(false)
+      .action(async (args: readonly string[]) => endWith(await runExperiment(experiment, args)));
+  }
+
   const kafka = local.command('kafka').description('the same for Kafka brokers');
   for (const [order, description] of Object.entries(orders)) {
     const command = kafka
@@ -88,6 +111,21 @@ export function addLocalCommands(program: Command): void {
         });
       },
     );
+  }
+}
+
+/** Its output and exit code are those of this command; a signal that ends this one ends it in its own order. */
+async function runExperiment(name: string, args: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, [experimentScript, name, ...args], { stdio: 'inherit' });
+  const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.on('SIGINT', handOn).on('SIGTERM', handOn);
+  try {
+    return await new Promise((settle, fail) => {
+      child.on('error', fail);
+      child.on('close', (code) => settle(code ?? 1));
+    });
+  } finally {
+    process.off('SIGINT', handOn).off('SIGTERM', handOn);
   }
 }
 

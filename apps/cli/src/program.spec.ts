@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -201,5 +202,57 @@ describe('what gateways answer', () => {
     });
     expect(await run(`receipt accounts k --url ${url}`)).toBe(1);
     expect(said.join('\n')).toContain('404: not-seen: No such key.');
+  });
+});
+
+describe('experiments run as programs of the local cluster', () => {
+  const bin = join(import.meta.dirname, '../bin/lockstep.mjs');
+
+  /** The committed command itself, with what it prints. */
+  function start(line: string) {
+    const child = spawn(process.execPath, [bin, ...line.split(' ')], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const printed = { out: '', err: '' };
+    child.stdout.on('data', (chunk) => (printed.out += String(chunk)));
+    child.stderr.on('data', (chunk) => (printed.err += String(chunk)));
+    const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...printed }));
+    return { child, ended };
+  }
+
+  test('whose own options --help shows', async () => {
+    expect(await start('local load --help').ended).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('--wrong-versions PERCENT'),
+    });
+  });
+
+  test.each([
+    ['local load --bogus', 2, '--bogus'],
+    ['local load --seconds 5 --orders 3', 2, 'one of them'],
+    ['local load --data /nowhere', 1, 'npm start'],
+  ])('lockstep %s ends as the program does: %d', async (line, code, sentence) => {
+    expect(await start(line).ended).toMatchObject({ code, err: expect.stringContaining(sentence) });
+  });
+
+  test('a signal ends a load in its own order: what was heard stands in the history', async () => {
+    const regions = { eu: { gateway: await gateway({}) } };
+    writeFileSync(join(folder, 'cluster.json'), JSON.stringify({ regions }));
+    const history = join(folder, 'history.jsonl');
+    const { child, ended } = start(`local load --data ${folder} --history ${history} --seconds 60 --json`);
+    let running = '';
+    while (!running.includes('history')) running += String(await once(child.stderr, 'data'));
+    child.kill('SIGTERM');
+    const { code, out } = await ended;
+    const summary = JSON.parse(out) as { operations: number; interrupted: boolean };
+    expect([code, summary.interrupted]).toEqual([0, true]);
+    const types = readFileSync(history, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { type: string }).type);
+    expect(types.filter((type) => type === 'invoke')).toHaveLength(summary.operations);
+    expect(types.filter((type) => type === 'fail')).toHaveLength(summary.operations);
+    expect(await start(`local load --data ${folder} --history ${history}`).ended).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('exists already'),
+    });
   });
 });

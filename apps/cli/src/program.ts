@@ -11,22 +11,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(--help shows what there is)');
   program.exitOverride();
   addClusterCommands(program);
-  addLocalCommands(program);
-  inheritSettings(program);
+  let exitCode = 0;
+  addLocalCommands(program, (ended) => (exitCode = ended));
   try {
     await program.parseAsync(args, { from: 'user' });
-    return 0;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.code === 'commander.helpDisplayed' ? 0 : 2;
     if ((error as Error).name !== 'CliError') throw error;
     console.error((error as Error).message);
     return (error as { exitCode: 1 | 2 }).exitCode;
-  }
-}
-
-function inheritSettings(command: Command): void {
-  for (const child of command.commands) {
-    child.copyInheritedSettings(command);
-    inheritSettings(child);
   }
 }

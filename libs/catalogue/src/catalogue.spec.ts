@@ -103,7 +103,7 @@ describe('the sample catalogue', () => {
     expect(topology.regions.get('us' as RegionName)).toMatchObject({
       gateway: 'http://127.0.0.1:7102',
       coordinator: 'http://127.0.0.1:7202',
-      replicator: 'http://127.0.0.1:7302',
+      replicators: ['http://127.0.0.1:7302'],
     });
   });
 

@@ -29,9 +29,13 @@ export interface RegionTopology {
   readonly cluster: string;
   /** Base URLs without a trailing slash. */
   readonly gateway: string;
-  readonly replicator: string;
+  /** One per instance: those beyond the first stand by. */
+  readonly replicators: readonly string[];
   readonly coordinator: string;
 }
+
+/** Every gateway listens to each of them. */
+const REPLICATORS_MAX = 8;
 
 export const TOPOLOGY_FILE = 'topology.yaml';
 
@@ -55,7 +59,7 @@ const topologyShape = closed({
       jurisdiction: label,
       cluster: z.string(),
       gateway: z.string(),
-      replicator: z.string(),
+      replicator: z.union([z.string(), z.array(z.string()).min(1).max(REPLICATORS_MAX)]),
       coordinator: z.string(),
     }),
   ),
@@ -76,11 +80,9 @@ const SENTENCES: SettingSentences = {
   'regions.*.jurisdiction': LABEL,
   'regions.*.cluster': 'the name of a cluster',
   'regions.*.gateway': URL_SENTENCE,
-  'regions.*.replicator': URL_SENTENCE,
+  'regions.*.replicator': `${URL_SENTENCE}, or a list of up to ${REPLICATORS_MAX}`,
   'regions.*.coordinator': URL_SENTENCE,
 };
-
-const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 
 /** Null after a finding about its shape; findings about relations leave it readable for the checks of datasets. */
 export function readTopology(document: PositionedDocument, findings: FindingList): Topology | null {
@@ -111,9 +113,14 @@ export function readTopology(document: PositionedDocument, findings: FindingList
       const nextStep = nearestOrKnown(region.cluster, Object.keys(shape.clusters));
       findings.at(document, [...path, 'cluster'], `there is no cluster \`${region.cluster}\``, nextStep);
     }
-    for (const role of ROLES) {
-      const setting = `${name}.${role}`;
-      const problem = problemOfAddress(region[role]) ?? problemOfSharing(takenAddresses.get(region[role]));
+    const replicators = typeof region.replicator === 'string' ? [region.replicator] : region.replicator;
+    const addresses: readonly (readonly [string, string])[] = [
+      ['gateway', region.gateway],
+      ...replicators.map((address) => ['replicator', address] as const),
+      ['coordinator', region.coordinator],
+    ];
+    for (const [role, address] of addresses) {
+      const problem = problemOfAddress(address) ?? problemOfSharing(takenAddresses.get(address));
       if (problem !== null) {
         findings.at(
           document,
@@ -122,9 +129,10 @@ export function readTopology(document: PositionedDocument, findings: FindingList
           `give it ${URL_SENTENCE}, its own`,
         );
       }
-      takenAddresses.set(region[role], setting);
+      takenAddresses.set(address, `${name}.${role}`);
     }
-    regions.set(name, region);
+    const { provider, zone, jurisdiction, cluster, gateway, coordinator } = region;
+    regions.set(name, { provider, zone, jurisdiction, cluster, gateway, replicators, coordinator });
   }
   return { clusters: new Map(Object.entries(shape.clusters)), regions };
 }

@@ -49,7 +49,6 @@ export { LEASE_MS } from './apply/lease-keeper.js';
 export { Replicator } from './apply/replicator.js';
 export { shardsOf } from './shards-of.js';
 export type { ReplicatorOptions } from './apply/replicator.js';
-export { watermarkText } from './apply/slow-copy.js';
 export { ShardPublisher } from './publish/shard-publisher.js';
 export type { Publication, Published, Submission, Ticket } from './publish/shard-publisher.js';
 export { LedgerFeed } from './gateway/ledger-feed.js';

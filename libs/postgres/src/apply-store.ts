@@ -26,6 +26,7 @@ import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
 import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
 import { isNotAllMoved } from './store-failure.js';
+import { readIncarnation } from './store-incarnation.js';
 
 export interface ApplyStoreOptions {
   readonly url: string;
@@ -46,6 +47,11 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
     statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
   });
   return {
+    incarnation: () => readIncarnation(connection),
+    renewIncarnation: async (from) => {
+      await connection.run('write', RENEW_INCARNATION, [from]);
+      return readIncarnation(connection);
+    },
     ensureShards: async (shards) => {
       await connection.run('write', ENSURE_SHARDS, [texts(shards.toSorted())]);
     },
@@ -75,6 +81,9 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
     close: () => connection.close(),
   };
 }
+
+const RENEW_INCARNATION = `
+update lockstep.store set incarnation = replace(gen_random_uuid()::text, '-', '') where incarnation = $1`;
 
 /** Cursor first: the lease refers to it. */
 const ENSURE_SHARDS = `

@@ -1,19 +1,14 @@
 /**
  * The query store on Postgres: what gateways and coordinators ask, over a small pool; safe to call concurrently.
  */
-import { PortError } from '@lockstep/engine';
 import type { QueryStore } from '@lockstep/engine';
-import type {
-  ConfigurationContent,
-  ConfigurationHash,
-  ShardName,
-  StoreIncarnation,
-} from '@lockstep/protocol';
+import type { ConfigurationContent, ConfigurationHash, ShardName } from '@lockstep/protocol';
 import { quotedArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
 import { ensureTable } from './projected-table.js';
+import { readIncarnation } from './store-incarnation.js';
 import { storedRow } from './stored-row.js';
 
 export interface QueryStoreOptions {
@@ -32,27 +27,17 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
     statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
   });
   try {
-    const [store] = await pool.run('read', 'select incarnation from lockstep.store');
-    if (store === undefined) {
-      throw new PortError(
-        'store-not-migrated',
-        'fatal',
-        'The database has no store incarnation; run the migrations.',
-      );
-    }
-    return queryStoreOf(pool, store['incarnation'] as StoreIncarnation);
+    // A pool connects when it is first asked; a store that cannot be used is refused here.
+    await readIncarnation(pool);
+    return queryStoreOf(pool);
   } catch (error) {
     await pool.close();
     throw error;
   }
 }
 
-function queryStoreOf(
-  pool: Awaited<ReturnType<typeof openPool>>,
-  storeIncarnation: StoreIncarnation,
-): QueryStore {
+function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
   return {
-    storeIncarnation,
     outcomes: async (shards, key) => {
       const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
       return rows.map((row) => ({ shard: row['shard'] as ShardName, outcome: outcomeOf(row) }));

@@ -98,8 +98,13 @@ export type {
   Session,
   ShardState,
 } from './fold/state.js';
-export { HALT_CODES } from './position/watermark.js';
-export type { Halt, HaltCode, Watermark } from './position/watermark.js';
+export { HALT_CODES, WITHHELD_CODES } from './position/watermark.js';
+export type { Halt, HaltCode, Watermark, Withheld, WithheldCode } from './position/watermark.js';
+export { readRecordedWatermark, recordedWatermarkText } from './position/recorded-watermark.js';
+export type { RecordedWatermark } from './position/recorded-watermark.js';
+export { COUNTS, judgeStore, recordsUntilProof, standingAfter, withheldBy } from './position/standing.js';
+export type { Standing } from './position/standing.js';
+export { needsProbe } from './position/probe.js';
 export { decodeEntry, endsBatch } from './fold/decoded-entry.js';
 export type { DecodedEntry } from './fold/decoded-entry.js';
 export { plan } from './fold/plan.js';
@@ -108,6 +113,7 @@ export type { Configurations, FoldedBatch, FoldedEntry, FoldStep, SignatureState
 export { parseRule, voters } from './quorum/rule.js';
 export type { ParsedRule, Rule } from './quorum/rule.js';
 export {
+  addMarks,
   differingRegions,
   EMPTY_LEDGER,
   holders,

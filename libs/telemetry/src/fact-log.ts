@@ -47,6 +47,27 @@ export class FactLog {
         );
         return;
       }
+      case 'shard-resumed':
+        this.#tell('info', [fact.kind, fact.shard], { shard: fact.shard }, `${fact.shard} goes on`);
+        return;
+      case 'vote': {
+        const { shard, withheld } = fact;
+        const code = withheld?.code ?? null;
+        const told = withheld === null ? 'counts again' : `is withheld: ${withheld.detail}`;
+        const level = code === null ? 'info' : 'error';
+        this.#tell(level, [fact.kind, shard, code ?? ''], { shard, code }, `the vote on ${shard} ${told}`);
+        return;
+      }
+      case 'store-went-back': {
+        const { from, region, shards, to } = fact;
+        this.#tell(
+          'error',
+          [fact.kind, to],
+          { region, shards, from, to },
+          `the store of ${region} lacks what it told before: it was put back to an earlier state and goes on as incarnation ${to}`,
+        );
+        return;
+      }
       case 'lease-taken':
       case 'lease-lost': {
         const { kind, shard } = fact;

@@ -81,6 +81,11 @@ export class Metrics {
           halt: fact.halt,
         });
         return;
+      case 'shard-resumed':
+      case 'vote':
+      case 'store-went-back':
+        // The next watermark says it.
+        return;
       case 'loop-failed':
         this.#instruments.add('loopFailures', {
           loop: fact.loop,

@@ -83,6 +83,9 @@ export class Spans {
       case 'lease-taken':
       case 'lease-lost':
       case 'shard-halted':
+      case 'shard-resumed':
+      case 'vote':
+      case 'store-went-back':
       case 'loop-failed':
       case 'watermark':
       case 'entry-resubmitted':

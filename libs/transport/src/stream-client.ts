@@ -21,11 +21,12 @@ const CONNECT_MS_MAX = 3_000;
 const BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** @param addresses base URL of a replicator by region, for example `http://127.0.0.1:7301`. */
-export function httpStreams(addresses: ReadonlyMap<RegionName, string>): StreamSource {
+/** @param addresses base URLs of a region's replicator instances, for example `http://127.0.0.1:7301`. */
+export function httpStreams(addresses: ReadonlyMap<RegionName, readonly string[]>): StreamSource {
   return {
-    connect: async (region, publisherPrefix) => {
-      const address = addresses.get(region);
+    instances: (region) => addresses.get(region)?.length ?? 1,
+    connect: async (region, instance, publisherPrefix) => {
+      const address = addresses.get(region)?.[instance];
       if (address === undefined) {
         throw new PortError(
           'region-unknown',

@@ -17,8 +17,9 @@ describe('a watermark frame', () => {
       '{"kind":"watermark","region":"eu","storeIncarnation":"0123456789abcdef0123456789abcdef","shard":"accounts/3",' +
         '"logIncarnation":"00112233445566778899aabbccddeeff","sequence":1,"offset":"9007199254740993","epoch":7,"home":"eu",' +
         '"logTimeMs":1760000000000,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000",' +
-        '"mark":{"sequence":256,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000"},' +
-        '"caughtUpAtMs":null,"lagRecords":0,"halted":{"code":"log-replaced","detail":"die Länge \\"stimmt\\" nicht"}}',
+        '"marks":[{"sequence":256,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000"}],' +
+        '"caughtUpAtMs":null,"lagRecords":0,"halted":{"code":"log-replaced","detail":"die Länge \\"stimmt\\" nicht"},' +
+        '"withheld":{"code":"unverified","detail":"went back"}}',
     );
   });
 
@@ -70,7 +71,11 @@ describe('a line that is no frame', () => {
     ['an offset below -1', withField(watermarkLine, 'offset', '-2')],
     ['a hash with upper-case digits', withField(watermarkLine, 'inputHash', 'A'.repeat(32))],
     ['a short hash', withField(watermarkLine, 'effectsHash', '00')],
-    ['a missing mark', withField(watermarkLine, 'mark', undefined)],
+    ['missing marks', withField(watermarkLine, 'marks', undefined)],
+    [
+      'an unknown reason to withhold a vote',
+      withField(watermarkLine, 'withheld', { code: 'shy', detail: '' }),
+    ],
     ['an unknown halt', withField(watermarkLine, 'halted', { code: 'tired', detail: '' })],
     ['a time that is no number', withField(watermarkLine, 'logTimeMs', 'now')],
     ['verdicts that are no list', withField(verdictsLine, 'verdicts', {})],

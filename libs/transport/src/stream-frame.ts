@@ -18,6 +18,7 @@ import {
   parseShardName,
   sequence,
   VERDICTS,
+  WITHHELD_CODES,
 } from '@lockstep/protocol';
 import type {
   Halt,
@@ -30,6 +31,8 @@ import type {
   StoreIncarnation,
   Verdict,
   Watermark,
+  Withheld,
+  WithheldCode,
 } from '@lockstep/protocol';
 import { PortError } from '@lockstep/engine';
 import type { FirstOutcome, StreamFrame, ToldVerdict } from '@lockstep/engine';
@@ -38,8 +41,9 @@ import type { FirstOutcome, StreamFrame, ToldVerdict } from '@lockstep/engine';
 export const LINE_BYTES_MAX = 1024 * 1024;
 /** A frame with more verdicts is told in several lines, in order. */
 export const VERDICTS_PER_LINE_MAX = 1_000;
-/** What is told of a halt's detail; the region's own log has all of it. */
-const HALT_DETAIL_CHARACTERS_MAX = 1_000;
+/** What is told of why a shard halted or a vote is withheld; the region's own log has all of it. */
+const DETAIL_CHARACTERS_MAX = 1_000;
+const shortened = (detail: string): string => detail.slice(0, DETAIL_CHARACTERS_MAX).toWellFormed();
 
 /** What keeps a quiet connection alive. */
 export const KEEP_ALIVE_LINE = '\n';
@@ -98,7 +102,7 @@ function watermarkToJson(watermark: Watermark): object {
     logTimeMs: watermark.logTimeMs,
     inputHash: watermark.inputHash,
     effectsHash: watermark.effectsHash,
-    mark: watermark.mark === null ? null : markToJson(watermark.mark),
+    marks: watermark.marks.map(markToJson),
     caughtUpAtMs: watermark.caughtUpAtMs,
     lagRecords: watermark.lagRecords,
     halted:
@@ -106,8 +110,12 @@ function watermarkToJson(watermark: Watermark): object {
         ? null
         : {
             code: watermark.halted.code,
-            detail: watermark.halted.detail.slice(0, HALT_DETAIL_CHARACTERS_MAX).toWellFormed(),
+            detail: shortened(watermark.halted.detail),
           },
+    withheld:
+      watermark.withheld === null
+        ? null
+        : { code: watermark.withheld.code, detail: shortened(watermark.withheld.detail) },
   };
 }
 
@@ -127,10 +135,11 @@ function watermarkFromJson(json: JsonObject): Watermark {
     logTimeMs: millisecondsOf(json['logTimeMs'], 'logTimeMs'),
     inputHash: id128Of(json['inputHash'], 'inputHash'),
     effectsHash: id128Of(json['effectsHash'], 'effectsHash'),
-    mark: nullOr(json['mark'], markFromJson),
+    marks: arrayOf(json['marks'], 'marks').map(markFromJson),
     caughtUpAtMs: nullOr(json['caughtUpAtMs'], (value) => millisecondsOf(value, 'caughtUpAtMs')),
     lagRecords: nullOr(json['lagRecords'], (value) => Number(ordinalOf(value, 'lagRecords'))),
     halted: nullOr(json['halted'], haltFromJson),
+    withheld: nullOr(json['withheld'], withheldFromJson),
   };
 }
 
@@ -143,11 +152,11 @@ function markToJson(mark: Mark): object {
 }
 
 function markFromJson(value: unknown): Mark {
-  const json = objectOf(value, 'mark');
+  const json = objectOf(value, 'marks');
   return {
-    sequence: sequence(ordinalOf(json['sequence'], 'mark.sequence')),
-    inputHash: hashFromHex(id128Of(json['inputHash'], 'mark.inputHash')),
-    effectsHash: hashFromHex(id128Of(json['effectsHash'], 'mark.effectsHash')),
+    sequence: sequence(ordinalOf(json['sequence'], 'marks.sequence')),
+    inputHash: hashFromHex(id128Of(json['inputHash'], 'marks.inputHash')),
+    effectsHash: hashFromHex(id128Of(json['effectsHash'], 'marks.effectsHash')),
   };
 }
 
@@ -156,6 +165,13 @@ function haltFromJson(value: unknown): Halt {
   if (!HALT_CODES.includes(json['code'] as HaltCode)) throw new Misfit('halted.code');
   if (typeof json['detail'] !== 'string') throw new Misfit('halted.detail');
   return { code: json['code'] as HaltCode, detail: json['detail'] };
+}
+
+function withheldFromJson(value: unknown): Withheld {
+  const json = objectOf(value, 'withheld');
+  if (!WITHHELD_CODES.includes(json['code'] as WithheldCode)) throw new Misfit('withheld.code');
+  if (typeof json['detail'] !== 'string') throw new Misfit('withheld.detail');
+  return { code: json['code'] as WithheldCode, detail: json['detail'] };
 }
 
 function toldVerdictToJson(told: ToldVerdict): object {

@@ -27,10 +27,11 @@ export function watermarkFrame(at: bigint): StreamFrame {
       logTimeMs: 1_760_000_000_000,
       inputHash: HASH,
       effectsHash: ZERO,
-      mark: { sequence: sequence(256n), inputHash: hashFromHex(HASH), effectsHash: hashFromHex(ZERO) },
+      marks: [{ sequence: sequence(256n), inputHash: hashFromHex(HASH), effectsHash: hashFromHex(ZERO) }],
       caughtUpAtMs: null,
       lagRecords: 0,
       halted: { code: 'log-replaced', detail: 'die Länge "stimmt" nicht' },
+      withheld: { code: 'unverified', detail: 'went back' },
     },
   };
 }

@@ -34,7 +34,7 @@ async function replicator(
 }
 
 async function connect(address: string, prefix: string | null = null): Promise<StreamConnection> {
-  const connection = await httpStreams(new Map([[EU, address]])).connect(EU, prefix);
+  const connection = await httpStreams(new Map([[EU, [address]]])).connect(EU, 0, prefix);
   closing.push(() => connection.close());
   return connection;
 }
@@ -329,7 +329,7 @@ describe('a connection that breaks', () => {
 
 describe('connecting', () => {
   test('to a region without address is fatal: no repetition will find one', async () => {
-    await expect(httpStreams(new Map()).connect(EU, null)).rejects.toMatchObject({
+    await expect(httpStreams(new Map()).connect(EU, 0, null)).rejects.toMatchObject({
       code: 'region-unknown',
       disposition: 'fatal',
     });

@@ -2,22 +2,27 @@
  * A lane applies the shards of one dataset in one region: fetch -> decode -> fold -> one commit -> verdicts, watermark.
  *
  * Two loops share a bounded queue. The reader prefetches from explicit offsets; the applier folds whatever has piled
- * up and commits it. A lane decides nothing: `plan`, `ShardFold` and `decideResume` do.
+ * up and commits it. A lane decides nothing: `plan`, `ShardFold`, `decideResume` and `judgeStore` do.
  *
  * Upheld here: I4 (effects and cursor in one commit, checked by the store's compare-and-set; in-memory state advances
- * only after it), I7 (verdicts and watermarks are told after the commit only), I17 (queue, batch and waits are bounded).
+ * only after it), I7 (verdicts and watermarks are told after the commit only), I12 (no vote of a store that went back
+ * until it has proved itself), I17 (queue, batch and waits are bounded), I20 (a halt does not outlive its cause).
  * A commit whose answer was lost, or that lost the compare-and-set, drops the in-memory state: cursors are read again.
  */
 import {
+  addMarks,
   decideResume,
   decodeEntry,
   endsBatch,
-  hashToHex,
+  judgeStore,
   parseShardName,
   plan,
+  recordsUntilProof,
   ShardFold,
   shardName,
+  standingAfter,
   topicOf,
+  withheldBy,
   type Configurations,
   type Cursor,
   type FoldedBatch,
@@ -30,9 +35,9 @@ import {
   type RowOperation,
   type ShardName,
   type ShardState,
+  type Standing,
   type StoreIncarnation,
   type Verdict,
-  type Watermark,
 } from '@lockstep/protocol';
 import { Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
@@ -43,7 +48,10 @@ import type { ApplyStore, Lease, ProjectedTable } from '../ports/store.js';
 import type { ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
+import { foldEntries, isTold, toTold } from './fold-entries.js';
+import { haltOf, isCaughtUp, newLine, watermarkOf, type Line } from './line.js';
 import { eventsOf, RecordQueue, sizeOf, type Chunk } from './record-queue.js';
+import type { ToldBefore } from './told-before.js';
 
 export const APPLY_EVENTS_MAX = 2_000;
 export const APPLY_BYTES_MAX = 4 * 1024 * 1024;
@@ -57,45 +65,23 @@ const RETRY_PAUSE_MS = 100;
 const WATERMARK_REFRESH_MS = 1_000;
 const TRUNCATION_GRACE_MS = 10_000;
 const CLEAN_ROUND_MS = 60_000;
+/** How often the cause of a halt is looked at again. */
+const HALT_ROUND_MS = 5_000;
 /** No progress with work at hand for this long is not alive. */
 const STALL_MS = 30_000;
 
 export interface LaneOptions {
   readonly region: RegionName;
-  readonly storeIncarnation: StoreIncarnation;
   readonly table: ProjectedTable;
   readonly log: Log;
   readonly openStore: () => Promise<ApplyStore>;
   readonly configurations: Configurations;
+  /** Learns what this region has come to know since its processes started. */
+  readonly refreshConfigurations: () => Promise<void>;
   readonly hub: StreamHub;
+  readonly toldBefore: ToldBefore;
   readonly observer: Observer;
   readonly clock: Clock;
-}
-
-type Phase =
-  /** The lease is held, the cursor has not been read yet. */
-  | { readonly kind: 'claimed' }
-  | { readonly kind: 'applying' }
-  | { readonly kind: 'halted'; readonly halt: Halt };
-
-interface Line {
-  readonly shard: ShardName;
-  readonly partition: number;
-  readonly lease: Lease;
-  phase: Phase;
-  /** Grows when the in-memory state is dropped; what was fetched for an earlier life is not applied. */
-  life: number;
-  state: ShardState | null;
-  nextOffset: Offset;
-  /** Log end as last seen; null before the first fetch. */
-  endOffset: Offset | null;
-  /** Entries fetched and not yet committed. */
-  pending: number;
-  caughtUpAtMs: number | null;
-  toldAtMs: number;
-  /** When the log was first seen to end before the cursor; null when it did not. */
-  truncatedAtMs: number | null;
-  progressAtMs: number;
 }
 
 interface Work {
@@ -111,10 +97,15 @@ export class Lane {
   private readonly queue = new RecordQueue(PREFETCH_BYTES_MAX);
   private readonly wake = new Signal();
   private store: ApplyStore | null = null;
+  /** The life of the store as last read; null before. */
+  private storeIncarnation: StoreIncarnation | null = null;
+  private isStoreDoubted = false;
   private stopped = false;
   /** Lives given out so far in this lane: no two lines ever share one, so that a late fetch finds its line or nothing. */
   private lives = 0;
   private cleanedAtMs = 0;
+  /** When one of the loops last met a failure of the world. */
+  private failedAtMs = -Infinity;
 
   constructor(private readonly options: LaneOptions) {}
 
@@ -125,21 +116,8 @@ export class Lane {
     const parsed = parseShardName(lease.shard);
     if (parsed === null) throw new Error(`not a shard: ${lease.shard}`);
     this.queue.drop(lease.shard);
-    this.lines.set(lease.shard, {
-      shard: lease.shard,
-      partition: parsed.partition,
-      lease,
-      phase: { kind: 'claimed' },
-      life: this.nextLife(),
-      state: null,
-      nextOffset: 0n as Offset,
-      endOffset: null,
-      pending: 0,
-      caughtUpAtMs: null,
-      toldAtMs: 0,
-      truncatedAtMs: null,
-      progressAtMs: this.options.clock.monotonicMs(),
-    });
+    const nowMs = this.options.clock.monotonicMs();
+    this.lines.set(lease.shard, newLine(lease, parsed.partition, this.nextLife(), nowMs));
     this.wake.raise();
   }
 
@@ -147,6 +125,13 @@ export class Lane {
   lose(shard: ShardName): void {
     this.lines.delete(shard);
     this.queue.drop(shard);
+    this.options.hub.forget(shard);
+  }
+
+  /** The database was out of reach, and may have come back as another one: cursors are read again. */
+  doubtStore(): void {
+    this.isStoreDoubted = true;
+    this.wake.raise();
   }
 
   /** Runs until `stop`; failures of the world are reported and retried, never thrown. */
@@ -159,22 +144,25 @@ export class Lane {
     this.wake.raise();
   }
 
-  /** Shards that have work and have not moved for too long; empty when the lane is alive. */
+  /**
+   * Shards that have work and have not moved for too long; empty when the lane is alive. While the log or the store
+   * fails it is alive: a restart would mend nothing.
+   */
   stalled(): readonly ShardName[] {
     const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.failedAtMs <= STALL_MS) return [];
     return [...this.lines.values()]
-      .filter(
-        (line) =>
-          line.phase.kind !== 'halted' && !this.isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS,
-      )
+      .filter((line) => haltOf(line) === null && !isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS)
       .map((line) => line.shard);
   }
 
-  /** Shards that are not yet at work, with the reason. */
+  /** Shards that are not yet at work, or whose vote does not count, with the reason. */
   notReady(): readonly { readonly shard: ShardName; readonly reason: string }[] {
     return [...this.lines.values()].flatMap((line) => {
-      if (line.phase.kind === 'halted') return [{ shard: line.shard, reason: line.phase.halt.code }];
-      return line.phase.kind === 'claimed' ? [{ shard: line.shard, reason: 'cursor not read yet' }] : [];
+      const { shard } = line;
+      const stop = haltOf(line) ?? withheldBy(line.standing);
+      if (stop !== null) return [{ shard, reason: stop.code }];
+      return line.phase.kind === 'claimed' ? [{ shard, reason: 'cursor not read yet' }] : [];
     });
   }
 
@@ -202,7 +190,7 @@ export class Lane {
         });
         for (const part of fetched) this.accept(part, lives);
       } catch (error) {
-        reportLoopFailure(this.options.observer, `reader ${this.options.table.dataset}`, error);
+        this.reportFailure('reader', error);
         await reader?.close().catch(() => undefined);
         reader = null;
         await clock.sleep(RETRY_PAUSE_MS).done;
@@ -228,9 +216,9 @@ export class Lane {
       line.pending += entries.length;
       this.queue.put({ shard, life: line.life, entries, bytes: sizeOf(entries) });
       this.wake.raise();
-    } else if (this.isCaughtUp(line)) {
+    } else if (isCaughtUp(line)) {
       line.caughtUpAtMs = clock.nowMs();
-      line.progressAtMs = clock.monotonicMs();
+      this.noteProgress(line);
       if (clock.monotonicMs() - line.toldAtMs >= WATERMARK_REFRESH_MS) this.tell(line, []);
     }
   }
@@ -240,7 +228,10 @@ export class Lane {
     while (!this.stopped) {
       const woken = this.wake.next();
       try {
+        // Here and not when the doubt arises: no batch is under way.
+        if (this.isStoreDoubted) await this.dropStore();
         this.store ??= await openStore();
+        this.judgeHaltsAgain();
         const loaded = await this.loadClaimed(this.store);
         await this.cleanSometimes(this.store);
         if (this.queue.isEmpty && !loaded) {
@@ -249,7 +240,7 @@ export class Lane {
         }
         await this.applyBatch(this.store, this.queue.take(APPLY_EVENTS_MAX, APPLY_BYTES_MAX));
       } catch (error) {
-        reportLoopFailure(this.options.observer, `applier ${this.options.table.dataset}`, error);
+        this.reportFailure('applier', error);
         await this.dropStore();
         await clock.sleep(RETRY_PAUSE_MS).done;
       }
@@ -267,12 +258,20 @@ export class Lane {
     await store.clean(applying.map((line) => line.shard));
   }
 
-  /** Reads cursors of shards that were taken and checks that the log still holds what they folded last. */
+  /**
+   * Reads cursors of shards that were taken and checks them against the log, which must still hold what they folded
+   * last, and against what this region told before, which its store must not lack.
+   */
   private async loadClaimed(store: ApplyStore): Promise<boolean> {
     const claimed = [...this.lines.values()].filter((line) => line.phase.kind === 'claimed');
     if (claimed.length === 0) return false;
     const lives = new Map(claimed.map((line) => [line, line.life]));
+    if (claimed.some((line) => line.recurring?.code === 'configuration-missing'))
+      await this.options.refreshConfigurations();
+    await this.options.toldBefore.readToEnd();
+    const incarnation = await store.incarnation();
     const states = await store.load(claimed.map((line) => line.shard));
+    this.storeIncarnation = await this.renewIfBack(store, incarnation, states);
     const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
     let settled = false;
     try {
@@ -284,6 +283,9 @@ export class Lane {
         if (resume.kind === 'halt' && resume.halt.code === 'log-truncated' && this.mayRecover(line)) continue;
         settled = true;
         line.state = state;
+        line.marks = state.cursor.mark === null ? [] : [state.cursor.mark];
+        line.told = this.options.toldBefore.of(line.shard);
+        this.setStanding(line, judgeStore(state.cursor, this.storeIncarnation, line.told).standing);
         if (resume.kind === 'halt') {
           this.halt(line, resume.halt);
         } else {
@@ -298,6 +300,23 @@ export class Lane {
     }
     if (settled) this.wake.raise();
     return settled;
+  }
+
+  /** A store that lacks what was told of it begins a new life, before anything is told of it again (I12). */
+  private async renewIfBack(
+    store: ApplyStore,
+    incarnation: StoreIncarnation,
+    states: readonly ShardState[],
+  ): Promise<StoreIncarnation> {
+    const { observer, region, toldBefore } = this.options;
+    const back = states
+      .map(({ cursor }) => cursor)
+      .filter((cursor) => judgeStore(cursor, incarnation, toldBefore.of(cursor.shard)).wentBack);
+    if (back.length === 0) return incarnation;
+    const renewed = await store.renewIncarnation(incarnation);
+    const shards = back.map((cursor) => cursor.shard);
+    observer.report({ kind: 'store-went-back', region, shards, from: incarnation, to: renewed });
+    return renewed;
   }
 
   /** A new leader may for a moment call less committed than what was read from the old one; a lost tail stays lost. */
@@ -342,7 +361,7 @@ export class Lane {
     for (const halt of halts) halt();
   }
 
-  /** The entries of the chunks by shard, each list cut after an entry on which later reads depend. */
+  /** The entries of the chunks by shard, cut after an entry on which later reads depend and where hashes are compared. */
   private sortByLine(chunks: readonly Chunk[]): ReadonlyMap<Line, readonly Chunk['entries'][number][]> {
     const byLine = new Map<Line, Chunk['entries'][number][]>();
     for (const chunk of chunks) {
@@ -354,9 +373,11 @@ export class Lane {
     }
     for (const [line, entries] of byLine) {
       const last = entries.findIndex(endsBatch);
-      if (last < 0 || last === entries.length - 1) continue;
-      this.queue.putBack({ shard: line.shard, life: line.life, entries, bytes: 0 }, last + 1);
-      byLine.set(line, entries.slice(0, last + 1));
+      const untilProof = recordsUntilProof(line.standing, line.state!.cursor) ?? entries.length;
+      const count = Math.min(last < 0 ? entries.length : last + 1, untilProof);
+      if (count === entries.length) continue;
+      this.queue.putBack({ shard: line.shard, life: line.life, entries, bytes: 0 }, count);
+      byLine.set(line, entries.slice(0, count));
     }
     return byLine;
   }
@@ -425,11 +446,13 @@ export class Lane {
     let events = 0;
     let rows = 0;
     let bytes = 0;
-    for (const { line, folded, batch, bytes: workBytes } of works) {
+    for (const { line, before, folded, batch, bytes: workBytes } of works) {
       line.state = batch.state;
+      line.marks = addMarks(line.marks, batch.marks);
       line.pending -= folded.length;
-      line.progressAtMs = clock.monotonicMs();
-      if (this.isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
+      this.noteProgress(line);
+      this.setStanding(line, standingAfter(line.standing, before.cursor, batch.state.cursor, line.told));
+      if (isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
       records += folded.length;
       rows += batch.rows.length;
       bytes += workBytes;
@@ -468,10 +491,42 @@ export class Lane {
   private halt(line: Line, halt: Halt): void {
     // Lost meanwhile: whoever holds the shard now will find the same.
     if (this.lines.get(line.shard) !== line) return;
-    line.phase = { kind: 'halted', halt };
+    const isNew = line.recurring?.code !== halt.code || line.recurring.detail !== halt.detail;
+    line.phase = { kind: 'halted', halt, sinceMs: this.options.clock.monotonicMs() };
+    line.recurring = null;
     this.queue.drop(line.shard);
-    this.options.observer.report({ kind: 'shard-halted', shard: line.shard, halt });
+    if (isNew) this.options.observer.report({ kind: 'shard-halted', shard: line.shard, halt });
     this.tell(line, []);
+  }
+
+  /** The cause of a halt may be gone: after a while the shard is taken up again as after a restart (I20). */
+  private judgeHaltsAgain(): void {
+    const nowMs = this.options.clock.monotonicMs();
+    for (const line of this.lines.values()) {
+      if (line.phase.kind !== 'halted' || nowMs - line.phase.sinceMs < HALT_ROUND_MS) continue;
+      line.recurring = line.phase.halt;
+      this.restart(line);
+    }
+  }
+
+  private noteProgress(line: Line): void {
+    line.progressAtMs = this.options.clock.monotonicMs();
+    if (line.recurring === null) return;
+    line.recurring = null;
+    this.options.observer.report({ kind: 'shard-resumed', shard: line.shard });
+  }
+
+  private setStanding(line: Line, standing: Standing): void {
+    const before = withheldBy(line.standing)?.detail;
+    line.standing = standing;
+    const withheld = withheldBy(standing);
+    if (withheld?.detail !== before)
+      this.options.observer.report({ kind: 'vote', shard: line.shard, withheld });
+  }
+
+  private reportFailure(loop: 'reader' | 'applier', error: unknown): void {
+    this.failedAtMs = this.options.clock.monotonicMs();
+    reportLoopFailure(this.options.observer, `${loop} ${this.options.table.dataset}`, error);
   }
 
   /** Forgets the in-memory state: the cursor is read again and the log checked against it. */
@@ -487,40 +542,18 @@ export class Lane {
   private async dropStore(): Promise<void> {
     const { store } = this;
     this.store = null;
+    this.isStoreDoubted = false;
     for (const line of this.lines.values()) if (line.phase.kind === 'applying') this.restart(line);
     await store?.close().catch(() => undefined);
   }
 
-  private isCaughtUp(line: Line): boolean {
-    return line.pending === 0 && line.endOffset !== null && line.nextOffset >= line.endOffset;
-  }
-
   private tell(line: Line, verdicts: readonly ToldVerdict[]): void {
-    if (line.state === null) return;
+    const watermark = watermarkOf(line, this.options.region, this.storeIncarnation!);
+    if (watermark === null) return;
     line.toldAtMs = this.options.clock.monotonicMs();
-    const watermark = this.watermarkOf(line, line.state.cursor);
+    line.marks = [];
     this.options.hub.tell(watermark, verdicts);
     this.options.observer.report({ kind: 'watermark', watermark });
-  }
-
-  private watermarkOf(line: Line, cursor: Cursor): Watermark {
-    return {
-      region: this.options.region,
-      storeIncarnation: this.options.storeIncarnation,
-      shard: line.shard,
-      logIncarnation: cursor.logIncarnation,
-      sequence: cursor.sequence,
-      offset: cursor.offset,
-      epoch: cursor.epoch,
-      home: cursor.home,
-      logTimeMs: cursor.logTimeMs,
-      inputHash: hashToHex(cursor.inputHash),
-      effectsHash: hashToHex(cursor.effectsHash),
-      mark: cursor.mark,
-      caughtUpAtMs: line.caughtUpAtMs,
-      lagRecords: line.endOffset === null ? null : line.pending + Number(line.endOffset - line.nextOffset),
-      halted: line.phase.kind === 'halted' ? line.phase.halt : null,
-    };
   }
 
   private nextLife(): number {
@@ -533,70 +566,6 @@ export class Lane {
 const SAMPLED = '-01';
 const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
 const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
-
-/**
- * Folds until the end or a halt. The fold is total: what it throws is a defect, of it or of a reducer, and stops this
- * shard only, by name. Without a batch nothing of the entries can be committed.
- */
-function foldEntries(
-  fold: ShardFold,
-  entries: Chunk['entries'],
-): {
-  readonly folded: readonly FoldedEntry[];
-  readonly batch: FoldedBatch | null;
-  readonly halt: Halt | null;
-} {
-  const folded: FoldedEntry[] = [];
-  const failed = (where: string, defect: unknown): Halt => ({
-    code: 'fold-failed',
-    detail: `the fold failed ${where}: ${String(defect)}; correct the defect and start this region's replicator again`,
-  });
-  let halt: Halt | null = null;
-  for (const entry of entries) {
-    try {
-      const step = fold.fold(entry);
-      if (step.kind === 'folded') {
-        folded.push(step.folded);
-        continue;
-      }
-      halt = step.halt;
-    } catch (defect) {
-      halt = failed(`at offset ${entry.record.offset}`, defect);
-    }
-    break;
-  }
-  try {
-    return { folded, batch: fold.finish(), halt };
-  } catch (defect) {
-    return { folded, batch: null, halt: failed('while it combined the operations of a batch', defect) };
-  }
-}
-
-/** `duplicate` is never told: the answer of (publisher, number) is its first copy's. Control entries have no publisher. */
-const isTold = (one: FoldedEntry): boolean =>
-  one.verdict !== 'duplicate' && one.entry.header?.kind === 'data';
-
-function toTold(one: FoldedEntry, committedAtMs: number): ToldVerdict {
-  const { entry, first } = one;
-  return {
-    publisher: entry.header!.publisher,
-    number: entry.header!.number,
-    verdict: one.verdict,
-    sequence: one.sequence,
-    epoch: one.epoch,
-    appendTimeMs: entry.record.appendTimeMs,
-    committedAtMs,
-    first:
-      first === null
-        ? null
-        : {
-            verdict: first.verdict,
-            sequence: first.sequence,
-            epoch: first.epoch,
-            appendTimeMs: first.appendTimeMs,
-          },
-  };
-}
 
 /** Keys of different shards differ (routing), so that merging is sorting. */
 function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOperation[] {

@@ -32,7 +32,7 @@ export class LeaseKeeper {
   constructor(private readonly options: LeaseKeeperOptions) {}
 
   async run(): Promise<void> {
-    const { clock, observer, openStore, shards } = this.options;
+    const { clock, lanes, observer, openStore, shards } = this.options;
     while (!this.stopping.isOpen) {
       try {
         if (this.store === null) {
@@ -43,6 +43,7 @@ export class LeaseKeeper {
       } catch (error) {
         reportLoopFailure(observer, 'leases', error);
         await this.dropStore();
+        for (const lane of lanes.values()) lane.doubtStore();
       }
       await waitAtMost(this.stopping, clock, LEASE_ROUND_MS);
     }

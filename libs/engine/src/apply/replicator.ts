@@ -2,13 +2,7 @@
  * A replicator: one lane per dataset, so that a critical dataset never waits behind bulk, one lease keeper for all, one
  * stream hub that tells what was committed, and the slow copy. Several instances of a region share the work by leases.
  */
-import type {
-  Configurations,
-  DatasetName,
-  RegionName,
-  ShardName,
-  StoreIncarnation,
-} from '@lockstep/protocol';
+import type { Configurations, DatasetName, RegionName, ShardName } from '@lockstep/protocol';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { ApplyStore, ProjectedTable } from '../ports/store.js';
@@ -18,16 +12,18 @@ import { shardsOf } from '../shards-of.js';
 import { Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { SlowCopy } from './slow-copy.js';
+import { ToldBefore } from './told-before.js';
 
 export interface ReplicatorOptions {
   readonly region: RegionName;
   /** Unique per process start. */
   readonly instance: string;
-  readonly storeIncarnation: StoreIncarnation;
   readonly datasets: readonly { readonly table: ProjectedTable; readonly partitions: number }[];
   readonly log: Log;
   readonly openStore: () => Promise<ApplyStore>;
   readonly configurations: Configurations;
+  /** Learns what this region has come to know since its processes started. */
+  readonly refreshConfigurations: () => Promise<void>;
   readonly observer: Observer;
   readonly clock: Clock;
 }
@@ -40,13 +36,10 @@ export class Replicator {
 
   constructor(options: ReplicatorOptions) {
     const { hub } = this;
-    const { clock, configurations, datasets, instance, log, observer, openStore, region, storeIncarnation } =
-      options;
+    const { clock, datasets, instance, log, observer, openStore, region } = options;
+    const toldBefore = new ToldBefore({ region, log, hub });
     this.lanes = new Map(
-      datasets.map(({ table }) => [
-        table.dataset,
-        new Lane({ region, storeIncarnation, table, log, openStore, configurations, hub, observer, clock }),
-      ]),
+      datasets.map(({ table }) => [table.dataset, new Lane({ ...options, table, hub, toldBefore })]),
     );
     const shards = datasets.flatMap(({ table, partitions }) => shardsOf(table.dataset, partitions));
     this.leases = new LeaseKeeper({

@@ -3,7 +3,7 @@
  * went back can be found out and quorum positions can be looked up later. Best effort: it never delays applying; what
  * could not be copied is copied by the next round.
  */
-import { WATERMARK_TOPIC, type Sequence, type ShardName, type Watermark } from '@lockstep/protocol';
+import { recordedWatermarkText, WATERMARK_TOPIC, type ShardName, type Watermark } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { Log, LogWriter } from '../ports/log.js';
@@ -24,7 +24,7 @@ export interface SlowCopyOptions {
 }
 
 export class SlowCopy {
-  private readonly copied = new Map<ShardName, Sequence>();
+  private readonly copied = new Map<ShardName, string>();
   private readonly stopping = new Gate();
   private writer: LogWriter | null = null;
 
@@ -52,7 +52,7 @@ export class SlowCopy {
   private async round(): Promise<void> {
     const changed = this.options.hub
       .current()
-      .filter((watermark) => this.copied.get(watermark.shard) !== watermark.sequence);
+      .filter((watermark) => this.copied.get(watermark.shard) !== placeOf(watermark));
     if (changed.length === 0) return;
     this.writer ??= await this.options.log.openWriter();
     await this.writer.append({
@@ -61,26 +61,14 @@ export class SlowCopy {
       timeoutMs: APPEND_TIMEOUT_MS,
       records: changed.map((watermark) => ({
         key: `${watermark.region}/${watermark.shard}`,
-        value: watermarkText(watermark),
+        value: recordedWatermarkText(watermark),
         header: NO_HEADER,
         traceparent: null,
       })),
     });
-    for (const watermark of changed) this.copied.set(watermark.shard, watermark.sequence);
+    for (const watermark of changed) this.copied.set(watermark.shard, placeOf(watermark));
   }
 }
 
-/** One JSON object; ordinals as numbers, offsets as text. */
-export function watermarkText(watermark: Watermark): string {
-  return JSON.stringify({
-    region: watermark.region,
-    storeIncarnation: watermark.storeIncarnation,
-    shard: watermark.shard,
-    logIncarnation: watermark.logIncarnation,
-    sequence: Number(watermark.sequence),
-    offset: String(watermark.offset),
-    epoch: Number(watermark.epoch),
-    inputHash: watermark.inputHash,
-    effectsHash: watermark.effectsHash,
-  });
-}
+/** A place of the store's life: a store that took a new incarnation is copied also where it did not move. */
+const placeOf = (watermark: Watermark): string => `${watermark.storeIncarnation} ${watermark.sequence}`;

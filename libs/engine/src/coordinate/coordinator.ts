@@ -1,6 +1,6 @@
 /**
  * The coordinator as far as it exists: it creates the topics, begins the logs of shards at home, activates the
- * catalogue's configurations, and answers what the cluster looks like. Quorum rules in force, elections and failover
+ * catalogue's configurations, probes idle shards, and answers what the cluster looks like. Quorum rules in force, elections and failover
  * come later; nothing of a write's path depends on it.
  */
 import {
@@ -8,6 +8,7 @@ import {
   CONTROL_TOPIC,
   decideEstablishment,
   groupOfPartition,
+  needsProbe,
   parseShardName,
   shardName,
   placeReplicas,
@@ -31,6 +32,7 @@ import { ShardPublisher } from '../publish/shard-publisher.js';
 
 const ROUND_MS = 500;
 const RETRY_PAUSE_MS = 500;
+const PROBE_ROUND_MS_MAX = 60_000;
 /** How long a genesis or configuration entry is waited for; with a minute for clocks that differ it has expired. */
 const CONTROL_TIMEOUT_MS = 10_000;
 const WATERMARK_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
@@ -65,6 +67,10 @@ export class Coordinator {
   async run(): Promise<void> {
     await this.untilDone('topics', () => this.ensureTopics());
     await this.untilDone('shards', () => this.establishShards());
+    while (!this.stopping.isOpen) {
+      await waitAtMost(this.stopping, this.options.clock, this.probeRoundMs());
+      if (!this.stopping.isOpen) await this.probeIdleShards();
+    }
   }
 
   stop(): void {
@@ -96,6 +102,7 @@ export class Coordinator {
             sequence: watermark === null ? null : Number(watermark.sequence),
             lagRecords: watermark?.lagRecords ?? null,
             halted: watermark?.halted ?? null,
+            withheld: watermark?.withheld ?? null,
             differs: feed.differing(shard).has(name),
           };
         }),
@@ -147,6 +154,25 @@ export class Coordinator {
       return [`${shard}: ${decision.body.kind} appended`];
     };
     return (await Promise.all(this.shards().map(establish))).flat();
+  }
+
+  /** Keeps the logs of idle shards at home from ending before their cursors (`needsProbe`). */
+  private async probeIdleShards(): Promise<void> {
+    const { clock, datasets, feed, region } = this.options;
+    const probe = async (shard: ShardName): Promise<void> => {
+      const { dataset, partition } = parseShardName(shard)!;
+      const { logRetentionMs } = datasets.get(dataset)!;
+      const question = { region, watermark: feed.own(shard), nowMs: clock.nowMs(), logRetentionMs };
+      // One that fails, or whose fate is unknown, is followed by that of the next round.
+      if (needsProbe(question)) await this.append(dataset, shard, partition, { kind: 'probe' });
+    };
+    await Promise.all(this.shards().map(probe));
+  }
+
+  /** Several rounds within a quarter of the shortest retention. */
+  private probeRoundMs(): number {
+    const retentions = [...this.options.datasets.values()].map(({ logRetentionMs }) => logRetentionMs);
+    return Math.min(PROBE_ROUND_MS_MAX, ...retentions.map((ms) => ms / 16));
   }
 
   private async append(

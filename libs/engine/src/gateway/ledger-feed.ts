@@ -1,5 +1,6 @@
 /**
- * What a gateway or coordinator knows of all regions: one stream to each, one ledger per shard, and whoever waits.
+ * What a gateway or coordinator knows of all regions: a stream to each replicator instance, one ledger per shard, and
+ * whoever waits.
  *
  * Nothing here survives or must survive: it is rebuilt from watermarks. The set of counting regions and the reached
  * sequences are decided by the protocol's ledger (I7, I11, I12); this feed remembers when it first knew them.
@@ -75,7 +76,7 @@ export interface LedgerFeedOptions {
 
 export class LedgerFeed {
   private readonly shards = new Map<ShardName, ShardFeed>();
-  private readonly connections = new Map<RegionName, StreamConnection>();
+  private readonly connections = new Map<StreamConnection, RegionName>();
   private readonly expected = new Map<string, (told: ToldByRegion) => void>();
   private readonly rules = new Map<DatasetName, Rule>();
   private readonly stopping = new Gate();
@@ -90,17 +91,22 @@ export class LedgerFeed {
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
-    await Promise.all(this.options.regions.map((region) => this.listen(region)));
+    const { regions, source } = this.options;
+    await Promise.all(
+      regions.flatMap((region) =>
+        Array.from({ length: source.instances(region) }, (_, instance) => this.listen(region, instance)),
+      ),
+    );
   }
 
   stop(): void {
     this.stopping.open();
-    for (const connection of this.connections.values()) connection.close();
+    for (const connection of this.connections.keys()) connection.close();
   }
 
-  /** Regions whose stream is connected. */
+  /** Regions of which at least one stream is connected. */
   connected(): ReadonlySet<RegionName> {
-    return new Set(this.connections.keys());
+    return new Set(this.connections.values());
   }
 
   /** This region's newest watermark of the shard. */
@@ -115,6 +121,12 @@ export class LedgerFeed {
   /** Regions whose hashes contradict those of a majority at the same mark. */
   differing(shard: ShardName): ReadonlySet<RegionName> {
     return this.shards.get(shard)?.differing ?? NONE_DIFFER;
+  }
+
+  /** A region whose hashes contradict those of the others, or its own from before, is not believed (I11, I12). */
+  isDoubted(shard: ShardName, region: RegionName): boolean {
+    const isDiverged = this.watermark(shard, region)?.withheld?.code === 'diverged';
+    return isDiverged || this.differing(shard).has(region);
   }
 
   /** When the stage was first known for the position; null when it is not known to be reached. */
@@ -152,20 +164,23 @@ export class LedgerFeed {
     this.expected.delete(`${publisher}:${number}`);
   }
 
-  private async listen(region: RegionName): Promise<void> {
+  private async listen(region: RegionName, instance: number): Promise<void> {
     const { clock, observer, publisherPrefix, source } = this.options;
     while (!this.stopping.isOpen) {
+      let connection: StreamConnection | null = null;
       try {
-        const connection = await source.connect(region, publisherPrefix);
-        this.connections.set(region, connection);
+        connection = await source.connect(region, instance, publisherPrefix);
+        this.connections.set(connection, region);
         while (!this.stopping.isOpen) {
           for (const frame of await connection.next()) this.accept(region, frame);
         }
       } catch (error) {
         if (!this.stopping.isOpen) reportLoopFailure(observer, `stream ${region}`, error);
       }
-      this.connections.get(region)?.close();
-      this.connections.delete(region);
+      if (connection !== null) {
+        connection.close();
+        this.connections.delete(connection);
+      }
       await waitAtMost(this.stopping, clock, RECONNECT_PAUSE_MS);
     }
   }
@@ -178,8 +193,7 @@ export class LedgerFeed {
           this.count(frame.watermark);
         return;
       case 'verdicts':
-        // A region whose hashes contradict the others' is not believed (I11).
-        if (this.differing(frame.shard).has(region)) return;
+        if (this.isDoubted(frame.shard, region)) return;
         for (const told of frame.verdicts) {
           const key = `${told.publisher}:${told.number}`;
           const listener = this.expected.get(key);

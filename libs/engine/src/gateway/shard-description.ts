@@ -32,6 +32,7 @@ export function describeShard(
             logIncarnation: watermark.logIncarnation,
             storeIncarnation: watermark.storeIncarnation,
             halted: watermark.halted,
+            withheld: watermark.withheld,
             differs: differing.has(name),
             parked: [],
           },

@@ -12,8 +12,10 @@ import type {
   RegionName,
   Sequence,
   ShardName,
+  StoreIncarnation,
   Verdict,
   Watermark,
+  Withheld,
 } from '@lockstep/protocol';
 
 export interface Observer {
@@ -39,6 +41,18 @@ export type Fact =
     }
   | { readonly kind: 'lease-taken' | 'lease-lost'; readonly shard: ShardName; readonly lease: LeaseNumber }
   | { readonly kind: 'shard-halted'; readonly shard: ShardName; readonly halt: Halt }
+  /** A halted shard moves on: the cause of the halt is gone. */
+  | { readonly kind: 'shard-resumed'; readonly shard: ShardName }
+  /** This region's vote on the shard counts again (null), or no more. */
+  | { readonly kind: 'vote'; readonly shard: ShardName; readonly withheld: Withheld | null }
+  /** The store lacks what was told of it, and has begun a new life. */
+  | {
+      readonly kind: 'store-went-back';
+      readonly region: RegionName;
+      readonly shards: readonly ShardName[];
+      readonly from: StoreIncarnation;
+      readonly to: StoreIncarnation;
+    }
   /** A loop failed and is built anew after a pause; `loop` is for example `lane accounts`, `stream us`. */
   | {
       readonly kind: 'loop-failed';

@@ -43,6 +43,10 @@ export interface ProjectedTable {
 
 /** What a replicator's lane uses; one connection's worth of work at a time, calls are not concurrent. */
 export interface ApplyStore {
+  /** The present life of this database. */
+  incarnation(): Promise<StoreIncarnation>;
+  /** Begins a new life unless somebody has begun one since `from`; answers the present one. */
+  renewIncarnation(from: StoreIncarnation): Promise<StoreIncarnation>;
   /** Creates cursors and lease rows for shards that have none. */
   ensureShards(shards: readonly ShardName[]): Promise<void>;
   /** Takes those shards whose lease is free or expired, raising their numbers (in lease and cursor at once). */
@@ -103,7 +107,6 @@ export type CommitResult =
 
 /** What gateways and coordinators ask a region's store; safe to call concurrently. */
 export interface QueryStore {
-  readonly storeIncarnation: StoreIncarnation;
   /** The outcome of a key in each of the shards that has one. */
   outcomes(
     shards: readonly ShardName[],

@@ -2,7 +2,7 @@
  * Streams between regions: a replicator tells watermarks and verdicts, gateways and coordinators listen.
  *
  * Promises of an adapter: frames of one connection arrive in the order told; a connection begins with the present
- * watermark of every shard; watermark frames may be merged per shard (only the newest counts); verdicts may be missing
+ * watermark of every shard that its instance holds; watermark frames may be merged per shard (only the newest counts); verdicts may be missing
  * (a gateway then reads the stored outcome), never wrong.
  */
 import type {
@@ -17,8 +17,12 @@ import type {
 } from '@lockstep/protocol';
 
 export interface StreamSource {
-  /** @param publisherPrefix verdicts of publishers that begin so are sent as well; null for none. */
-  connect(region: RegionName, publisherPrefix: string | null): Promise<StreamConnection>;
+  /** How many replicator instances may tell something of the region; at least one. */
+  instances(region: RegionName): number;
+  /**
+   * @param instance from 0; which of the region's instances holds which shard changes with their leases.
+   * @param publisherPrefix verdicts of publishers that begin so are sent as well; null for none. */
+  connect(region: RegionName, instance: number, publisherPrefix: string | null): Promise<StreamConnection>;
 }
 
 export interface StreamConnection {

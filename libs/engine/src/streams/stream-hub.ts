@@ -4,7 +4,7 @@
  * A slow listener costs nothing but itself: its watermarks are merged per shard and its verdicts are bounded; what is
  * dropped is asked for in the store (a watermark never carries verdicts, I7).
  */
-import type { PublisherId, ShardName, Watermark } from '@lockstep/protocol';
+import { addMarks, type PublisherId, type ShardName, type Watermark } from '@lockstep/protocol';
 import { Gate } from '../gate.js';
 import type { StreamFrame, ToldVerdict } from '../ports/streams.js';
 
@@ -34,6 +34,15 @@ export class StreamHub {
     return [...this.watermarks.values()];
   }
 
+  newest(shard: ShardName): Watermark | null {
+    return this.watermarks.get(shard) ?? null;
+  }
+
+  /** Another instance of the region goes on with the shard: whoever connects now hears of it there. */
+  forget(shard: ShardName): void {
+    this.watermarks.delete(shard);
+  }
+
   /** True when somebody listens to verdicts of this publisher. */
   hears(publisher: PublisherId): boolean {
     for (const listener of this.listeners) if (listener.hears(publisher)) return true;
@@ -41,7 +50,7 @@ export class StreamHub {
   }
 
   tell(watermark: Watermark, verdicts: readonly ToldVerdict[]): void {
-    this.watermarks.set(watermark.shard, watermark);
+    this.watermarks.set(watermark.shard, withEarlierMarks(this.watermarks.get(watermark.shard), watermark));
     for (const listener of this.listeners) listener.accept(watermark, verdicts);
   }
 
@@ -71,7 +80,7 @@ class Listener implements Subscription {
   }
 
   accept(watermark: Watermark, verdicts: readonly ToldVerdict[]): void {
-    this.changed.set(watermark.shard, watermark);
+    this.changed.set(watermark.shard, withEarlierMarks(this.changed.get(watermark.shard), watermark));
     const mine = verdicts.filter((told) => this.hears(told.publisher));
     if (mine.length > 0) this.keep(watermark.shard, mine);
     this.gate.open();
@@ -106,4 +115,12 @@ class Listener implements Subscription {
     else kept.push(...verdicts);
     this.pendingVerdicts += verdicts.length;
   }
+}
+
+/** A watermark in place of the one before, which nobody heard: its marks are told with it, as far as they are kept (I11). */
+function withEarlierMarks(before: Watermark | undefined, watermark: Watermark): Watermark {
+  const isSameLife =
+    before?.storeIncarnation === watermark.storeIncarnation &&
+    before.logIncarnation === watermark.logIncarnation;
+  return isSameLife ? { ...watermark, marks: addMarks(before.marks, watermark.marks) } : watermark;
 }

@@ -8,6 +8,7 @@ import {
   describeFindings as describeCatalogue,
   loadReducer,
   type Catalogue,
+  type RegionTopology,
 } from '@lockstep/catalogue';
 import {
   Coordinator,
@@ -96,8 +97,10 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   });
   const regions = [...catalogue.topology.regions.keys()];
   const replication = { factor: cluster.replicationFactor, minInsyncReplicas: cluster.minInsyncReplicas };
-  const addresses = (role: 'gateway' | 'replicator'): ReadonlyMap<RegionName, string> =>
-    new Map([...catalogue.topology.regions].map(([name, topology]) => [name, topology[role]]));
+  const addressesOf = <Address>(
+    of: (topology: RegionTopology) => Address,
+  ): ReadonlyMap<RegionName, Address> =>
+    new Map([...catalogue.topology.regions].map(([name, topology]) => [name, of(topology)]));
   const contents = new Map(
     [...datasets].map(([name, { configuration: deployed }]) => [name, deployed.content]),
   );
@@ -112,7 +115,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   const feed = new LedgerFeed({
     region,
     regions,
-    source: httpStreams(addresses('replicator')),
+    source: httpStreams(addressesOf(({ replicators }) => replicators)),
     publisherPrefix: roles.includes('gateway') ? identities.publisherPrefix : null,
     datasets: contents,
     clock,
@@ -120,7 +123,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   });
   if (listens) loops.push(feed);
 
-  const forwarder = httpForwarder(addresses('gateway'));
+  const forwarder = httpForwarder(addressesOf((topology) => topology.gateway));
   const gateway = roles.includes('gateway')
     ? new Gateway({ region, regions, datasets, feed, log, store, forwarder, clock, identities, observer })
     : null;
@@ -128,11 +131,11 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     ? new Replicator({
         region,
         instance,
-        storeIncarnation: store.storeIncarnation,
         datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
         log,
         openStore: () => openApplyStore({ url }),
         configurations: (hash) => configurations.get(hash) ?? null,
+        refreshConfigurations: () => addKeptConfigurations(configurations, datasets, store),
         observer,
         clock,
       })

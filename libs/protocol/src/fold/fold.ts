@@ -31,6 +31,7 @@ import { coalesce, type ColumnOperation, type RowOperation } from './row-operati
 import {
   MARK_INTERVAL,
   type Cursor,
+  type Mark,
   type Outcome,
   type ReadAnswers,
   type Session,
@@ -65,6 +66,8 @@ export type FoldStep =
 
 export interface FoldedBatch {
   readonly state: ShardState;
+  /** Marks that the batch passed, oldest first. */
+  readonly marks: readonly Mark[];
   /** Sessions that changed. */
   readonly sessions: readonly Session[];
   /** Keys that were bound. */
@@ -97,6 +100,7 @@ export class ShardFold {
   private readonly versions = new Map<string, Sequence>();
   private readonly aggregates = new Map<string, AggregateState>();
   private readonly operations: RowOperation[] = [];
+  private readonly marks: Mark[] = [];
   private readonly partition: number;
 
   constructor(
@@ -156,7 +160,9 @@ export class ShardFold {
     };
     if (at % MARK_INTERVAL === 0n) {
       const { inputHash, effectsHash } = this.cursor;
-      this.cursor = { ...this.cursor, mark: { sequence: at, inputHash, effectsHash } };
+      const mark = { sequence: at, inputHash, effectsHash };
+      this.cursor = { ...this.cursor, mark };
+      this.marks.push(mark);
     }
     const first = 'first' in judgement ? (judgement.first ?? null) : null;
     return { entry, verdict: judgement.verdict, sequence: at, epoch: epochAfter, first, operations };
@@ -166,6 +172,7 @@ export class ShardFold {
     const sessions = [...this.changedSessions.values()];
     return {
       state: { cursor: this.cursor, sessions: this.sessionsAfter() },
+      marks: this.marks,
       sessions,
       outcomes: [...this.boundOutcomes.values()],
       rows: coalesce(this.operations),

@@ -27,13 +27,16 @@ export interface Watermark {
   /** Hex, 32 digits. */
   readonly inputHash: string;
   readonly effectsHash: string;
-  readonly mark: Mark | null;
+  /** Those passed since the watermark before, oldest first; more of them, or fewer, are no contradiction (I11). */
+  readonly marks: readonly Mark[];
   /** Wall clock of the region when it last knew that it had folded the log to its end; display only (I16). */
   readonly caughtUpAtMs: number | null;
   /** Records between the cursor and the log end as last seen; null when not known. Unknown is not zero. */
   readonly lagRecords: number | null;
   /** Why the region does not go on with this shard; null when it does. */
   readonly halted: Halt | null;
+  /** Why the region's vote does not count for this shard; null when it does (I12). */
+  readonly withheld: Withheld | null;
 }
 
 /** A named stop of one shard in one region. Nothing is skipped; the reason says what an operator does next. */
@@ -41,6 +44,15 @@ export interface Halt {
   readonly code: HaltCode;
   readonly detail: string;
 }
+
+/** A vote that is not given: the store went on from an earlier state and has not proved itself since. */
+export interface Withheld {
+  readonly code: WithheldCode;
+  readonly detail: string;
+}
+
+export const WITHHELD_CODES = ['unverified', 'diverged'] as const;
+export type WithheldCode = (typeof WITHHELD_CODES)[number];
 
 export const HALT_CODES = [
   'configuration-missing',

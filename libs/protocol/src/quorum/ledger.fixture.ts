@@ -35,6 +35,7 @@ export interface Told {
   readonly history?: string;
   /** Whether input or effects differ with the history. */
   readonly differs?: 'input' | 'effects';
+  readonly withheld?: Watermark['withheld'];
 }
 
 /** The watermark of a region that has committed the sequence `at`, with the mark at the last multiple of 256. */
@@ -58,9 +59,10 @@ export function watermark(told: Told): Watermark {
     logTimeMs: 0,
     inputHash: hashToHex(hashes(place).inputHash),
     effectsHash: hashToHex(hashes(place).effectsHash),
-    mark: marked === 0n ? null : { sequence: sequence(marked), ...hashes(marked) },
+    marks: marked === 0n ? [] : [{ sequence: sequence(marked), ...hashes(marked) }],
     caughtUpAtMs: null,
     lagRecords: null,
     halted: null,
+    withheld: told.withheld ?? null,
   };
 }

@@ -74,10 +74,13 @@ function countByHand(heard: readonly Watermark[]): {
     ),
   );
   const markOf = (region: RegionName, at: bigint): Mark | null =>
-    lines.get(region)!.find((one) => one.mark?.sequence === at)?.mark ?? null;
+    lines
+      .get(region)!
+      .flatMap((one) => one.marks)
+      .find((mark) => mark.sequence === at) ?? null;
   const differing = new Set<RegionName>();
   let undecided = false;
-  for (const at of new Set(heard.flatMap((one) => (one.mark === null ? [] : [one.mark.sequence])))) {
+  for (const at of new Set(heard.flatMap((one) => one.marks.map((mark) => mark.sequence)))) {
     const witnesses = REGIONS.filter((region) => markOf(region, at) !== null);
     const agreeWith = (region: RegionName): number => {
       const mine = markOf(region, at)!;

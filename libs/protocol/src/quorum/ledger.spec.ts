@@ -101,6 +101,15 @@ describe('incarnations', () => {
     expect(holders(ledger, LOG, 8n as Sequence)).toEqual([EU]);
   });
 
+  test('a region that withholds its vote does not count until it gives it again (I12)', () => {
+    const withheld = { code: 'unverified', detail: 'went back' } as const;
+    const before = ledgerOf({ region: EU, at: 50 }, { region: US, at: 50, withheld });
+    expect(reached(before)).toBe(0n);
+    expect(holders(before, LOG, 1n as Sequence)).toEqual([EU]);
+    const after = recordWatermark(before, watermark({ region: US, at: 50 }));
+    expect(reached(after)).toBe(50n);
+  });
+
   test('marks of a store that was replaced accuse nobody', () => {
     const ledger = ledgerOf(
       { region: EU, at: 256 },
@@ -168,6 +177,14 @@ describe('hashes that disagree (I11)', () => {
     );
     const ledger = recordWatermark(ahead, watermark({ region: US, at: 300, history: 'other' }));
     expect([...differingRegions(ledger, LOG)]).toEqual([US]);
+  });
+
+  test('regions that commit different batches are compared at every mark that their batches passed', () => {
+    const [quarter, half, whole] = [256, 512, 1024].map((at) => watermark({ region: EU, at }).marks[0]!);
+    const eu = { ...watermark({ region: EU, at: 1024 }), marks: [quarter!, half!, whole!] };
+    const us = watermark({ region: US, at: 700, history: 'other' });
+    const ledger = [eu, us].reduce(recordWatermark, EMPTY_LEDGER);
+    expect([...differingRegions(ledger, LOG)].sort()).toEqual([EU, US]);
   });
 
   test('regions in different places are not compared: no mark of one is a mark of the other', () => {

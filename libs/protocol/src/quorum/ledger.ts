@@ -3,8 +3,8 @@
  * (B41). Rebuilt from watermarks by whoever waits; holds nothing that must survive.
  *
  * A region does not count while its hashes differ from those of a strict majority at the same mark, and nobody counts
- * where no strict majority agrees (I11). A watermark of another log incarnation, or of a store incarnation that was
- * replaced, does not count (I12).
+ * where no strict majority agrees (I11). A watermark of another log incarnation, of a store incarnation that was
+ * replaced, or whose region withholds its vote, does not count (I12).
  */
 import {
   sequence,
@@ -52,18 +52,20 @@ function nextLine(line: RegionLine, watermark: Watermark): RegionLine {
     return newLine(watermark, line.replaced);
   }
   if (watermark.sequence < line.watermark.sequence) return line;
-  const { mark } = watermark;
-  const known = mark === null || line.marks.some((kept) => kept.sequence === mark.sequence);
-  return {
-    watermark,
-    marks: known ? line.marks : [...line.marks, mark].slice(-MARKS_KEPT),
-    replaced: line.replaced,
-  };
+  return { watermark, marks: addMarks(line.marks, watermark.marks), replaced: line.replaced };
+}
+
+/** Both lists, oldest first, each mark once; the newest are kept. What was heard first of a place stays. */
+export function addMarks(kept: readonly Mark[], told: readonly Mark[]): readonly Mark[] {
+  const missing = told.filter((mark) => !kept.some((one) => one.sequence === mark.sequence));
+  if (missing.length === 0) return kept;
+  const all = [...kept, ...missing].sort((x, y) => (x.sequence < y.sequence ? -1 : 1));
+  return all.slice(-MARKS_KEPT);
 }
 
 const newLine = (watermark: Watermark, replaced: readonly StoreIncarnation[]): RegionLine => ({
   watermark,
-  marks: watermark.mark === null ? [] : [watermark.mark],
+  marks: addMarks([], watermark.marks),
   replaced,
 });
 
@@ -102,7 +104,9 @@ function countingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): R
   const counting = new Set<RegionName>();
   if (undecided) return counting;
   for (const [region, line] of ledger.regions) {
-    if (line.watermark.logIncarnation === logIncarnation && !differing.has(region)) counting.add(region);
+    const { watermark } = line;
+    if (watermark.logIncarnation !== logIncarnation || watermark.withheld !== null) continue;
+    if (!differing.has(region)) counting.add(region);
   }
   return counting;
 }

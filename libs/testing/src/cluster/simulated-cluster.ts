@@ -37,6 +37,9 @@ export interface SimulatedClusterOptions {
   /** Asked for every forward: it never arrives, or it arrives and its answer is lost. */
   readonly forwardFault?: () => 'refused' | 'answer-lost' | null;
   readonly storeFault?: (region: RegionName, call: StoreCall) => StoreFault | null;
+  /** Replicators of each region; the second one stands by. One unless said otherwise. */
+  readonly replicators?: 1 | 2;
+  readonly logRetentionMs?: number;
 }
 
 interface Processes {
@@ -51,7 +54,7 @@ export class SimulatedRegion {
   feed!: LedgerFeed;
   coordinator!: Coordinator;
   query!: QueryStore;
-  private processes: Processes | null = null;
+  private readonly processes = new Map<number, Processes>();
   private starts = 0;
 
   constructor(
@@ -65,17 +68,22 @@ export class SimulatedRegion {
     });
   }
 
-  /** Null while the replicator is down. */
-  get replicator(): Replicator | null {
-    return this.processes?.replicator ?? null;
+  /** How many replicators the region has when none is down. */
+  get instances(): number {
+    return this.cluster.options.replicators ?? 1;
+  }
+
+  /** Null while it is down. */
+  replicator(instance = 0): Replicator | null {
+    return this.processes.get(instance)?.replicator ?? null;
   }
 
   async start(): Promise<void> {
-    const { datasets, regions, world } = this.cluster.options;
+    const { datasets, logRetentionMs = 7 * 86_400_000, regions, world } = this.cluster.options;
     const { region } = this;
     this.query = await this.database.openQueryStore();
     for (const { table } of datasets.values()) await this.query.ensureTable(table);
-    this.startReplicator();
+    for (let instance = 0; instance < this.instances; instance += 1) this.startReplicator(instance);
     const clock = world.clock();
     const identities = world.identities(`gateway ${region}`);
     const log = this.cluster.log.open();
@@ -113,7 +121,7 @@ export class SimulatedRegion {
             content: configuration.content,
             hash: configuration.hash,
             partitions,
-            logRetentionMs: 7 * 86_400_000,
+            logRetentionMs,
           },
         ]),
       ),
@@ -129,7 +137,7 @@ export class SimulatedRegion {
     void this.coordinator.run();
   }
 
-  startReplicator(): void {
+  startReplicator(instance = 0): void {
     const { datasets, world } = this.cluster.options;
     const { region } = this;
     this.starts += 1;
@@ -140,30 +148,30 @@ export class SimulatedRegion {
     const replicator = new Replicator({
       region,
       instance: `${region}-${this.starts}`,
-      storeIncarnation: this.query.storeIncarnation,
       datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
       log: mortalLog(log, life),
       openStore: async () => mortalStore(await this.database.openApplyStore(), life),
       configurations,
+      refreshConfigurations: () => Promise.resolve(),
       observer: this.observer(),
       clock: world.clock(),
     });
     void replicator.run();
-    this.processes = {
+    this.processes.set(instance, {
       replicator,
       stop: () => {
         life.ended = true;
         replicator.stop();
         void log.close();
       },
-    };
+    });
   }
 
   /** SIGKILL: nothing that the process does reaches a port any more. */
-  killReplicator(): void {
-    this.cluster.options.world.note(`kill replicator ${this.region}`);
-    this.processes?.stop();
-    this.processes = null;
+  killReplicator(instance = 0): void {
+    this.cluster.options.world.note(`kill replicator ${this.region} ${instance}`);
+    this.processes.get(instance)?.stop();
+    this.processes.delete(instance);
   }
 
   private observer(): Observer {
@@ -216,9 +224,10 @@ export class SimulatedCluster {
   streams(): StreamSource {
     const { world } = this.options;
     return {
-      connect: (region, prefix) =>
+      instances: (region) => this.region(region).instances,
+      connect: (region, instance, prefix) =>
         world.complete(`connect ${region}`, () => {
-          const replicator = this.region(region).replicator;
+          const replicator = this.region(region).replicator(instance);
           if (replicator === null) throw new PortError('stream-refused', 'retryable', `${region} is down`);
           const subscription = replicator.hub.subscribe(prefix);
           return {

@@ -931,12 +931,27 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
     });
 
     describe('connections', () => {
-      test('every store of one database names the same incarnation, and checks succeed', async () => {
-        const second = await fixture.openQueryStore();
+      test('every store of one database names the same incarnation, and a check succeeds', async () => {
+        const second = await fixture.openApplyStore();
         try {
-          assert.match(second.storeIncarnation, /^[0-9a-f]{32}$/);
-          assert.equal(second.storeIncarnation, query.storeIncarnation);
-          await assert.doesNotReject(second.check());
+          const incarnation = await store.incarnation();
+          assert.match(incarnation, /^[0-9a-f]{32}$/);
+          assert.equal(await second.incarnation(), incarnation);
+          await assert.doesNotReject(query.check());
+        } finally {
+          await second.close();
+        }
+      });
+
+      test('of two that begin a new life of the database at once, one does, and both are told the same', async () => {
+        const second = await fixture.openApplyStore();
+        try {
+          const before = await store.incarnation();
+          const renewed = await Promise.all([store, second].map((one) => one.renewIncarnation(before)));
+          assert.notEqual(renewed[0], before);
+          assert.equal(renewed[1], renewed[0]);
+          assert.equal(await store.incarnation(), renewed[0]);
+          assert.equal(await second.renewIncarnation(before), renewed[0]);
         } finally {
           await second.close();
         }

@@ -87,7 +87,7 @@ interface MemoryTable {
 }
 
 interface State {
-  readonly storeIncarnation: StoreIncarnation;
+  storeIncarnation: StoreIncarnation;
   readonly cursors: Map<ShardName, Cursor>;
   readonly leases: Map<ShardName, MemoryLease>;
   readonly sessions: Map<ShardName, Map<PublisherId, Session>>;
@@ -108,6 +108,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     outcomes: new Map(),
     tables: new Map(),
     configurations: new Map(),
+  };
+  /** Lives of the database so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
+  let incarnations = 0n;
+  const nextIncarnation = (): StoreIncarnation => {
+    incarnations += 1n;
+    const next = BigInt(`0x${options.storeIncarnation}`) + incarnations;
+    return BigInt.asUintN(128, next).toString(16).padStart(32, '0') as StoreIncarnation;
   };
   /** Connections opened before the last disconnect are dead. */
   let life = 0;
@@ -155,6 +162,12 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     });
 
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
+    incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
+    renewIncarnation: (from) =>
+      run({ method: 'renewIncarnation', shards: [] }, 'write', (now) => {
+        if (now.storeIncarnation === from) now.storeIncarnation = nextIncarnation();
+        return now.storeIncarnation;
+      }),
     ensureShards: (shards) =>
       run({ method: 'ensureShards', shards }, 'write', (now) => ensureShards(now, shards)),
     claim: (request) =>
@@ -179,7 +192,6 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   });
 
   const queryStoreOf = ({ run, close }: Connection): QueryStore => ({
-    storeIncarnation: state.storeIncarnation,
     outcomes: (shards, key) =>
       run({ method: 'outcomes', shards }, 'read', (now) =>
         shards.flatMap((shard) => {

@@ -1,0 +1,67 @@
+/**
+ * What a region wrote down of itself outside of its store: the slow copy on `lockstep.watermarks`. By it a store that
+ * went back to an earlier state is found out (I12). One JSON object a record; ordinals as numbers, offsets as text.
+ */
+import {
+  isId128,
+  isRegionName,
+  parseShardName,
+  sequence,
+  type LogIncarnation,
+  type RegionName,
+  type Sequence,
+  type ShardName,
+  type StoreIncarnation,
+} from '../identity/identity.js';
+import type { Watermark } from './watermark.js';
+
+/** The part of a watermark by which a store is judged. */
+export type RecordedWatermark = Pick<
+  Watermark,
+  'region' | 'storeIncarnation' | 'shard' | 'sequence' | 'inputHash' | 'effectsHash'
+> & { readonly logIncarnation: LogIncarnation };
+
+export function recordedWatermarkText(watermark: Watermark): string {
+  return JSON.stringify({
+    region: watermark.region,
+    storeIncarnation: watermark.storeIncarnation,
+    shard: watermark.shard,
+    logIncarnation: watermark.logIncarnation,
+    sequence: Number(watermark.sequence),
+    offset: String(watermark.offset),
+    epoch: Number(watermark.epoch),
+    inputHash: watermark.inputHash,
+    effectsHash: watermark.effectsHash,
+  });
+}
+
+/** Null for what is no such record, whoever wrote it, and for one from before genesis. */
+export function readRecordedWatermark(text: string | null): RecordedWatermark | null {
+  const fields = objectOf(text);
+  if (fields === null) return null;
+  const { region, storeIncarnation, shard, logIncarnation, inputHash, effectsHash } = fields;
+  const ordinal = fields['sequence'];
+  if (typeof region !== 'string' || !isRegionName(region)) return null;
+  if (typeof shard !== 'string' || parseShardName(shard) === null) return null;
+  if (!Number.isSafeInteger(ordinal) || (ordinal as number) < 0) return null;
+  if (![storeIncarnation, logIncarnation, inputHash, effectsHash].every(isId128)) return null;
+  return {
+    region: region as RegionName,
+    storeIncarnation: storeIncarnation as StoreIncarnation,
+    shard: shard as ShardName,
+    logIncarnation: logIncarnation as LogIncarnation,
+    sequence: sequence(BigInt(ordinal as number)) as Sequence,
+    inputHash: inputHash as string,
+    effectsHash: effectsHash as string,
+  };
+}
+
+function objectOf(text: string | null): { readonly [name: string]: unknown } | null {
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as { [name: string]: unknown }) : null;
+  } catch {
+    return null;
+  }
+}

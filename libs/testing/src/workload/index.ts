@@ -1,0 +1,5 @@
+/** The door of @lockstep/testing/workload: what is asked of a cluster, and what its answers mean. Free of the test framework. */
+export { endedUnanswered, judgeAnswer, judgeBatchAnswer } from './answer.js';
+export type { Ending, HeardAnswer } from './answer.js';
+export { batchBody, writeBody, type Call, type Operation } from './operation.js';
+export { runName, Workload, type WorkloadAmount, type WorkloadOptions } from './workload.js';

@@ -1,0 +1,141 @@
+/**
+ * What becomes of a region's store and of its replicators, in a simulated world: a store that was put back is found out
+ * and votes again only when it has proved itself (I12), a standby goes on (I20), an idle log is kept alive.
+ */
+import { expect, test } from '@jest/globals';
+import type { Fact } from '@lockstep/engine';
+import type { RegionName, ShardName } from '@lockstep/protocol';
+import type { SimulatedCluster, SimulatedRegion } from '@lockstep/testing';
+import { cluster, quiet, REGIONS, stores, work } from './harassed-cluster.js';
+
+type Vote = Extract<Fact, { kind: 'vote' }>;
+const votes = ({ facts }: SimulatedRegion): readonly Vote[] => facts.filter((fact) => fact.kind === 'vote');
+/** Each dataset's lane finds it out for itself, and all of them begin one new life. */
+const lives = ({ facts }: SimulatedRegion): readonly string[] => [
+  ...new Set(facts.flatMap((fact) => (fact.kind === 'store-went-back' ? [fact.to] : []))),
+];
+
+async function rest(made: SimulatedCluster, ms: number): Promise<void> {
+  const { world } = made.options;
+  const untilMs = world.nowMs() + ms;
+  void world.clock().sleep(ms);
+  await world.runUntil(() => world.nowMs() >= untilMs, ms + 1_000);
+}
+
+async function expectEqual(made: SimulatedCluster): Promise<void> {
+  const [eu, us, ap] = await stores(made);
+  expect(us).toEqual(eu);
+  expect(ap).toEqual(eu);
+}
+
+/** Every shard on which the vote was withheld gives it again, and all regions know the store by its new life. */
+function expectProved(made: SimulatedCluster, region: SimulatedRegion): void {
+  const told = votes(region);
+  const withheld = new Set(told.flatMap(({ shard, withheld: why }) => (why === null ? [] : [shard])));
+  expect(withheld.size).toBeGreaterThan(0);
+  for (const shard of withheld) {
+    expect(told.filter((vote) => vote.shard === shard).at(-1)!.withheld).toBeNull();
+    for (const other of REGIONS) {
+      const known = made.region(other).feed.watermark(shard, region.region)!;
+      expect(known).toMatchObject({ withheld: null, storeIncarnation: lives(region).at(-1) });
+    }
+  }
+}
+
+test.each(['while its replicator runs', 'while its replicator is down'])(
+  'a store that is put back %s takes a new incarnation, and votes again when it has folded to where it was (I12)',
+  async (when) => {
+    const made = await cluster(31);
+    const ap = made.region('ap');
+    await work(made, 20);
+    const copy = ap.database.snapshot();
+    await work(made, 40);
+    await quiet(made);
+    // The slow copy goes out once a second.
+    await rest(made, 2_000);
+    if (when.endsWith('down')) ap.killReplicator();
+    ap.database.restore(copy);
+    if (when.endsWith('down')) ap.startReplicator();
+    await made.options.world.runUntil(() => lives(ap).length > 0, 20_000);
+    await work(made, 10);
+    await quiet(made);
+    await expectEqual(made);
+    expect(lives(ap)).toHaveLength(1);
+    expectProved(made, ap);
+  },
+);
+
+test('a store that is put back to before its last new beginning begins anew once more (I12)', async () => {
+  const made = await cluster(32);
+  const ap = made.region('ap');
+  await work(made, 20);
+  const copy = ap.database.snapshot();
+  for (let life = 1; life <= 2; life += 1) {
+    await work(made, 20);
+    await quiet(made);
+    await rest(made, 2_000);
+    ap.database.restore(copy);
+    await made.options.world.runUntil(() => lives(ap).length === life, 20_000);
+    // Its other datasets find it out as well.
+    await rest(made, 2_000);
+  }
+  await quiet(made);
+  await expectEqual(made);
+  expect(lives(ap)).toHaveLength(2);
+  expectProved(made, ap);
+});
+
+test('a store that goes back only by what was never told goes on as it is', async () => {
+  const made = await cluster(33);
+  const ap = made.region('ap');
+  await work(made, 20);
+  await quiet(made);
+  const copy = ap.database.snapshot();
+  await rest(made, 2_000);
+  ap.database.restore(copy);
+  await work(made, 20);
+  await quiet(made);
+  await expectEqual(made);
+  expect(lives(ap)).toEqual([]);
+  expect(votes(ap)).toEqual([]);
+});
+
+test('when a replicator dies its standby goes on within 1.5 s, and gateways hear of it (I20)', async () => {
+  const made = await cluster(34, () => ({ replicators: 2 }));
+  const { world } = made.options;
+  await work(made, 10);
+  const eu = made.region('eu');
+  const shard = 'orders/0' as ShardName;
+  let instance = [0, 1].find((one) => eu.replicator(one)!.hub.newest(shard) !== null)!;
+  for (let round = 0; round < 6; round += 1) {
+    eu.killReplicator(instance);
+    const killedAtMs = world.nowMs();
+    const commits = (): number => eu.facts.filter((fact) => fact.kind === 'batch-committed').length;
+    const before = commits();
+    let answered = false;
+    const event = { key: `eu:standby-${round}`, type: 'paid', data: {} };
+    void made.write('eu', 'orders', { events: [event], ack: 'everywhere' }).then((answer) => {
+      answered = answer.status === 200;
+    });
+    await world.runUntil(() => commits() > before, 10_000);
+    expect(world.nowMs() - killedAtMs).toBeLessThanOrEqual(1_500);
+    await world.runUntil(() => answered, 10_000);
+    eu.startReplicator(instance);
+    instance = 1 - instance;
+  }
+  await quiet(made);
+  await expectEqual(made);
+});
+
+test('the home probes an idle shard before a quarter of the retention has passed twice, so that its log never ends', async () => {
+  const logRetentionMs = 40_000;
+  const made = await cluster(35, () => ({ logRetentionMs }));
+  const shard = 'accounts/0' as ShardName;
+  const at = (region: RegionName): bigint => made.region(region).feed.own(shard)!.sequence;
+  const before = at('eu' as RegionName);
+  await rest(made, logRetentionMs);
+  await quiet(made);
+  const probes = at('eu' as RegionName) - before;
+  expect(probes).toBeGreaterThanOrEqual(2n);
+  expect(probes).toBeLessThanOrEqual(5n);
+});
