@@ -3,6 +3,7 @@
  * its own. 0 = it was carried out and found nothing wrong, 1 = it failed, 2 = it cannot be meant so.
  */
 import { isLocalError, LocalError } from '../local-error.js';
+import { checkUsage, runCheck } from './check.js';
 import { loadUsage } from './load-options.js';
 import { runLoad } from './load.js';
 
@@ -14,6 +15,7 @@ interface Experiment {
 
 const experiments: { readonly [name: string]: Experiment } = {
   load: { usage: loadUsage, run: runLoad },
+  check: { usage: checkUsage, run: runCheck },
 };
 
 try {
