@@ -92,6 +92,17 @@ class LargeEntries {
   }
 }
 
+/** The most resident memory that each process had until then, in megabytes. */
+async function peaks(pids: ReturnType<typeof rolePids>, untilMs: number): Promise<readonly number[]> {
+  const highest = pids.map(() => 0);
+  while (Date.now() < untilMs) {
+    for (const [i, [, pid]] of pids.entries())
+      highest[i] = Math.max(highest[i]!, Math.round(residentMegabytes(pid)));
+    await delay(200);
+  }
+  return highest;
+}
+
 /** Every broker is killed; no process can append or read anything. */
 export async function kafkaOutage(
   cluster: LocalCluster,
@@ -105,16 +116,14 @@ export async function kafkaOutage(
   await cluster.lockstep(['local', 'kafka', 'kill', '--stay-down']);
   const downMs = Date.now();
   const large = new LargeEntries(cluster, 12);
-  const memory = (): readonly number[] => pids.map(([, pid]) => residentMegabytes(pid));
-  // After the first refusals, so that what every process needs once for them is not counted.
-  await delay(2_000);
-  const before = memory();
-  let peak = before;
-  while (Date.now() < downMs + outageMs) {
-    await delay(250);
-    peak = memory().map((megabytes, i) => Math.max(megabytes, peak[i]!));
-  }
-  const growth = pids.map(([name], i) => ({ name, megabytes: Math.round(peak[i]! - before[i]!) }));
+  // Flat means: the second half of the outage needs no more than the first one, in which buffers and heap had to grow.
+  const early = await peaks(pids, downMs + outageMs / 2);
+  const late = await peaks(pids, downMs + outageMs);
+  const growth = pids.map(([name], i) => ({
+    name,
+    early: early[i]!,
+    megabytes: late[i]! - early[i]!,
+  }));
   await large.stop();
   const answersMs = Date.now();
   await cluster.lockstep(['local', 'kafka', 'start']);
