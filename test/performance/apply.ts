@@ -7,11 +7,13 @@ import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
 import {
   Replicator,
   shardsOf,
+  type ApplyStore,
   type BatchCommitted,
   type CommitRequest,
   type Fact,
   type GatewayDataset,
   type Log,
+  type Observer,
 } from '@lockstep/engine';
 import { WATERMARK_TOPIC, type RegionName, type RowOperation } from '@lockstep/protocol';
 import pg from 'pg';
@@ -25,6 +27,7 @@ import {
   type Benchmark,
   type Context,
   type Side,
+  type Stopwatch,
 } from './benchmark.ts';
 import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './readings.ts';
 import { clock } from './real-world.ts';
@@ -51,7 +54,8 @@ shard taken to the last commit. ${SAME_STATEMENT}: the recorded commits of such 
 ${BARE_INSERT}: the rows of the same commits as ready array literals, insert from unnest on conflict update, no cursor. \
 ${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, ${ROWS_ONE_BY_ONE} rows.`,
   run: async (context) => {
-    const { servers, say } = context;
+    const { say } = context;
+    const servers = await context.servers();
     const dataset = await readingsDataset();
     const entries = readings(dataset, ENTRIES, STATIONS);
     const log = kafkaLog({ brokers: servers.brokers, clientId: 'bench-apply' });
@@ -61,7 +65,12 @@ ${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, ${ROWS_ON
       await publishers.append(entries);
       await publishers.close();
       say(`the log is filled: ${entries.length} entries, ${meanBytes(entries)} bytes each`);
-      return await measure(context, { log, dataset, entries, template: await templateOf(servers, dataset) });
+      return await measure(say, servers, {
+        log,
+        dataset,
+        entries,
+        template: await templateOf(servers, dataset),
+      });
     } finally {
       await log.close();
     }
@@ -85,19 +94,20 @@ async function templateOf(servers: Servers, { table }: GatewayDataset): Promise<
   return template;
 }
 
-async function measure(context: Context, given: Given): ReturnType<Benchmark['run']> {
+async function measure(say: Context['say'], servers: Servers, given: Given): ReturnType<Benchmark['run']> {
   const recorded: CommitRequest[] = [];
   const batches: (readonly BatchCommitted[])[] = [];
-  const rounds = await inTurns(
-    context,
-    [
-      byReplicator(context.servers, given, recorded, batches),
-      bySameStatement(context.servers, given, recorded),
-      byBareInsert(context.servers, given, recorded),
-      oneByOne(context.servers, given),
+  const rounds = await inTurns({
+    say,
+    processes: servers.processes,
+    sides: [
+      byReplicator(servers, given, recorded, batches),
+      bySameStatement(servers, given, recorded),
+      byBareInsert(servers, given, recorded),
+      oneByOne(servers, given),
     ],
-    ROUNDS,
-  );
+    rounds: ROUNDS,
+  });
   const watches = rounds.get(LOCKSTEP)!.map(({ watch }) => watch);
   const counted = batches.slice(1);
   const shareOf = (part: 'foldMs' | 'commitMs'): readonly number[] =>
@@ -145,6 +155,44 @@ async function connected(url: string): Promise<pg.Client> {
   return client;
 }
 
+/** Starts the watch when all shards are taken, stops it when all is applied; any failure ends the measurement. */
+class ApplyProgress implements Observer {
+  readonly committed: BatchCommitted[] = [];
+  readonly #watch: Stopwatch;
+  readonly #outcome = Promise.withResolvers<void>();
+  #toTake: number;
+  #toAccept: number;
+
+  constructor(watch: Stopwatch, { dataset, entries }: Given) {
+    this.#watch = watch;
+    this.#toTake = dataset.partitions;
+    // With the genesis of each shard.
+    this.#toAccept = entries.length + dataset.partitions;
+  }
+
+  get done(): Promise<void> {
+    return this.#outcome.promise;
+  }
+
+  report(fact: Fact): void {
+    if (fact.kind === 'watermark') {
+      // The first watermarks say that a shard was taken; then fetching begins.
+      this.#toTake -= 1;
+      if (this.#toTake === 0) this.#watch.start();
+    } else if (fact.kind === 'batch-committed') {
+      this.committed.push(fact);
+      this.#toAccept -= fact.verdicts.get('accepted') ?? 0;
+      if (this.#toAccept > 0) return;
+      this.#watch.stop();
+      this.#outcome.resolve();
+    } else if (fact.kind === 'shard-halted') {
+      this.#outcome.reject(new Error(fact.halt.detail));
+    } else if ('message' in fact) {
+      this.#outcome.reject(new Error(`${fact.kind}: ${fact.message}`));
+    }
+  }
+}
+
 /** @param recorded receives the commits of the first run. */
 function byReplicator(
   servers: Servers,
@@ -152,19 +200,7 @@ function byReplicator(
   recorded: CommitRequest[],
   batches: (readonly BatchCommitted[])[],
 ): Side {
-  const { log, dataset, entries } = given;
-  const { configuration, partitions, table } = dataset;
-  const openStore = async (url: string, isFirst: boolean): ReturnType<typeof openApplyStore> => {
-    const store = await openApplyStore({ url });
-    if (!isFirst) return store;
-    return {
-      ...store,
-      commit: (request) => {
-        recorded.push(request);
-        return store.commit(request);
-      },
-    };
-  };
+  const { configuration, partitions, table } = given.dataset;
   return {
     name: LOCKSTEP,
     measure: (watch) =>
@@ -173,64 +209,40 @@ function byReplicator(
         const { storeIncarnation } = query;
         await query.close();
         const isFirst = batches.length === 0;
-        const committed: BatchCommitted[] = [];
-        let taken = 0;
-        let accepted = 0;
-        let finish!: () => void;
-        let fail!: (reason: Error) => void;
-        const done = new Promise<void>((resolve, reject) => {
-          finish = resolve;
-          fail = reject;
-        });
-        const report = (fact: Fact): void => {
-          switch (fact.kind) {
-            case 'watermark':
-              // The first watermarks say that a shard was taken; then fetching begins.
-              taken += 1;
-              if (taken === partitions) watch.start();
-              break;
-            case 'batch-committed':
-              committed.push(fact);
-              accepted += fact.verdicts.get('accepted') ?? 0;
-              // With the genesis of each shard.
-              if (accepted === entries.length + partitions) {
-                watch.stop();
-                finish();
-              }
-              break;
-            case 'loop-failed':
-            case 'commit-unknown':
-            case 'commit-lost':
-              fail(new Error(`${fact.kind}: ${fact.message}`));
-              break;
-            case 'shard-halted':
-              fail(new Error(fact.halt.detail));
-              break;
-            default:
-          }
-        };
+        const progress = new ApplyProgress(watch, given);
         const replicator = new Replicator({
           region: 'eu' as RegionName,
           instance: 'bench',
           storeIncarnation,
           datasets: [{ table, partitions }],
-          log,
-          openStore: () => openStore(url, isFirst),
+          log: given.log,
+          openStore: async () => {
+            const store = await openApplyStore({ url });
+            return isFirst ? recording(store, recorded) : store;
+          },
           configurations: () => configuration,
-          observer: { report },
+          observer: progress,
           clock,
         });
         const running = replicator.run();
         try {
-          await done;
+          await progress.done;
         } finally {
           replicator.stop();
           await running;
         }
-        batches.push(committed);
+        batches.push(progress.committed);
       }),
   };
 }
+
+const recording = (store: ApplyStore, recorded: CommitRequest[]): ApplyStore => ({
+  ...store,
+  commit: (request) => {
+    recorded.push(request);
+    return store.commit(request);
+  },
+});
 
 function bySameStatement(servers: Servers, given: Given, recorded: readonly CommitRequest[]): Side {
   const { table, partitions } = given.dataset;

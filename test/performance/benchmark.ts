@@ -16,7 +16,8 @@ export interface Benchmark {
 }
 
 export interface Context {
-  readonly servers: Servers;
+  /** Starts the servers of this run at the first call. */
+  readonly servers: () => Promise<Servers>;
   readonly say: (line: string) => void;
 }
 
@@ -42,7 +43,7 @@ export class Stopwatch {
   #before: ProcessorTime | null = null;
   seconds = 0;
   /** Seconds of processor time between start and stop. */
-  processor: ProcessorTime = { client: 0, broker: 0, database: 0, others: 0 };
+  processor: ProcessorTime = {};
 
   constructor(processes: WatchedProcesses) {
     this.#processes = processes;
@@ -70,15 +71,21 @@ interface Sample {
 export type Rounds = ReadonlyMap<string, readonly Sample[]>;
 
 /** One round more than asked for: the first one warms caches and compilers and does not count. */
-export async function inTurns(
-  { servers, say }: Context,
-  sides: readonly Side[],
-  rounds: number,
-): Promise<Rounds> {
+export async function inTurns({
+  say,
+  processes,
+  sides,
+  rounds,
+}: {
+  readonly say: Context['say'];
+  readonly processes: WatchedProcesses;
+  readonly sides: readonly Side[];
+  readonly rounds: number;
+}): Promise<Rounds> {
   const samples = new Map<string, Sample[]>(sides.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round += 1) {
     for (const { name, measure } of sides) {
-      const watch = new Stopwatch(servers.processes);
+      const watch = new Stopwatch(processes);
       const amount = await measure(watch);
       const rate = amount / watch.seconds;
       if (round > 0) samples.get(name)!.push({ rate, amount, watch });
@@ -101,13 +108,13 @@ export function spread(values: readonly number[]): Pick<Figure, 'median' | 'min'
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-const PROCESSES = ['client', 'broker', 'database'] as const;
-
 /** How busy everything else kept the machine meanwhile: figures of a disturbed run are to be taken again. */
 export const disturbance = (rounds: Rounds): Figure => ({
   name: 'other programs on this machine',
   unit: '% of a core',
-  ...spread([...rounds.values()].flat().map(({ watch }) => (100 * watch.processor.others) / watch.seconds)),
+  ...spread(
+    [...rounds.values()].flat().map(({ watch }) => (100 * watch.processor['others']!) / watch.seconds),
+  ),
 });
 
 /** @param scale how much of the unit one piece of work is. */
@@ -132,9 +139,10 @@ export function ratio(rounds: Rounds, side: string, other: string, goal?: number
 /** Processor time of each process for one unit of a side's work: who is the bottleneck. */
 export function cost(rounds: Rounds, side: string, what: string): readonly Figure[] {
   const samples = rounds.get(side)!;
-  return PROCESSES.map((process) => ({
+  const processes = Object.keys(samples[0]!.watch.processor).filter((process) => process !== 'others');
+  return processes.map((process) => ({
     name: `${side}: processor time of ${process}`,
     unit: `us/${what}`,
-    ...spread(samples.map(({ amount, watch }) => (1e6 * watch.processor[process]) / amount)),
+    ...spread(samples.map(({ amount, watch }) => (1e6 * watch.processor[process]!) / amount)),
   }));
 }

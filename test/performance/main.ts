@@ -8,10 +8,11 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { apply } from './apply.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
+import { gateway } from './gateway.ts';
 import { publish } from './publish.ts';
 import { startServers, type Servers } from './servers.ts';
 
-const benchmarks: readonly Benchmark[] = [apply, publish];
+const benchmarks: readonly Benchmark[] = [apply, publish, gateway];
 const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
@@ -29,12 +30,18 @@ const begunMs = performance.now();
 const say = (line: string): void =>
   console.error(`[${((performance.now() - begunMs) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
 
-let running: Servers | null = null;
+let running: Promise<Servers> | null = null;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     say(`${signal}: stopping the servers`);
-    void (running?.stop() ?? Promise.resolve()).finally(() => process.exit(1));
+    void stopServers().finally(() => process.exit(1));
   });
+}
+
+async function stopServers(): Promise<void> {
+  const stopping = running;
+  running = null;
+  await (await stopping)?.stop();
 }
 
 const git = (...args: readonly string[]): string =>
@@ -46,14 +53,18 @@ const machine = `${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.v
 for (const benchmark of benchmarks) {
   if (names.length > 0 && !names.includes(benchmark.name)) continue;
   const { name, profile } = benchmark;
-  say(`${name}: starting Kafka and Postgres`);
-  running = await startServers();
+  const tell = (line: string): void => say(`${name}: ${line}`);
   let figures: readonly Figure[];
   try {
-    figures = await benchmark.run({ servers: running, say: (line) => say(`${name}: ${line}`) });
+    figures = await benchmark.run({
+      servers: () => {
+        if (running === null) tell('starting Kafka and Postgres');
+        return (running ??= startServers());
+      },
+      say: tell,
+    });
   } finally {
-    await running.stop();
-    running = null;
+    await stopServers();
   }
   const line = JSON.stringify({ date: new Date().toISOString(), commit, machine, name, profile, figures });
   appendFileSync(RESULTS, `${line}\n`);

@@ -1,44 +1,41 @@
-/** Who used the processors: what /proc says of our processes, and of the whole machine for what disturbed us. */
+/** Who used the processors: what /proc says of the processes watched, and of the whole machine for what disturbed us. */
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** Kafka's and Postgres' main processes. */
-export interface WatchedProcesses {
-  readonly broker: number;
-  /** The postmaster: its children do the work. */
-  readonly database: number;
-}
+/** A name for the figures, and the pid; children count with their parent. */
+export type WatchedProcesses = Readonly<Record<string, number>>;
+
+/** Seconds, by the names of the processes watched; besides `client`, this process, and `others`, everything else. */
+export type ProcessorTime = Readonly<Record<string, number>>;
 
 /** The kernel counts in hundredths of a second on every architecture that Linux has. */
 const TICKS_PER_SECOND = 100;
 
-/** Seconds. */
-export interface ProcessorTime {
-  /** This process. */
-  readonly client: number;
-  readonly broker: number;
-  readonly database: number;
-  /** Everything else on this machine. */
-  readonly others: number;
-}
-
 /** Since the start of each process, and for `others` since the start of the machine. */
 export function processorTime(watched: WatchedProcesses): ProcessorTime {
   const { user, system } = process.cpuUsage();
-  const client = (user + system) / 1e6;
-  const broker = ticksOf(watched.broker).own / TICKS_PER_SECOND;
-  const database = ticksWithChildren(watched.database) / TICKS_PER_SECOND;
-  return { client, broker, database, others: machineSeconds() - client - broker - database };
+  const table = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ticksOf(Number(name)));
+  const known: Record<string, number> = { client: (user + system) / 1e6 };
+  for (const [name, pid] of Object.entries(watched)) {
+    const ticks = table.reduce((sum, ticksHere) => {
+      if (ticksHere.pid === pid) return sum + ticksHere.own + ticksHere.ended;
+      return ticksHere.parent === pid ? sum + ticksHere.own : sum;
+    }, 0);
+    known[name] = ticks / TICKS_PER_SECOND;
+  }
+  const sum = Object.values(known).reduce((x, y) => x + y, 0);
+  return { ...known, others: machineSeconds() - sum };
 }
 
 /** The parts are not read at one instant: what would be less than nothing is nothing. */
-export const timeBetween = (before: ProcessorTime, after: ProcessorTime): ProcessorTime => ({
-  client: after.client - before.client,
-  broker: after.broker - before.broker,
-  database: after.database - before.database,
-  others: Math.max(0, after.others - before.others),
-});
+export const timeBetween = (before: ProcessorTime, after: ProcessorTime): ProcessorTime =>
+  Object.fromEntries(
+    Object.entries(after).map(([name, seconds]) => [name, Math.max(0, seconds - before[name]!)]),
+  );
 
 interface Ticks {
+  readonly pid: number;
   readonly parent: number;
   readonly own: number;
   /** Of children that have ended. */
@@ -51,23 +48,14 @@ function ticksOf(pid: number): Ticks {
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
-    return { parent: 0, own: 0, ended: 0 };
+    return { pid, parent: 0, own: 0, ended: 0 };
   }
   // Behind the name, which may hold anything: state, parent, ...
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number);
-  return { parent: fields[1]!, own: fields[11]! + fields[12]!, ended: fields[13]! + fields[14]! };
-}
-
-function ticksWithChildren(pid: number): number {
-  const { own, ended } = ticksOf(pid);
-  const children = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => ticksOf(Number(name)))
-    .filter(({ parent }) => parent === pid);
-  return children.reduce((sum, child) => sum + child.own, own + ended);
+  return { pid, parent: fields[1]!, own: fields[11]! + fields[12]!, ended: fields[13]! + fields[14]! };
 }
 
 /** All but idle and waiting for disks. */
