@@ -93,7 +93,7 @@ function messageOf({ configuration }: GatewayDataset, entry: Entry, number: numb
   });
   return {
     partition: entry.partition,
-    key: Buffer.from(entry.events[0]!.key),
+    key: Buffer.from(entry.key),
     value: Buffer.from(entry.text),
     headers: { [RECORD_HEADER]: Buffer.from(header) },
   };

@@ -96,10 +96,10 @@ export class ShardPublishers {
   async append(entries: readonly Entry[]): Promise<void> {
     const { hash: configuration } = this.#dataset.configuration;
     await Promise.all(
-      entries.map(({ partition, events, text, bytes }) =>
+      entries.map(({ partition, key, text, bytes }) =>
         this.#submit(partition, bytes, {
           kind: 'data',
-          key: events[0]!.key,
+          key,
           value: text,
           idempotency: null,
           configuration,
