@@ -238,15 +238,11 @@ function byReplicator(
     name: LOCKSTEP,
     measure: (watch) =>
       onFreshDatabase(servers, given, async (url) => {
-        const query = await openQueryStore({ url });
-        const { storeIncarnation } = query;
-        await query.close();
         const isFirst = batches.length === 0;
         const progress = new ApplyProgress(watch, given);
         const replicator = new Replicator({
           region: 'eu' as RegionName,
           instance: 'bench',
-          storeIncarnation,
           datasets: [{ table, partitions }],
           log: given.log,
           openStore: async () => {
@@ -254,6 +250,7 @@ function byReplicator(
             return isFirst ? recording(store, recorded) : store;
           },
           configurations: () => configuration,
+          refreshConfigurations: () => Promise.resolve(),
           observer: progress,
           clock,
         });
