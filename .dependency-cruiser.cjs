@@ -130,7 +130,7 @@ module.exports = {
       comment:
         'The local cluster creates topics and databases and checks outcomes; it runs roles as processes, not as imports.',
       from: 'apps/local',
-      libraries: ['nest', 'kafka', 'postgres', 'catalogue', 'testing'],
+      libraries: ['protocol', 'nest', 'kafka', 'postgres', 'catalogue', 'testing'],
     }),
     driverOnlyIn({
       name: 'kafka-clients-in-kafka',

@@ -73,7 +73,10 @@ const allowed: readonly (readonly [file: string, content: string])[] = [
   ['libs/kafka/src/log.int.spec.ts', "import '@lockstep/testing'; import './index.js';"],
   ['apps/region/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common';"],
   ['apps/cli/src/index.ts', "import '@lockstep/catalogue';"],
-  ['apps/local/src/index.ts', "import '@lockstep/kafka'; import '@lockstep/testing'; import 'pg';"],
+  [
+    'apps/local/src/index.ts',
+    "import '@lockstep/kafka'; import '@lockstep/protocol'; import '@lockstep/testing'; import 'pg';",
+  ],
   ['apps/local/set-up.mjs', "import 'node:fs';"],
   ['test/run.mjs', "import '../apps/local/set-up.mjs';"],
   ['test/e2e/write.ts', "import '@lockstep/local'; import '@lockstep/kafka'; import 'pg';"],

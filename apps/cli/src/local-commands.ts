@@ -130,7 +130,9 @@ export function addLocalCommands(program: Command, endWith: (exitCode: number) =
 
 /** Its output and exit code are those of this command; a signal that ends this one ends it in its own order. */
 async function runExperiment(name: string, args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, [experimentScript, name, ...args], { stdio: 'inherit' });
+  // Reducers are read by a part of Node that still calls itself experimental; that is no news for whoever looks on.
+  const quiet = '--disable-warning=ExperimentalWarning';
+  const child = spawn(process.execPath, [quiet, experimentScript, name, ...args], { stdio: 'inherit' });
   const handOn = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on('SIGINT', handOn).on('SIGTERM', handOn);
   try {

@@ -17,6 +17,7 @@ export type LocalErrorCode =
   | 'no-wide-area'
   | 'not-possible-now'
   | 'not-running'
+  | 'nothing-to-check'
   | 'interrupted';
 
 export type ExitCode = 1 | 2 | 3;
@@ -36,6 +37,7 @@ const exitCodes: Readonly<Record<LocalErrorCode, ExitCode>> = {
   'no-wide-area': 2,
   'not-possible-now': 1,
   'not-running': 1,
+  'nothing-to-check': 2,
   interrupted: 1,
 };
 

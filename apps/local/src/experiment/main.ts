@@ -5,6 +5,7 @@
 import { isLocalError, LocalError } from '../local-error.js';
 import { chaosUsage } from './chaos-options.js';
 import { runChaos } from './chaos.js';
+import { checkUsage, runCheck } from './check.js';
 import { loadUsage } from './load-options.js';
 import { runLoad } from './load.js';
 
@@ -17,6 +18,7 @@ interface Experiment {
 const experiments: { readonly [name: string]: Experiment } = {
   load: { usage: loadUsage, run: runLoad },
   chaos: { usage: chaosUsage, run: runChaos },
+  check: { usage: checkUsage, run: runCheck },
 };
 
 try {

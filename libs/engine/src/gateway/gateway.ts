@@ -3,6 +3,7 @@
  */
 import { parseShardName, shardName, type Answer, type DatasetName, type ShardName } from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
+import { Admission } from './admission.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { Publishers } from './publishers.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
@@ -11,12 +12,15 @@ import { describeShard } from './shard-description.js';
 import { Writes, type WriteCall } from './writes.js';
 
 export class Gateway {
+  /** Its measuring is a loop of the process: whoever composes it runs and stops it. */
+  readonly admission: Admission;
   private readonly publishers: Publishers;
   private readonly writes: Writes;
   private readonly receipts: Receipts;
   private readonly rows: Rows;
 
   constructor(private readonly options: GatewayOptions) {
+    this.admission = new Admission(options);
     this.publishers = new Publishers(options);
     this.writes = new Writes(options, this.publishers);
     this.receipts = new Receipts(options, this.publishers);

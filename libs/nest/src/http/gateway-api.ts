@@ -15,7 +15,12 @@ export interface IncomingQuery {
   readonly [name: string]: string;
 }
 
+/** Whoever is admitted calls `release` when the request is answered. */
+export type Admission = { readonly refused: HttpAnswer } | { readonly release: () => void };
+
 export interface GatewayApi {
+  /** Asked before a write is read: a refusal costs next to nothing. */
+  admit(dataset: string): Admission;
   write(request: {
     readonly dataset: string;
     readonly body: string;

@@ -34,10 +34,12 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const headers = incomingHeaders(request);
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.gateway.write({ dataset, body, headers })),
-    );
+    await this.admitted(dataset, response, async () => {
+      const headers = incomingHeaders(request);
+      await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+        writeAnswer(response, await this.gateway.write({ dataset, body, headers })),
+      );
+    });
   }
 
   @Post(BATCH)
@@ -46,10 +48,12 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const headers = incomingHeaders(request);
-    await this.bodies.withBody(request, BATCH_BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.gateway.writeBatch({ dataset, body, headers })),
-    );
+    await this.admitted(dataset, response, async () => {
+      const headers = incomingHeaders(request);
+      await this.bodies.withBody(request, BATCH_BODY_BYTES_MAX, async (body) =>
+        writeAnswer(response, await this.gateway.writeBatch({ dataset, body, headers })),
+      );
+    });
   }
 
   @Get(RECEIPT)
@@ -91,6 +95,24 @@ export class GatewayController {
     @Res() response: ServerResponse,
   ): Promise<void> {
     writeAnswer(response, await this.gateway.shard(dataset, n));
+  }
+
+  /** A body that is not read is received and thrown away by the server. */
+  private async admitted(
+    dataset: string,
+    response: ServerResponse,
+    write: () => Promise<void>,
+  ): Promise<void> {
+    const admission = this.gateway.admit(dataset);
+    if ('refused' in admission) {
+      writeAnswer(response, admission.refused);
+      return;
+    }
+    try {
+      await write();
+    } finally {
+      admission.release();
+    }
   }
 
   @All([ENTRIES, BATCH])

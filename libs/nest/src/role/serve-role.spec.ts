@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { openLogger } from '@lockstep/telemetry';
 import type { Subscription } from '@lockstep/engine';
 import type { GatewayApi } from '../http/gateway-api.js';
-import type { HttpAnswer } from '../http/http-answer.js';
+import { problemAnswer, type HttpAnswer } from '../http/http-answer.js';
 import { BATCH_BODY_BYTES_MAX, BODIES_HELD_BYTES_MAX, BODY_BYTES_MAX } from '../http/incoming.js';
 import { OPENAPI_TEXT } from '../http/openapi.js';
 import { STREAMS_MAX } from '../http/stream.controller.js';
@@ -37,7 +37,16 @@ const record =
     return Promise.resolve(OK);
   };
 
+/** Writes that were admitted and not released. */
+let underWay = 0;
+
 const gateway: GatewayApi = {
+  admit: (dataset) => {
+    if (dataset === 'full')
+      return { refused: problemAnswer('too-many-requests', 'full', { 'retry-after': '1' }) };
+    underWay += 1;
+    return { release: () => (underWay -= 1) };
+  },
   write: (asked) => {
     calls.push(['write', asked]);
     return onWrite(asked.body);
@@ -137,6 +146,25 @@ describe('the gateway routes', () => {
     expect(response.headers.get('lockstep-token')).toBe('t');
     expect(response.headers.get('x-powered-by')).toBeNull();
     expect(await response.text()).toBe(OK.body);
+  });
+
+  test('refuse a write at the door, its body unread, and the connection serves the next one', async () => {
+    const big = `{"events":"${'x'.repeat(500_000)}"}`;
+    for (const path of ['/v1/datasets/full/entries', '/v1/datasets/full/entries:batch']) {
+      const refused = await post(path, big);
+      expect(refused.headers.get('retry-after')).toBe('1');
+      await expectProblem(refused, 429, 'too-many-requests');
+    }
+    expect(calls).toEqual([]);
+    expect((await post('/v1/datasets/accounts/entries', '{}')).status).toBe(200);
+  });
+
+  test('release what was admitted, whatever becomes of it', async () => {
+    await post('/v1/datasets/accounts/entries', '{}');
+    onWrite = () => Promise.reject(new Error('a defect'));
+    await post('/v1/datasets/accounts/entries', '{}');
+    await post('/v1/datasets/accounts/entries', 'x'.repeat(2_000_000));
+    expect(underWay).toBe(0);
   });
 
   test('tell a batch from a write by its colon', async () => {

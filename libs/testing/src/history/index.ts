@@ -1,3 +1,13 @@
-/** The door of @lockstep/testing/history: what a run writes down. Free of the test framework. */
+/** The door of @lockstep/testing/history: what a run writes down and how it is judged. Free of the test framework. */
 export { HISTORY_VERSION, historyText, readHistoryLine } from './history.js';
 export type { CompletionLine, FaultLine, HistoryEvent, HistoryLine, InvokeLine, RunLine } from './history.js';
+export { ofRun, openWrites, readRun } from './operations.js';
+export type { Operation, RunHistory, Write } from './operations.js';
+export { Refold } from './refold.js';
+export type { LoggedEntry, RefoldedLog, RefoldedShard } from './refold.js';
+export type { AskedAgain } from './standing.js';
+export type { RegionalState, StoredCursor, StoredRow } from './regional-state.js';
+export { FINDINGS } from './finding.js';
+export type { Evidence, Finding, FindingCode } from './finding.js';
+export { judge } from './judge.js';
+export type { JudgedRun, Judgement, RunSummary } from './judge.js';

@@ -1,0 +1,160 @@
+/**
+ * What a judge may find wrong, each once: a stable code, the invariant that is broken (SPEC, "Invariants"), a sentence.
+ * A finding carries a bounded number of examples and counts the rest.
+ */
+export const FINDINGS = {
+  'history-broken': {
+    invariant: null,
+    sentence: 'The recorder wrote something that cannot have been; this history judges nobody.',
+  },
+  'nothing-accepted': {
+    invariant: 'I20',
+    sentence: 'No operation of the run was accepted: nothing was shown, or nothing made progress.',
+  },
+  'accepted-lost': {
+    invariant: 'I7',
+    sentence: 'A write was told accepted, and the log holds no accepted entry in the place that was told.',
+  },
+  'accepted-differs': {
+    invariant: 'I7',
+    sentence: 'A write was told accepted, and the entry in the place that was told is another one.',
+  },
+  'versions-untrue': {
+    invariant: 'I7',
+    sentence: 'A receipt told versions that are not its sequence for each of its keys.',
+  },
+  'logged-lost': { invariant: 'I7', sentence: 'A write was told logged, and it does not stand in the log.' },
+  'rejection-untrue': {
+    invariant: 'I7',
+    sentence: 'A rejection was told, and the log has another verdict in the place that was told.',
+  },
+  'conflict-unfounded': {
+    invariant: 'I3',
+    sentence: 'A version conflict was told, and every expected version was the present one.',
+  },
+  'rejection-took-effect': {
+    invariant: 'I9',
+    sentence: 'A write was told rejected for good, and it took effect.',
+  },
+  'refusal-took-effect': {
+    invariant: 'I9',
+    sentence: 'A write was refused before anything was appended, and it took effect.',
+  },
+  'unknown-stays-unknown': {
+    invariant: 'I9',
+    sentence: 'A write with a key ended unknown, and asking for its receipt did not make it definite.',
+  },
+  'repeat-answered-differently': {
+    invariant: 'I10',
+    sentence: 'The same write under the same key was answered in two ways.',
+  },
+  'effect-twice': { invariant: 'I8', sentence: 'One write took effect more than once.' },
+  'phantom-entry': {
+    invariant: 'I8',
+    sentence: 'The log holds an accepted entry of the run that nobody asked for.',
+  },
+  'place-told-twice': {
+    invariant: 'I2',
+    sentence: 'One place of a shard was told to two different writes.',
+  },
+  'order-reversed': {
+    invariant: 'I1',
+    sentence: 'A write that began after another one had been acknowledged stands before it in its shard.',
+  },
+  'expected-version-ignored': {
+    invariant: 'I3',
+    sentence: 'An accepted event expected another version than its key had.',
+  },
+  'effect-missing': {
+    invariant: 'I4',
+    sentence: 'A write was told accepted, and a region lacks its effect.',
+  },
+  'entry-torn': { invariant: 'I4', sentence: 'A region holds one part of an entry and lacks another.' },
+  'row-missing': { invariant: 'I4', sentence: 'A region lacks a row that the log demands.' },
+  'row-phantom': { invariant: 'I4', sentence: 'A region holds a row of the run that no entry made.' },
+  'row-version-differs': {
+    invariant: 'I4',
+    sentence: 'The version of a row is not the sequence of the last accepted entry of its key.',
+  },
+  'row-differs': {
+    invariant: 'I4',
+    sentence: 'A row is not what the accepted events of its key make of it.',
+  },
+  'balance-differs': {
+    invariant: 'I4',
+    sentence: 'The balance of an account is not the sum of its accepted moves.',
+  },
+  'balance-negative': { invariant: 'I3', sentence: 'The balance of an account was or is below zero.' },
+  'total-differs': {
+    invariant: 'I4',
+    sentence: 'The balances of a region do not add up to what was paid in and out.',
+  },
+  'regions-differ': { invariant: 'I11', sentence: 'A row is not the same in all regions.' },
+  'not-quiet': {
+    invariant: 'I20',
+    sentence: 'After the end of the load the cluster did not come to rest in the time it was given.',
+  },
+  'region-behind': {
+    invariant: 'I20',
+    sentence: 'After the end of the load a region has not reached the sequence of the others.',
+  },
+  'hashes-differ': {
+    invariant: 'I11',
+    sentence: 'Regions at the same sequence of a shard have different logs or hashes.',
+  },
+  'refold-differs': {
+    invariant: 'I3',
+    sentence: 'Folding the whole log again gives another place or other hashes than the regions have.',
+  },
+  'refold-halted': {
+    invariant: 'I3',
+    sentence: 'The whole log cannot be folded with the configurations that the regions keep.',
+  },
+} as const satisfies {
+  readonly [code: string]: { readonly invariant: string | null; readonly sentence: string };
+};
+
+export type FindingCode = keyof typeof FINDINGS;
+
+/** Where to look. */
+export interface Evidence {
+  /** Ordinals of operations in the history. */
+  readonly operations?: readonly number[];
+  readonly keys?: readonly string[];
+  readonly region?: string;
+  readonly shard?: string;
+  readonly sequence?: number;
+  readonly detail?: string;
+}
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly invariant: string | null;
+  readonly sentence: string;
+  readonly count: number;
+  /** The first ones, at most `EXAMPLES_MAX`. */
+  readonly examples: readonly Evidence[];
+}
+
+export const EXAMPLES_MAX = 5;
+
+export class FindingList {
+  private readonly found = new Map<FindingCode, { count: number; examples: Evidence[] }>();
+
+  add(code: FindingCode, evidence: Evidence): void {
+    const known = this.found.get(code);
+    if (known === undefined) this.found.set(code, { count: 1, examples: [evidence] });
+    else {
+      known.count += 1;
+      if (known.examples.length < EXAMPLES_MAX) known.examples.push(evidence);
+    }
+  }
+
+  /** In the order of the list above, so that two judgements compare. */
+  all(): readonly Finding[] {
+    return (Object.keys(FINDINGS) as FindingCode[]).flatMap((code) => {
+      const found = this.found.get(code);
+      return found === undefined ? [] : [{ code, ...FINDINGS[code], ...found }];
+    });
+  }
+}

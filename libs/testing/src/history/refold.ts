@@ -1,0 +1,168 @@
+/**
+ * A second opinion on a log: folded as a whole by the protocol's own `plan` and `ShardFold`, over maps instead of a
+ * database, with no lease, batch, crash or retry in between. A region's cursor must have these hashes (I3, I11).
+ *
+ * Records are taken shard by shard in offset order, in pieces of any size. Kept are the state of the fold and the data
+ * entries that the caller cares for, so that a long log of many runs fits.
+ */
+import { decodeEntry, emptyCursor, endsBatch, hashToHex, plan, ShardFold } from '@lockstep/protocol';
+import type {
+  Configurations,
+  DecodedEntry,
+  EntryEvent,
+  Halt,
+  KeyHash,
+  LogIncarnation,
+  LogRecord,
+  Outcome,
+  ReadAnswers,
+  Sequence,
+  ShardName,
+  ShardState,
+  Verdict,
+} from '@lockstep/protocol';
+import { applyRowOperation, type MemoryRow } from '../store/memory-row.js';
+
+export interface RefoldedShard {
+  readonly logIncarnation: LogIncarnation | null;
+  readonly sequence: Sequence;
+  readonly inputHash: string;
+  readonly effectsHash: string;
+  /** How often each verdict was given. */
+  readonly verdicts: ReadonlyMap<Verdict, number>;
+  /** Where the fold could not go on; nothing behind it is folded. */
+  readonly halted: Halt | null;
+}
+
+/** A data entry as it stands in the log, whatever its verdict. */
+export interface LoggedEntry {
+  readonly shard: ShardName;
+  readonly sequence: Sequence;
+  readonly verdict: Verdict;
+  readonly keyHash: KeyHash | null;
+  /** `publisher:number`, as a receipt names a keyless entry. */
+  readonly id: string;
+  readonly events: readonly EntryEvent[];
+}
+
+export interface RefoldedLog {
+  readonly shards: ReadonlyMap<ShardName, RefoldedShard>;
+  /** Per shard in the order of their sequences. */
+  readonly entries: readonly LoggedEntry[];
+}
+
+interface Folding {
+  state: ShardState;
+  readonly outcomes: Map<KeyHash, Outcome>;
+  readonly rows: Map<string, MemoryRow>;
+  readonly verdicts: Map<Verdict, number>;
+  halted: Halt | null;
+}
+
+export class Refold {
+  private readonly shards = new Map<ShardName, Folding>();
+  private readonly entries: LoggedEntry[] = [];
+
+  /** @param wanted keys whose entries are kept. */
+  constructor(
+    private readonly configurations: Configurations,
+    private readonly wanted: (key: string) => boolean,
+  ) {}
+
+  take(shard: ShardName, records: readonly LogRecord[]): void {
+    let batch: DecodedEntry[] = [];
+    const folding = this.shardOf(shard);
+    for (const record of records) {
+      const entry = decodeEntry(record);
+      batch.push(entry);
+      if (!endsBatch(entry)) continue;
+      this.foldBatch(shard, folding, batch);
+      batch = [];
+    }
+    if (batch.length > 0) this.foldBatch(shard, folding, batch);
+  }
+
+  finish(): RefoldedLog {
+    const shards = new Map<ShardName, RefoldedShard>();
+    for (const [shard, { state, verdicts, halted }] of this.shards) {
+      const { logIncarnation, sequence, inputHash, effectsHash } = state.cursor;
+      shards.set(shard, {
+        logIncarnation,
+        sequence,
+        inputHash: hashToHex(inputHash),
+        effectsHash: hashToHex(effectsHash),
+        verdicts,
+        halted,
+      });
+    }
+    return { shards, entries: this.entries };
+  }
+
+  private foldBatch(shard: ShardName, folding: Folding, batch: readonly DecodedEntry[]): void {
+    if (folding.halted !== null) return;
+    const active = folding.state.cursor.configuration;
+    const configuration = active === null ? null : this.configurations(active);
+    const fold = new ShardFold(
+      folding.state,
+      answersTo(plan(batch, configuration), folding),
+      this.configurations,
+    );
+    for (const entry of batch) {
+      const step = fold.fold(entry);
+      if (step.kind === 'halted') {
+        folding.halted = step.halt;
+        break;
+      }
+      const { sequence, verdict } = step.folded;
+      folding.verdicts.set(verdict, (folding.verdicts.get(verdict) ?? 0) + 1);
+      if (entry.kind !== 'data' || !entry.events.some(({ key }) => this.wanted(key))) continue;
+      const { idempotency, number, publisher } = entry.header;
+      this.entries.push({
+        shard,
+        sequence,
+        verdict,
+        keyHash: idempotency?.key ?? null,
+        id: `${publisher}:${number}`,
+        events: entry.events,
+      });
+    }
+    const { state, outcomes, rows } = fold.finish();
+    folding.state = state;
+    for (const outcome of outcomes) folding.outcomes.set(outcome.key, outcome);
+    if (configuration === null) return;
+    const { dataset, projection } = configuration.content;
+    const table = { dataset, table: projection.table, columns: projection.columns };
+    for (const operation of rows) {
+      const row = applyRowOperation(table, folding.rows.get(operation.key) ?? null, operation);
+      if (row === null) folding.rows.delete(operation.key);
+      else folding.rows.set(operation.key, row);
+    }
+  }
+
+  private shardOf(shard: ShardName): Folding {
+    const known = this.shards.get(shard);
+    if (known !== undefined) return known;
+    const folding: Folding = {
+      state: { cursor: emptyCursor(shard), sessions: new Map() },
+      outcomes: new Map(),
+      rows: new Map(),
+      verdicts: new Map(),
+      halted: null,
+    };
+    this.shards.set(shard, folding);
+    return folding;
+  }
+}
+
+function answersTo(reads: ReturnType<typeof plan>, { outcomes, rows }: Folding): ReadAnswers {
+  return { outcomes: chosen(reads.outcomes, outcomes), rows: chosen(reads.rows, rows) };
+}
+
+function chosen<K, V>(keys: ReadonlySet<K>, from: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  const found = new Map<K, V>();
+  for (const key of keys) {
+    const value = from.get(key);
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
+}
