@@ -20,7 +20,7 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import fc from 'fast-check';
-import { CompressionTypes, Kafka, logLevel, type Message } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel, type Message, type Producer, type ProducerConfig } from 'kafkajs';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -787,6 +787,24 @@ describe('garbage in a topic, written past the gateways', () => {
   const proto = (content: Buffer): NonNullable<Message['headers']> =>
     Object.fromEntries([['__proto__', content]]);
 
+  /** Just below what the topic takes in one call. */
+  const huge = message('x'.repeat(4 * 1024 * 1024 - 1024));
+  const topic = 'lockstep.accounts';
+
+  async function producing(
+    options: ProducerConfig,
+    produce: (producer: Producer) => Promise<unknown>,
+  ): Promise<void> {
+    const client = new Kafka({ brokers: [...cluster.file.kafka.brokers], logLevel: logLevel.NOTHING });
+    const producer = client.producer({ allowAutoTopicCreation: false, ...options });
+    await producer.connect();
+    try {
+      await produce(producer);
+    } finally {
+      await producer.disconnect();
+    }
+  }
+
   /** Nothing here may be accepted; each takes one sequence. */
   const GARBAGE: readonly Message[] = [
     { value: null },
@@ -811,6 +829,9 @@ describe('garbage in a topic, written past the gateways', () => {
     message('not json', header(), proto(randomBytes(9))),
     message('not json', header(), { traceparent: [Buffer.from([0xff, 0xfe]), Buffer.alloc(0)] }),
     message('not json', header(), { traceparent: 'x'.repeat(100_000) }),
+    // A number for a name goes before all others in a JavaScript object, whatever the order of the record was.
+    message('not json', header(), { '1': randomBytes(9), '0': '' }),
+    message(events(), null, { '0': header() }),
     message('x'.repeat(600 * 1024)),
     message(events({ data: { owner: 'a'.repeat(600 * 1024), currency: 'EUR' } })),
     message(Buffer.from([0x5b, 0xff, 0xfe, 0x5d])),
@@ -888,24 +909,20 @@ describe('garbage in a topic, written past the gateways', () => {
       ]),
     );
 
-    const client = new Kafka({ brokers: [...cluster.file.kafka.brokers], logLevel: logLevel.NOTHING });
-    const producer = client.producer({ allowAutoTopicCreation: false });
-    await producer.connect();
-    try {
+    await producing({}, async (producer) => {
       for (const partition of PARTITIONS) {
         const messages = GARBAGE.map((one) => ({ ...one, partition }));
-        await producer.send({ topic: 'lockstep.accounts', messages });
+        await producer.send({ topic, messages });
         await producer.send({
-          topic: 'lockstep.accounts',
+          topic,
           messages: messages.slice(0, 10),
           compression: CompressionTypes.GZIP,
         });
+        await producer.send({ topic, messages: [{ ...huge, partition }] });
       }
-    } finally {
-      await producer.disconnect();
-    }
+    });
 
-    const records = GARBAGE.length + 10;
+    const records = GARBAGE.length + 11;
     const counted = ({ body: shard }: Answered): boolean =>
       Object.values(shard.regions as Record<string, { sequence: number }>).every(
         (one) => one.sequence >= before.get(shard.shard as string)! + records,
@@ -943,6 +960,55 @@ describe('garbage in a topic, written past the gateways', () => {
           expect(answer).toMatchObject({ status: 200, body: { stage: 'everywhere' } });
       }
     }
+  });
+
+  test('a transaction that was aborted leaves entries like others, and its end takes no sequence', async () => {
+    const key = 'eu:aborted';
+    const begun = await write(cluster, 'eu', 'accounts', opened(key));
+    const { shard, sequence } = begun.body as { shard: string; sequence: number };
+    const partition = Number(shard.split('/')[1]);
+    const credit = (amount: number, more: Message['headers'] = {}): Message & { partition: number } => ({
+      ...message(JSON.stringify([{ key, type: 'credited', data: { amount } }]), header(), more),
+      partition,
+    });
+    await producing(
+      { transactionalId: uniqueKey(), maxInFlightRequests: 1, idempotent: true },
+      async (producer) => {
+        const transaction = await producer.transaction();
+        await transaction.send({ topic, messages: [credit(5), { ...message('not json'), partition }] });
+        await transaction.abort();
+      },
+    );
+    // A good one, between headers that are not ours.
+    const strange = { '1': 'x', ...proto(randomBytes(9)), toString: 'x' };
+    await producing({}, (producer) => producer.send({ topic, messages: [credit(70, strange)] }));
+
+    const last = await write(cluster, 'us', 'accounts', {
+      events: [{ key, type: 'credited', data: { amount: 900 } }],
+      ack: 'everywhere',
+    });
+    expect(last).toMatchObject({ status: 200, body: { sequence: sequence + 4, stage: 'everywhere' } });
+    for (const region of REGIONS) {
+      const found = await cluster.sql(
+        region,
+        'select balance, lockstep_version from accounts where id = $1',
+        [key],
+      );
+      expect(found).toEqual([{ balance: '975', lockstep_version: String(sequence + 4) }]);
+    }
+  });
+
+  test('every region has counted the same verdicts', async () => {
+    const verdicts = async (region: Region): Promise<readonly string[]> =>
+      (await (await fetch(`${cluster.file.regions[region]!.replicator}/metrics`)).text())
+        .split('\n')
+        .filter((line) => line.startsWith('lockstep_verdicts_total{'))
+        .map((line) => line.replace(`region="${region}"`, ''))
+        .sort();
+    const [first, ...others] = await Promise.all(REGIONS.map(verdicts));
+    for (const verdict of ['accepted', 'malformed', 'superseded', 'hole', 'fenced'])
+      expect(first!.some((line) => line.includes(`verdict="${verdict}"`))).toBe(true);
+    for (const other of others) expect(other).toEqual(first);
   });
 });
 

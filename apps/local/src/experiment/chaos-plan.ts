@@ -5,7 +5,7 @@
  * Disturbances overlap, but one process or one region's links are disturbed by one thing at a time: a second kill of a
  * process that is not back yet would kill nothing.
  */
-import { Chance } from '@lockstep/testing';
+import { Chance } from '@lockstep/testing/workload';
 import type { RegionProcess } from '../cluster-file.js';
 import type { Order, ProcessOrder, Target } from '../control.js';
 

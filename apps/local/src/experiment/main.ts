@@ -3,9 +3,9 @@
  * its own. 0 = it was carried out and found nothing wrong, 1 = it failed, 2 = it cannot be meant so.
  */
 import { isLocalError, LocalError } from '../local-error.js';
+import { checkUsage, runCheck } from './check.js';
 import { chaosUsage } from './chaos-options.js';
 import { runChaos } from './chaos.js';
-import { checkUsage, runCheck } from './check.js';
 import { loadUsage } from './load-options.js';
 import { runLoad } from './load.js';
 
@@ -17,8 +17,8 @@ interface Experiment {
 
 const experiments: { readonly [name: string]: Experiment } = {
   load: { usage: loadUsage, run: runLoad },
-  chaos: { usage: chaosUsage, run: runChaos },
   check: { usage: checkUsage, run: runCheck },
+  chaos: { usage: chaosUsage, run: runChaos },
 };
 
 try {
