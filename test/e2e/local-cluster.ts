@@ -1,4 +1,7 @@
-/** A local cluster of real processes for one spec: started as a user starts it, on free ports, with its own data. */
+/**
+ * A local cluster of real processes for one spec: started as a user starts it, on free ports, with its own data. Types
+ * here are only erased, never compiled to code: benchmarks run this file as it stands.
+ */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +15,11 @@ export type Region = (typeof REGIONS)[number];
 const PROJECT = join(import.meta.dirname, '../..');
 
 export class LocalCluster {
-  private constructor(readonly data: string) {}
+  readonly data: string;
+
+  private constructor(data: string) {
+    this.data = data;
+  }
 
   static async start(options: readonly string[] = []): Promise<LocalCluster> {
     // The runner finds what a crashed run left behind by the run's name, which this path carries.

@@ -36,6 +36,11 @@ export interface ClusterStatus {
   readonly wideArea: {
     readonly delayMs: number;
     readonly cuts: readonly { readonly region: string; readonly oneWay: boolean }[];
+    readonly swallowing: readonly {
+      readonly region: string;
+      readonly due: number;
+      readonly swallowed: number;
+    }[];
   } | null;
 }
 

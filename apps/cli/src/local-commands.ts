@@ -3,7 +3,7 @@
  * --stay-down stays down until it is started; who is only killed starts again in a second. Experiments are programs of
  * the local cluster, run as a process, because the command line imports nothing of it.
  */
-import { Argument, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CliError } from './cli-error.js';
@@ -18,13 +18,13 @@ const orders = {
   start: 'start what was stopped',
 } as const;
 
-const regionProcesses = ['gateway', 'replicator', 'coordinator', 'postgres'] as const;
+const regionProcesses = ['gateway', 'replicator', 'coordinator', 'standby', 'postgres'] as const;
 
 /** Processes of their own, which parse what follows their name; `--help` shows it. */
 const experiments = {
   load: 'write a seeded workload through all gateways and keep its history',
   check: 'judge a history against what the regions hold',
-  chaos: 'disturb the cluster by a seeded plan while a load runs, then judge its history',
+  chaos: 'disturb the cluster by a seeded plan, then make it whole again',
 } as const;
 /** The same from `src` and from `dist`. */
 const experimentScript = fileURLToPath(new URL('../../local/experiment.mjs', import.meta.url));
@@ -81,6 +81,20 @@ export function addLocalCommands(program: Command, endWith: (exitCode: number) =
       await sendOrder(options, { kind: 'heal', region });
     },
   );
+
+  withData(
+    local
+      .command('swallow')
+      .description('lose answers of Kafka to what a region has appended (a cluster with --wan)')
+      .argument('<region>', 'the region')
+      .addOption(
+        new Option('--responses <n>', 'how many, from now on; 0 takes an order back')
+          .default(1)
+          .argParser(numberOfResponses),
+      ),
+  ).action(async (region: string, options: DataOption & { responses: number }) => {
+    await sendOrder(options, { kind: 'swallow', region, responses: options.responses });
+  });
 
   for (const [experiment, description] of Object.entries(experiments)) {
     local
@@ -142,6 +156,11 @@ async function sendOrder(options: DataOption, order: object): Promise<void> {
   print({ done }, options, () => done.join('\n'));
 }
 
+function numberOfResponses(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number up to 999999.');
+}
+
 function describeStatus(status: ClusterStatus): string {
   const lines = [`The cluster is ${status.state} (supervisor ${status.pid}).`];
   lines.push(
@@ -167,8 +186,12 @@ function describeStatus(status: ClusterStatus): string {
     const cuts = status.wideArea.cuts.map(({ region, oneWay }) =>
       oneWay ? `${region} (what it sends)` : region,
     );
+    const swallowed = status.wideArea.swallowing.map(
+      ({ region, due, swallowed: number }) => `${region} ${number}${due === 0 ? '' : ` (${due} more due)`}`,
+    );
     lines.push(
       `Links: ${status.wideArea.delayMs} ms one way, cut: ${cuts.length === 0 ? 'none' : cuts.join(', ')}`,
+      `Swallowed produce responses: ${swallowed.join(', ')}`,
     );
   }
   return lines.join('\n');

@@ -81,8 +81,9 @@ describe('what cannot be meant exits 2 and says why', () => {
     ['local bogus', "unknown command 'bogus'"],
     ['local status --bogus', "unknown option '--bogus'"],
     ['local kill', "missing required argument 'region'"],
-    ['local kill eu bogus', 'Allowed choices are gateway, replicator, coordinator, postgres'],
+    ['local kill eu bogus', 'Allowed choices are gateway, replicator, coordinator, standby, postgres'],
     ['local pause eu --stay-down', "unknown option '--stay-down'"],
+    ['local swallow eu --responses some', 'Expected a whole number'],
     ['local kafka kill zero', 'A broker is named by its number'],
     ['shards --url nowhere', 'expected an address'],
   ])('lockstep %s', async (line, sentence) => {
@@ -131,6 +132,8 @@ describe('lockstep local', () => {
     ],
     ['cut ap --one-way', { kind: 'cut', region: 'ap', oneWay: true }],
     ['heal ap', { kind: 'heal', region: 'ap' }],
+    ['swallow eu', { kind: 'swallow', region: 'eu', responses: 1 }],
+    ['swallow eu --responses 0', { kind: 'swallow', region: 'eu', responses: 0 }],
     [
       'kafka pause 2',
       { kind: 'process', order: 'pause', target: { kind: 'kafka', node: 2 }, stayDown: false },

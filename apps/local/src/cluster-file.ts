@@ -15,20 +15,23 @@ export interface RegionFile {
   readonly coordinator: string;
   readonly replicator: string;
   readonly postgres: string;
-  readonly pids: Readonly<Record<RegionProcess, number | null>>;
+  /** The second replicator; only in a cluster with `--standby`, here and below. */
+  readonly standby?: string;
+  readonly pids: Readonly<Record<Exclude<RegionProcess, 'standby'>, number | null>> & {
+    readonly standby?: number | null;
+  };
 }
 
-export const regionProcesses = ['postgres', 'gateway', 'replicator', 'coordinator'] as const;
-export type RegionProcess = (typeof regionProcesses)[number];
-export type Role = Exclude<RegionProcess, 'postgres'>;
-export const roles = ['gateway', 'replicator', 'coordinator'] as const satisfies readonly Role[];
+export const roles = ['gateway', 'replicator', 'coordinator', 'standby'] as const;
+export type Role = (typeof roles)[number];
+export type RegionProcess = 'postgres' | Role;
 
 /** What people read when a cluster runs. */
 export function addressLines(cluster: ClusterFile): readonly string[] {
   return [
     `Kafka    ${cluster.kafka.brokers.join(', ')}`,
     ...Object.entries(cluster.regions).flatMap(([name, region]) => [
-      `${name.padEnd(8)} gateway ${region.gateway}   coordinator ${region.coordinator}   replicator ${region.replicator}`,
+      `${name.padEnd(8)} gateway ${region.gateway}   coordinator ${region.coordinator}   replicator ${region.replicator}${region.standby === undefined ? '' : `   standby ${region.standby}`}`,
       `         ${region.postgres}`,
     ]),
   ];

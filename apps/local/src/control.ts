@@ -11,9 +11,9 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { resolve } from 'node:path';
 import type { ClusterFile, RegionProcess } from './cluster-file.js';
 import { replaceFile, type DataFolder } from './data-folder.js';
-import { isLocalError, LocalError, type LocalErrorCode } from './local-error.js';
+import { isLocalError, isLocalErrorCode, LocalError, type LocalErrorCode } from './local-error.js';
 import type { ClusterOptions } from './options.js';
-import type { Cut } from './wide-area.js';
+import type { WideAreaStatus } from './wide-area.js';
 
 export type ProcessOrder = 'kill' | 'pause' | 'continue' | 'stop' | 'start';
 
@@ -29,7 +29,9 @@ export type Order =
       readonly stayDown: boolean;
     }
   | { readonly kind: 'cut'; readonly region: string; readonly oneWay: boolean }
-  | { readonly kind: 'heal'; readonly region: string };
+  | { readonly kind: 'heal'; readonly region: string }
+  /** The next so many produce responses to the region's roles; 0 takes an order back. */
+  | { readonly kind: 'swallow'; readonly region: string; readonly responses: number };
 
 export interface ProcessStatus {
   readonly name: string;
@@ -44,7 +46,7 @@ export interface ClusterStatus {
   readonly options: ClusterOptions | null;
   readonly cluster: ClusterFile | null;
   readonly processes: readonly ProcessStatus[];
-  readonly wideArea: { readonly delayMs: number; readonly cuts: readonly Cut[] } | null;
+  readonly wideArea: WideAreaStatus | null;
 }
 
 export interface ControlHandler {
@@ -96,7 +98,12 @@ export async function askEnd(data: DataFolder): Promise<void> {
   await ask(data, 'POST', '/end');
 }
 
-async function ask(data: DataFolder, method: string, path: string): Promise<unknown> {
+/** Answers what was done, a line per process; throws what the supervisor refuses it with. */
+export async function askOrder(data: DataFolder, order: Order): Promise<readonly string[]> {
+  return ((await ask(data, 'POST', '/orders', order)) as { done: readonly string[] }).done;
+}
+
+async function ask(data: DataFolder, method: string, path: string, body?: object): Promise<unknown> {
   // Asked without a token too: only the socket knows whether somebody is there.
   const { token } = (
     existsSync(data.control) ? JSON.parse(readFileSync(data.control, 'utf8')) : { token: '' }
@@ -115,7 +122,7 @@ async function ask(data: DataFolder, method: string, path: string): Promise<unkn
         response.on('data', (chunk: string) => (text += chunk));
         response.on('end', () => {
           if (response.statusCode === 200) settle(JSON.parse(text));
-          else fail(mute(`answered ${response.statusCode}`));
+          else fail(refusalIn(text) ?? mute(`answered ${response.statusCode}`));
         });
       },
     );
@@ -127,8 +134,13 @@ async function ask(data: DataFolder, method: string, path: string): Promise<unkn
           : mute(error.message),
       ),
     );
-    outgoing.end();
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+function refusalIn(text: string): LocalError | undefined {
+  const { code, message } = JSON.parse(text) as { readonly code: string; readonly message: string };
+  return isLocalErrorCode(code) ? new LocalError(code, message) : undefined;
 }
 
 function socketName(folder: string): string {

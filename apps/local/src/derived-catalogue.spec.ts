@@ -38,6 +38,16 @@ describe('the derived catalogue', () => {
     });
   });
 
+  test('a region with several replicators names them all', () => {
+    const replicator = ['http://127.0.0.1:2', 'http://127.0.0.1:8'];
+    const regions = { ...view.regions, eu: { ...addresses('127.0.0.1'), replicator } };
+    const derived = parse(deriveTopology(topology, { ...view, regions })) as {
+      regions: Record<string, { replicator: unknown }>;
+    };
+    expect(derived.regions['eu']?.replicator).toEqual(replicator);
+    expect(derived.regions['us']?.replicator).toBe('http://127.1.1.2:2');
+  });
+
   test('a dataset is untouched, byte for byte, when all its regions run', () => {
     expect(deriveDataset(accounts, ['eu', 'us', 'ap'])).toBe(accounts);
   });

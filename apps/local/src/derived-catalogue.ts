@@ -16,7 +16,15 @@ export interface RegionView {
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number;
   readonly regions: Readonly<
-    Record<string, { readonly gateway: string; readonly replicator: string; readonly coordinator: string }>
+    Record<
+      string,
+      {
+        readonly gateway: string;
+        /** Several where there is more than one replicator. */
+        readonly replicator: string | readonly string[];
+        readonly coordinator: string;
+      }
+    >
   >;
 }
 
@@ -62,7 +70,10 @@ export function deriveTopology(text: string, view: RegionView): string {
     if (addresses === undefined) document.deleteIn(['regions', region]);
     else
       for (const [role, address] of Object.entries(addresses))
-        document.setIn(['regions', region, role], address);
+        document.setIn(
+          ['regions', region, role],
+          typeof address === 'string' ? address : document.createNode(address, { flow: true }),
+        );
   }
   return document.toString();
 }

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { FETCH, PRODUCE, requestFrame, responseFrame } from './kafka-frames.fixture.js';
 import { Link } from './link.js';
+import { ResponseSwallower } from './response-swallower.js';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -29,8 +31,12 @@ async function echo() {
   return { host: '127.0.0.1', port: (server.address() as AddressInfo).port, received, sockets };
 }
 
-async function linkTo(there: { readonly host: string; readonly port: number }, delayMs: number) {
-  const link = new Link({ from: 'eu', to: 'us', delayMs });
+async function linkTo(
+  there: { readonly host: string; readonly port: number },
+  delayMs: number,
+  swallower?: ResponseSwallower,
+) {
+  const link = new Link({ from: 'eu', to: 'us', delayMs, ...(swallower === undefined ? {} : { swallower }) });
   const here = await link.open({ host: '127.0.0.1', port: 0 }, there);
   closing.push(() => link.close());
   return { link, here };
@@ -133,5 +139,63 @@ describe('a link', () => {
     there.sockets[0]?.destroy();
     await once(socket, 'close');
     expect(socket.destroyed).toBe(true);
+  });
+});
+
+describe('a link to a broker', () => {
+  /** A server that says only what the test says. */
+  async function silent() {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    return { host: '127.0.0.1', port: (server.address() as AddressInfo).port, sockets, server };
+  }
+
+  test('swallows a produce response with its connection, after the request was carried out', async () => {
+    const swallower = new ResponseSwallower();
+    const broker = await silent();
+    const { here } = await linkTo(broker, 1, swallower);
+    const connected = async () => {
+      const arrival = once(broker.server, 'connection');
+      const socket = client(here);
+      const [brokerSide] = (await arrival) as [Socket];
+      return { socket, brokerSide };
+    };
+    const [one, other] = [await connected(), await connected()];
+    swallower.swallowNext(1);
+    const delivered: Buffer[] = [];
+    one.socket.on('data', (bytes: Buffer) => delivered.push(bytes));
+
+    const asked = Buffer.concat([requestFrame(FETCH, 7), requestFrame(PRODUCE, 8), requestFrame(FETCH, 9)]);
+    let arrived = Buffer.alloc(0);
+    const allArrived = new Promise<void>((settle) => {
+      one.brokerSide.on('data', (bytes: Buffer) => {
+        arrived = Buffer.concat([arrived, bytes]);
+        if (arrived.length === asked.length) settle();
+      });
+    });
+    one.socket.write(asked);
+    await allArrived;
+    expect(arrived.equals(asked)).toBe(true);
+
+    const ends = Promise.all([once(one.socket, 'close'), once(one.brokerSide, 'close')]);
+    one.brokerSide.write(Buffer.concat([responseFrame(7), responseFrame(8), responseFrame(9)]));
+    await ends;
+    expect(Buffer.concat(delivered).equals(responseFrame(7))).toBe(true);
+    expect(swallower).toMatchObject({ due: 0, swallowed: 1 });
+
+    // The next answer, of another connection of the link, is delivered.
+    other.socket.write(requestFrame(PRODUCE, 1));
+    await once(other.brokerSide, 'data');
+    other.brokerSide.write(responseFrame(1));
+    const [bytes] = (await once(other.socket, 'data')) as [Buffer];
+    expect(bytes.equals(responseFrame(1))).toBe(true);
   });
 });

@@ -4,8 +4,11 @@
  * Bytes keep their order and none are lost: a cut holds them back as a network does whose packets are sent again, so
  * that connections outlive a short cut and go on after it. A connection made during a cut is accepted by this machine
  * but reaches nobody until the cut is healed. What waits is bounded: beyond the limit the sender is not read.
+ *
+ * The one loss there is: a link to a broker can swallow produce responses, each together with its connection.
  */
 import { createServer, connect, type Server, type Socket } from 'node:net';
+import { KafkaConversation, type ResponseSwallower } from './response-swallower.js';
 
 /** `onward` is from the region that opens connections to the one that is connected to. */
 export type Direction = 'onward' | 'back';
@@ -15,27 +18,35 @@ export interface LinkAddress {
   readonly port: number;
 }
 
+export interface LinkOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly delayMs: number;
+  /** Where all connections lead to brokers: what happens to their produce responses. */
+  readonly swallower?: ResponseSwallower;
+}
+
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const CONNECTIONS_MAX = 1_000;
 
 export class Link {
   readonly from: string;
   readonly to: string;
-  readonly #delayMs: number;
+  readonly #options: LinkOptions;
   readonly #cut = new Set<Direction>();
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
 
-  constructor(options: { readonly from: string; readonly to: string; readonly delayMs: number }) {
+  constructor(options: LinkOptions) {
     this.from = options.from;
     this.to = options.to;
-    this.#delayMs = options.delayMs;
+    this.#options = options;
   }
 
   /** Listens at `here` for connections to `there`; port 0 takes a free one. */
   async open(here: LinkAddress, there: LinkAddress): Promise<LinkAddress> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-      const connection = new Connection(socket, there, this.#delayMs, this.#cut, () =>
+      const connection = new Connection(socket, there, this.#options, this.#cut, () =>
         this.#connections.delete(connection),
       );
       this.#connections.add(connection);
@@ -67,7 +78,7 @@ export class Link {
 class Connection {
   readonly #client: Socket;
   readonly #there: LinkAddress;
-  readonly #delayMs: number;
+  readonly #options: LinkOptions;
   readonly #cut: ReadonlySet<Direction>;
   readonly #over: () => void;
   #upstream: Socket | undefined;
@@ -77,13 +88,13 @@ class Connection {
   constructor(
     client: Socket,
     there: LinkAddress,
-    delayMs: number,
+    options: LinkOptions,
     cut: ReadonlySet<Direction>,
     over: () => void,
   ) {
     this.#client = client;
     this.#there = there;
-    this.#delayMs = delayMs;
+    this.#options = options;
     this.#cut = cut;
     this.#over = over;
   }
@@ -104,14 +115,23 @@ class Connection {
     this.#handshake = setTimeout(() => {
       this.#handshake = undefined;
       if (this.#cut.size === 0) this.#connect();
-    }, 2 * this.#delayMs);
+    }, 2 * this.#options.delayMs);
   }
 
   #connect(): void {
     const upstream = connect({ ...this.#there, noDelay: true, allowHalfOpen: true });
     this.#upstream = upstream;
+    const { delayMs, swallower } = this.#options;
+    const conversation = swallower === undefined ? undefined : new KafkaConversation(swallower);
     const lane = (source: Socket, sink: Socket, direction: Direction) =>
-      new Lane(source, sink, this.#delayMs, () => this.#cut.has(direction));
+      new Lane(source, sink, delayMs, {
+        isCut: () => this.#cut.has(direction),
+        deliverable: (bytes) => {
+          if (direction === 'back') return conversation?.deliverable(bytes) ?? bytes.length;
+          conversation?.follow(bytes);
+          return bytes.length;
+        },
+      });
     this.#lanes = [lane(this.#client, upstream, 'onward'), lane(upstream, this.#client, 'back')];
     let open = 2;
     for (const socket of [this.#client, upstream]) {
@@ -138,26 +158,34 @@ type Parcel =
   /** The sender is gone. */
   | { readonly kind: 'reset'; readonly dueMs: number };
 
+interface Passage {
+  isCut(): boolean;
+  /** How many of the bytes that came are delivered; fewer than all: the connection ends behind those. */
+  deliverable(bytes: Buffer): number;
+}
+
 /** One direction of one connection. */
 class Lane {
   readonly #source: Socket;
   readonly #sink: Socket;
   readonly #delayMs: number;
-  readonly #isCut: () => boolean;
+  readonly #passage: Passage;
   readonly #parcels: Parcel[] = [];
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #sinkIsFull = false;
 
-  constructor(source: Socket, sink: Socket, delayMs: number, isCut: () => boolean) {
+  constructor(source: Socket, sink: Socket, delayMs: number, passage: Passage) {
     this.#source = source;
     this.#sink = sink;
     this.#delayMs = delayMs;
-    this.#isCut = isCut;
+    this.#passage = passage;
     source.on('data', (bytes: Buffer) => {
-      this.#waitingBytes += bytes.length;
+      const length = passage.deliverable(bytes);
+      this.#waitingBytes += length;
       if (this.#waitingBytes > WAITING_BYTES_MAX) source.pause();
-      this.#post({ kind: 'bytes', dueMs: this.#due(), bytes });
+      this.#post({ kind: 'bytes', dueMs: this.#due(), bytes: bytes.subarray(0, length) });
+      if (length < bytes.length) source.destroy();
     });
     source.once('end', () => this.#post({ kind: 'end', dueMs: this.#due() }));
     source.once('error', () => undefined);
@@ -172,7 +200,7 @@ class Lane {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (!this.#isCut() && !this.#sinkIsFull) {
+    while (!this.#passage.isCut() && !this.#sinkIsFull) {
       const next = this.#parcels[0];
       if (next === undefined) return;
       const waitMs = next.dueMs - performance.now();

@@ -59,3 +59,7 @@ export class LocalError extends Error {
 export function isLocalError(error: unknown): error is LocalError {
   return (error as { name?: unknown } | null)?.name === 'LocalError';
 }
+
+export function isLocalErrorCode(code: string): code is LocalErrorCode {
+  return Object.hasOwn(exitCodes, code);
+}

@@ -8,8 +8,11 @@
 import { fork } from 'node:child_process';
 import { appendFileSync, closeSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { dataFolder, defaultDataFolder } from './data-folder.js';
+import { addressLines } from './cluster-file.js';
+import { askStatus } from './control.js';
+import { dataFolder, defaultDataFolder, type DataFolder } from './data-folder.js';
 import { isLocalError } from './local-error.js';
 import { parseRequest, type Request } from './options.js';
 import { runCluster, stopCluster } from './run-cluster.js';
@@ -31,7 +34,7 @@ async function main(): Promise<void> {
     const request = parseRequest(args, process.env['INIT_CWD'] ?? process.cwd());
     const data = dataFolder(request.data ?? defaultDataFolder);
     if (request.action === 'stop') await stopCluster(data, show);
-    else if (request.detach && !isDetachedChild) process.exitCode = await startDetached(args);
+    else if (request.detach && !isDetachedChild) process.exitCode = await startDetached(args, data);
     else await superviseHere(request);
   } catch (error) {
     fail(error);
@@ -61,7 +64,7 @@ async function superviseHere(request: Request): Promise<void> {
   if (process.connected) process.disconnect();
 }
 
-function startDetached(args: readonly string[]): Promise<number> {
+function startDetached(args: readonly string[], data: DataFolder): Promise<number> {
   const child = fork(fileURLToPath(import.meta.url), args, {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -72,13 +75,37 @@ function startDetached(args: readonly string[]): Promise<number> {
     child.on('message', (message: ChildMessage) => {
       if (message.kind === 'line') console.log(message.line);
       else {
+        child.off('disconnect', onLost);
         child.disconnect();
         child.unref();
         settle(message.exitCode);
       }
     });
+    // The channel can break while the supervisor lives; its socket still knows how it stands.
+    const onLost = (): void => {
+      child.unref();
+      void awaitRunning(data).then(settle);
+    };
+    child.on('disconnect', onLost);
     child.on('exit', (code) => settle(code ?? 1));
   });
+}
+
+/** Until the supervisor runs (0) or is gone (1); it bounds its start itself. */
+async function awaitRunning(data: DataFolder): Promise<number> {
+  for (;;) {
+    try {
+      const { state, cluster } = await askStatus(data);
+      if (state === 'running') {
+        if (cluster !== null) for (const line of addressLines(cluster)) show(line);
+        return 0;
+      }
+    } catch (error) {
+      fail(error);
+      return 1;
+    }
+    await sleep(200);
+  }
 }
 
 /** A defect of the supervisor itself: written where somebody will look, then everything is ended in order. */

@@ -23,7 +23,7 @@ describe('the options of npm start', () => {
   test('what is said is read as it is meant, folders from where npm was called', () => {
     expect(
       parse(
-        '--regions eu,us --brokers 3 --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --data here --detach',
+        '--regions eu,us --brokers 3 --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --standby --data here --detach',
       ),
     ).toEqual({
       action: 'start',
@@ -37,6 +37,7 @@ describe('the options of npm start', () => {
         catalogue: '/somewhere/mine',
         otlpUrl: 'http://127.0.0.1:4318',
         ports: { kind: 'auto' },
+        standby: true,
       },
     });
   });
@@ -78,6 +79,11 @@ describe('options meet a data folder', () => {
     expect(settleOptions({}, recorded)).toEqual(recorded);
   });
 
+  test('a record that is older than an option has its default', () => {
+    const { standby: _standby, ...older } = recorded;
+    expect(settleOptions({}, older as ClusterOptions)).toEqual(recorded);
+  });
+
   test('the recorded value said again is no conflict', () => {
     expect(settleOptions({ regions: ['eu', 'us'], ports: { kind: 'auto' } }, recorded)).toEqual(recorded);
   });
@@ -87,6 +93,7 @@ describe('options meet a data folder', () => {
     [{ brokers: 3 as const }, '--brokers: made with 1, now 3'],
     [{ wanMs: 0 }, '--wan: made with 40, now 0'],
     [{ ports: { kind: 'base' as const, base: 8_000 } }, '--ports: made with auto, now 8000'],
+    [{ standby: true }, '--standby: made with the default, now on'],
     [{ otlpUrl: 'http://127.0.0.1:4318' }, '--otlp: made with the default, now http://127.0.0.1:4318'],
   ])('%j is a conflict that exits 2, says what differs and names --reset', (said, sentence) => {
     const refusal = codeOf(() => settleOptions(said, recorded));

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly catalogue: string | null;
   readonly otlpUrl: string | null;
   readonly ports: Ports;
+  /** A second replicator in every region. */
+  readonly standby: boolean;
 }
 
 export interface Request {
@@ -41,12 +43,14 @@ export const defaultOptions: ClusterOptions = {
   catalogue: null,
   otlpUrl: null,
   ports: { kind: 'default' },
+  standby: false,
 };
 
 export const usage = `npm start -- [options]
   --regions eu,us,ap   regions of the catalogue to run (all of them)
   --brokers 1|3        Kafka brokers (1)
   --wan MS             one-way delay between regions, through TCP proxies
+  --standby            a second replicator per region, which takes over from the first
   --catalogue DIR      catalogue to run instead of the sample
   --otlp URL           where traces go (nowhere)
   --ports auto|BASE    free ports, or ports from BASE on (the well-known ones)
@@ -78,6 +82,7 @@ export function parseRequest(args: readonly string[], folder: string): Request {
       ...(values.catalogue === undefined ? {} : { catalogue: resolve(folder, values.catalogue) }),
       ...(values.otlp === undefined ? {} : { otlpUrl: parseUrl(values.otlp) }),
       ...(values.ports === undefined ? {} : { ports: parsePorts(values.ports) }),
+      ...(values.standby === true ? { standby: true } : {}),
     },
   };
 }
@@ -85,9 +90,10 @@ export function parseRequest(args: readonly string[], folder: string): Request {
 /** What to run with: the record where there is one, else what was said over the defaults. */
 export function settleOptions(
   said: Partial<ClusterOptions>,
-  recorded: ClusterOptions | undefined,
+  record: ClusterOptions | undefined,
 ): ClusterOptions {
-  if (recorded === undefined) return { ...defaultOptions, ...said };
+  // Over the defaults too: a record may be older than an option.
+  const recorded = { ...defaultOptions, ...(record ?? said) };
   const differing = (Object.keys(said) as (keyof ClusterOptions)[]).filter(
     (name) => JSON.stringify(said[name]) !== JSON.stringify(recorded[name]),
   );
@@ -111,6 +117,7 @@ const flags: Readonly<Record<keyof ClusterOptions, string>> = {
   catalogue: '--catalogue',
   otlpUrl: '--otlp',
   ports: '--ports',
+  standby: '--standby',
 };
 
 function parse(args: readonly string[]) {
@@ -127,6 +134,7 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         otlp: { type: 'string' },
         ports: { type: 'string' },
+        standby: { type: 'boolean' },
         jaeger: { type: 'boolean' },
         detach: { type: 'boolean' },
         reset: { type: 'boolean' },
@@ -180,7 +188,8 @@ function invalid(flag: string, text: string, wanted: string): LocalError {
 }
 
 function shown(value: ClusterOptions[keyof ClusterOptions] | undefined): string {
-  if (value === null || value === undefined) return 'the default';
+  if (value === null || value === undefined || value === false) return 'the default';
+  if (value === true) return 'on';
   if (typeof value === 'string' || typeof value === 'number') return String(value);
   if ('kind' in value) return value.kind === 'base' ? String(value.base) : value.kind;
   return value.join(',');

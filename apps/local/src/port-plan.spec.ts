@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { BASE_PORT_MAX } from './options.js';
 import { choosePorts, planPorts, portsOf, REGIONS_MAX } from './port-plan.js';
 
-const three = { regions: ['eu', 'us', 'ap'], brokers: 1, wideArea: false };
+const three = { regions: ['eu', 'us', 'ap'], brokers: 1, wideArea: false, standby: false };
 
 describe('ports', () => {
   test('the well-known ones are those that the contract names', () => {
@@ -15,12 +15,25 @@ describe('ports', () => {
       coordinator: 7201,
       replicator: 7301,
       postgres: 7401,
+      standby: null,
     });
     expect(plan.regions['ap']).toEqual({
       gateway: 7103,
       coordinator: 7203,
       replicator: 7303,
       postgres: 7403,
+      standby: null,
+    });
+  });
+
+  test('standbys have ports of their own and move no other', () => {
+    const { regions } = planPorts('well-known', { ...three, standby: true });
+    expect(Object.values(regions).map(({ standby }) => standby)).toEqual([7701, 7702, 7703]);
+    expect(regions['eu']).toMatchObject({
+      gateway: 7101,
+      coordinator: 7201,
+      replicator: 7301,
+      postgres: 7401,
     });
   });
 
@@ -29,6 +42,7 @@ describe('ports', () => {
       regions: Array.from({ length: REGIONS_MAX }, (_, index) => `r${index}`),
       brokers: 3,
       wideArea: true,
+      standby: true,
     };
     for (const base of ['well-known', { base: BASE_PORT_MAX }] as const) {
       const ports = portsOf(planPorts(base, shape), shape);

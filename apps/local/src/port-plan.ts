@@ -13,6 +13,8 @@ export interface RegionPorts {
   readonly coordinator: number;
   readonly replicator: number;
   readonly postgres: number;
+  /** Of a second replicator; `null` where there is none. */
+  readonly standby: number | null;
 }
 
 export interface BrokerPorts {
@@ -33,6 +35,8 @@ export interface PlanShape {
   readonly regions: readonly string[];
   readonly brokers: number;
   readonly wideArea: boolean;
+  /** A second replicator in every region. */
+  readonly standby: boolean;
 }
 
 export const REGIONS_MAX = 16;
@@ -40,7 +44,7 @@ const AUTO_BASE_LEAST = 10_000;
 const AUTO_BASE_MOST = 31_000;
 const AUTO_TRIES_MAX = 100;
 
-/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, Kafka from 19092. */
+/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, standbys from 7701, Kafka from 19092. */
 const wellKnown = { services: 7_000, kafka: 19_092 } as const;
 
 export function planPorts(ports: { readonly base: number } | 'well-known', shape: PlanShape): PortPlan {
@@ -55,6 +59,8 @@ export function planPorts(ports: { readonly base: number } | 'well-known', shape
           coordinator: services + 201 + index,
           replicator: services + 301 + index,
           postgres: services + 401 + index,
+          // Behind the brokers' ports, which a block of ports has from 500 to 682.
+          standby: shape.standby ? services + 701 + index : null,
         },
       ]),
     ),
@@ -81,6 +87,7 @@ export function portsOf(plan: PortPlan, shape: PlanShape): readonly number[] {
       region.coordinator,
       region.replicator,
       region.postgres,
+      ...(region.standby === null ? [] : [region.standby]),
     ]),
   ];
 }

@@ -12,11 +12,17 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { readHistoryLine } from '@lockstep/testing/history';
+import { parse } from 'yaml';
 import type { ClusterFile } from './cluster-file.js';
-import { dataFolder, type DataFolder } from './data-folder.js';
+import { askStatus } from './control.js';
+import { dataFolder, projectFolder, type DataFolder } from './data-folder.js';
+import { planChaos } from './experiment/chaos-plan.js';
 import type { Request } from './options.js';
 import { identityOf, isAlive, processesIn, type ProcessIdentity } from './process-table.js';
 import { runCluster } from './run-cluster.js';
@@ -216,6 +222,84 @@ test(
     expect(started.filter(isAlive)).toEqual([]);
     expect(existsSync(data.processes)).toBe(false);
     expect(existsSync(data.cluster)).toBe(false);
+  },
+  TEST_MS_MAX,
+);
+
+/** `npx lockstep local chaos` as the command line starts it. */
+function chaos(...args: readonly string[]) {
+  const script = join(projectFolder, 'apps/local/experiment.mjs');
+  const child = spawn(process.execPath, [script, 'chaos', '--data', data.folder, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  child.stdout.on('data', (bytes: Buffer) => (printed += String(bytes)));
+  return {
+    child,
+    exitCode: once(child, 'close').then(([code]) => code as number | null),
+    untilPrinted: async (text: string) => {
+      while (!printed.includes(text)) await once(child.stdout, 'data');
+    },
+  };
+}
+
+test(
+  'chaos kills exactly what it is told, also standbys, and ends with everything ready, also when interrupted',
+  async () => {
+    const said = { ...request.said, wanMs: 0, standby: true };
+    const life = begin({ reset: true, said });
+    await life.ready();
+    const before = cluster().regions['eu']!;
+    expect(before.standby).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    const topology = parse(readFileSync(join(data.catalogue, 'eu', 'topology.yaml'), 'utf8')) as {
+      regions: Record<string, { replicator: unknown }>;
+    };
+    expect(topology.regions['eu']?.replicator).toEqual([before.replicator, before.standby]);
+
+    const kills = chaos(
+      '--seed',
+      '5',
+      '--minutes',
+      '0.1',
+      '--kills',
+      'replicator=1,standby=1,postgres=1,broker=1',
+    );
+    expect(await kills.exitCode).toBe(0);
+    const after = cluster().regions['eu']!;
+    expect(after.pids.gateway).toBe(before.pids.gateway);
+    for (const killed of ['replicator', 'standby', 'postgres'] as const)
+      expect(after.pids[killed]).not.toBe(before.pids[killed]);
+    const lines = readFileSync(join(data.folder, 'history', 'chaos-5.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    const [first, ...faults] = lines.map(readHistoryLine);
+    expect(first).toMatchObject({ type: 'run', seed: 5, run: 'chaos-5' });
+    expect(faults.map((line) => line?.type === 'fault' && `${line.f} ${line.value}`).toSorted()).toEqual([
+      'kill eu postgres',
+      'kill eu replicator',
+      'kill eu standby',
+      'kill kafka 1',
+    ]);
+
+    // A seed that begins with a cut and a pause: interrupted in the middle of both, it takes them back.
+    const lengthMs = 600_000;
+    const shape = { lengthMs, regions: ['eu'], brokers: 1, standbys: true, links: true, kills: null };
+    const seed = Array.from({ length: 10_000 }, (_, index) => index).find((index) => {
+      const [cut, pause, next] = planChaos({ ...shape, seed: index })!;
+      const isPause = pause?.order.kind === 'process' && pause.order.order === 'pause';
+      return cut?.order.kind === 'cut' && isPause && pause.atMs < 4_000 && next!.atMs > pause.atMs + 1_500;
+    })!;
+    const interrupted = chaos('--seed', String(seed), '--minutes', '10');
+    await interrupted.untilPrinted('is paused');
+    interrupted.child.kill('SIGINT');
+    expect(await interrupted.exitCode).toBe(0);
+    const { processes, wideArea } = await askStatus(data);
+    expect(wideArea?.cuts).toEqual([]);
+    expect(new Set(processes.map(({ state }) => state))).toEqual(new Set(['ready']));
+    expect(processes.map(({ name }) => name)).toContain('eu-standby');
+
+    life.interrupt();
+    expect(await life.exitCode).toBe(0);
   },
   TEST_MS_MAX,
 );

@@ -186,7 +186,12 @@ class Life {
     const regions = wanted.regions ?? (await regionsOfCatalogue(catalogue));
     await mustKnow(catalogue, regions);
     const settled: ClusterOptions = { ...wanted, regions };
-    const shape: PlanShape = { regions, brokers: settled.brokers, wideArea: settled.wanMs !== null };
+    const shape: PlanShape = {
+      regions,
+      brokers: settled.brokers,
+      wideArea: settled.wanMs !== null,
+      standby: settled.standby,
+    };
     const { plan, autoBase } = await choosePorts(settled.ports, shape, recorded?.autoBase ?? null);
     const place = placePostgres(data.postgres);
     const record: ClusterRecord = {
@@ -315,7 +320,7 @@ async function endLeftProcesses(data: DataFolder): Promise<number> {
         .filter(({ name }) => names.test(name))
         .map((identity) => endProcess(identity, ask, LEFTOVER_END_MS_MAX)),
     );
-  await end(/-(gateway|replicator|coordinator)$/, 'SIGTERM');
+  await end(/-(gateway|replicator|coordinator|standby)$/, 'SIGTERM');
   await end(/-postgres$/, 'SIGINT');
   await end(/^kafka-\d+$/, 'SIGTERM');
   await rm(data.processes, { force: true });

@@ -1,5 +1,5 @@
 /**
- * The processes of one local cluster: brokers, a database per region, three roles per region, and the links between.
+ * The processes of one local cluster: brokers, a database and the roles of each region, and the links between.
  *
  * Order of the start: brokers and databases together, roles when those serve. Order of the end: roles first, since they
  * have something to write, then databases, then brokers. What runs is recorded at every change before anybody is told,
@@ -42,7 +42,7 @@ export interface SupervisorOptions {
 
 interface Region {
   readonly postgres: SupervisedProcess;
-  readonly roles: Readonly<Record<Role, SupervisedProcess>>;
+  readonly roles: ReadonlyMap<Role, SupervisedProcess>;
 }
 
 const KAFKA_READY_MS_MAX = 90_000;
@@ -115,8 +115,7 @@ export class Supervisor {
       state: this.#state,
       cluster: this.#state === 'running' ? this.clusterFile() : null,
       processes: await Promise.all(this.#all().map(statusOf)),
-      wideArea:
-        this.#wideArea === undefined ? null : { delayMs: this.#wideArea.delayMs, cuts: this.#wideArea.cuts },
+      wideArea: this.#wideArea?.status ?? null,
     };
   }
 
@@ -137,6 +136,9 @@ export class Supervisor {
       case 'heal':
         this.#links().heal(order.region);
         return [`${order.region} is connected again`];
+      case 'swallow':
+        this.#links().swallow(order.region, order.responses);
+        return [`of the produce responses to ${order.region}, the next ${order.responses} are swallowed`];
     }
   }
 
@@ -145,7 +147,7 @@ export class Supervisor {
     this.#state = 'ending';
     await rm(this.#options.data.cluster, { force: true });
     const regions = [...this.#regions.values()];
-    await Promise.all(regions.flatMap((region) => Object.values(region.roles).map((role) => role.end())));
+    await Promise.all(regions.flatMap((region) => [...region.roles.values()].map((role) => role.end())));
     await Promise.all(regions.map((region) => region.postgres.end()));
     await Promise.all(this.#brokers.map((broker) => broker.end()));
     // A start that was interrupted may still make a database; it starts nothing any more.
@@ -201,9 +203,9 @@ export class Supervisor {
   }
 
   async #startRoles(region: string): Promise<void> {
-    const all = Object.values(this.#region(region).roles);
-    await Promise.all(all.map((role) => this.#startReady(role, ROLE_READY_MS_MAX)));
-    this.#options.say(`Region ${region} is ready: gateway, replicator and coordinator`);
+    const all = this.#region(region).roles;
+    await Promise.all([...all.values()].map((role) => this.#startReady(role, ROLE_READY_MS_MAX)));
+    this.#options.say(`Region ${region} is ready: ${[...all.keys()].join(', ')}`);
   }
 
   async #startReady(process: SupervisedProcess, msMax: number): Promise<void> {
@@ -217,15 +219,18 @@ export class Supervisor {
     }
   }
 
-  #rolesOf(region: string): Record<Role, SupervisedProcess> {
-    const make = (role: Role) => this.#supervise(this.#roleRecipe(region, role));
-    return { gateway: make('gateway'), replicator: make('replicator'), coordinator: make('coordinator') };
+  #rolesOf(region: string): ReadonlyMap<Role, SupervisedProcess> {
+    const ports = this.#ports(region);
+    return new Map(
+      roles.flatMap((role) => {
+        const port = ports[role];
+        return port === null ? [] : [[role, this.#supervise(this.#roleRecipe(region, role, port))] as const];
+      }),
+    );
   }
 
-  #roleRecipe(region: string, role: Role): ProcessRecipe {
+  #roleRecipe(region: string, role: Role, port: number): ProcessRecipe {
     const { data, otlpUrl, postgresPassword } = this.#options;
-    const ports = this.#ports(region);
-    const port = ports[role];
     return {
       name: `${region}-${role}`,
       log: join(data.logs, `${region}-${role}.log`),
@@ -238,12 +243,12 @@ export class Supervisor {
         environment: {
           ...callersEnvironment(),
           NODE_COMPILE_CACHE: join(projectFolder, '.lockstep/compile-cache'),
-          LOCKSTEP_ROLES: role,
+          LOCKSTEP_ROLES: role === 'standby' ? 'replicator' : role,
           LOCKSTEP_REGION: region,
           LOCKSTEP_INSTANCE: `${region}-${role}-1`,
           LOCKSTEP_CATALOGUE: this.#catalogue(region),
           LOCKSTEP_LISTEN: `127.0.0.1:${port}`,
-          LOCKSTEP_POSTGRES_URL: postgresUrl(ports.postgres, postgresPassword),
+          LOCKSTEP_POSTGRES_URL: postgresUrl(this.#ports(region).postgres, postgresPassword),
           ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl }),
           LOCKSTEP_AUTH: 'none',
           LOCKSTEP_LOG_LEVEL: process.env['LOCKSTEP_LOG_LEVEL'] ?? 'info',
@@ -257,21 +262,25 @@ export class Supervisor {
 
   async #writeCatalogue(region: string): Promise<void> {
     const { regions, catalogue } = this.#options;
-    const host = (other: string) => this.#wideArea?.hostOf(other, region) ?? '127.0.0.1';
     const view: RegionView = {
       brokers: this.#nodes.map((node) =>
         this.#wideArea === undefined
           ? `127.0.0.1:${node.ports.client}`
-          : `${host(node.region)}:${node.ports.byRegion[region]}`,
+          : `${this.#wideArea.advertisedHost(node, region)}:${node.ports.byRegion[region]}`,
       ),
       ...kafkaReplication(this.#nodes.length),
       regions: Object.fromEntries(
         regions.map((other) => {
-          const { gateway, replicator, coordinator } = this.#ports(other);
-          const url = (port: number) => `http://${host(other)}:${port}`;
+          const host = this.#wideArea?.hostOf(other, region) ?? '127.0.0.1';
+          const { gateway, replicator, coordinator, standby } = this.#ports(other);
+          const url = (port: number) => `http://${host}:${port}`;
           return [
             other,
-            { gateway: url(gateway), replicator: url(replicator), coordinator: url(coordinator) },
+            {
+              gateway: url(gateway),
+              replicator: standby === null ? url(replicator) : [url(replicator), url(standby)],
+              coordinator: url(coordinator),
+            },
           ];
         }),
       ),
@@ -325,31 +334,34 @@ export class Supervisor {
       return { databases: [], others: [broker], several: false };
     }
     const { postgres, roles: byRole } = this.#region(target.region);
-    switch (target.process) {
-      case null:
-        return { databases: [postgres], others: Object.values(byRole), several: true };
-      case 'postgres':
-        return { databases: [postgres], others: [], several: false };
-      case 'gateway':
-      case 'replicator':
-      case 'coordinator':
-        return { databases: [], others: [byRole[target.process]], several: false };
-    }
+    if (target.process === null)
+      return { databases: [postgres], others: [...byRole.values()], several: true };
+    if (target.process === 'postgres') return { databases: [postgres], others: [], several: false };
+    const role = byRole.get(target.process);
+    if (role !== undefined) return { databases: [], others: [role], several: false };
+    throw new LocalError(
+      'unknown-target',
+      `There is no ${target.process} in ${target.region}. A cluster with standbys begins with npm start -- --reset --standby.`,
+    );
   }
 
   #regionFile(name: string): RegionFile {
     const { postgres, roles: byRole } = this.#region(name);
     const ports = this.#ports(name);
+    const url = (port: number) => `http://127.0.0.1:${port}`;
+    const pid = (role: Role) => byRole.get(role)?.pid ?? null;
     return {
-      gateway: `http://127.0.0.1:${ports.gateway}`,
-      coordinator: `http://127.0.0.1:${ports.coordinator}`,
-      replicator: `http://127.0.0.1:${ports.replicator}`,
+      gateway: url(ports.gateway),
+      coordinator: url(ports.coordinator),
+      replicator: url(ports.replicator),
       postgres: postgresUrl(ports.postgres, this.#options.postgresPassword),
+      ...(ports.standby === null ? {} : { standby: url(ports.standby) }),
       pids: {
         postgres: postgres.pid,
-        gateway: byRole.gateway.pid,
-        replicator: byRole.replicator.pid,
-        coordinator: byRole.coordinator.pid,
+        gateway: pid('gateway'),
+        replicator: pid('replicator'),
+        coordinator: pid('coordinator'),
+        ...(ports.standby === null ? {} : { standby: pid('standby') }),
       },
     };
   }
@@ -387,7 +399,7 @@ export class Supervisor {
       ...this.#brokers,
       ...this.#options.regions
         .flatMap((name) => this.#regions.get(name) ?? [])
-        .flatMap((region) => [region.postgres, ...roles.map((role) => region.roles[role])]),
+        .flatMap((region) => [region.postgres, ...region.roles.values()]),
     ];
   }
 

@@ -8,12 +8,17 @@ import { WideArea } from './wide-area.js';
 const regions = ['eu', 'us', 'ap'];
 const sockets: Socket[] = [];
 let area: WideArea;
+let nodes: readonly KafkaNode[];
 let gateways: Readonly<Record<string, Server>>;
 let gatewayPorts: Readonly<Record<string, number>>;
 
 beforeEach(async () => {
-  const { plan } = await choosePorts({ kind: 'auto' }, { regions, brokers: 3, wideArea: true }, null);
-  const nodes = plan.brokers.map((ports, index): KafkaNode => ({
+  const { plan } = await choosePorts(
+    { kind: 'auto' },
+    { regions, brokers: 3, wideArea: true, standby: false },
+    null,
+  );
+  nodes = plan.brokers.map((ports, index): KafkaNode => ({
     id: index + 1,
     ports,
     region: regions[index] as string,
@@ -24,14 +29,7 @@ beforeEach(async () => {
     regions.map((region) => [region, plan.regions[region]?.gateway as number]),
   );
   gateways = Object.fromEntries(
-    regions.map((region) => [
-      region,
-      createServer((socket) => {
-        sockets.push(socket);
-        socket.on('error', () => undefined);
-        socket.on('data', (bytes) => socket.write(bytes));
-      }).listen(gatewayPorts[region], '127.0.0.1'),
-    ]),
+    regions.map((region) => [region, echoServer().listen(gatewayPorts[region], '127.0.0.1')]),
   );
   await Promise.all(Object.values(gateways).map((server) => once(server, 'listening')));
 });
@@ -42,19 +40,52 @@ afterEach(async () => {
   for (const server of Object.values(gateways)) server.close();
 });
 
-/** A connection from one region's view to another's gateway. */
-function call(from: string, to: string): { readonly socket: Socket; readonly answer: Promise<unknown> } {
-  const socket = connect({ host: area.hostOf(to, from), port: gatewayPorts[to] as number });
+function echoServer(): Server {
+  return createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => socket.write(bytes));
+  });
+}
+
+function ask(host: string, port: number): { readonly socket: Socket; readonly answer: Promise<unknown> } {
+  const socket = connect({ host, port });
   sockets.push(socket);
   socket.on('error', () => undefined);
   socket.write('x');
   return { socket, answer: once(socket, 'data') };
 }
 
+/** A connection from one region's view to another's gateway. */
+const call = (from: string, to: string) => ask(area.hostOf(to, from), gatewayPorts[to] as number);
+
 describe('the wide area', () => {
   test('a region is itself on loopback and every other one behind a link of its own', () => {
     expect(area.hostOf('us', 'us')).toBe('127.0.0.1');
     expect(new Set([area.hostOf('us', 'eu'), area.hostOf('us', 'ap'), area.hostOf('eu', 'us')]).size).toBe(3);
+  });
+
+  test('a region finds its own broker behind a link too, one that a cut of the region leaves alone', async () => {
+    const eu = nodes[0] as KafkaNode;
+    const host = area.advertisedHost(eu, 'eu');
+    expect(host).not.toBe('127.0.0.1');
+    expect(host).not.toBe(area.advertisedHost(eu, 'us'));
+    const port = eu.ports.byRegion['eu'] as number;
+    const broker = echoServer().listen(port, '127.0.0.1');
+    await once(broker, 'listening');
+    area.cut({ region: 'eu', oneWay: false });
+    await ask(host, port).answer;
+    broker.close();
+  });
+
+  test('swallows are ordered and counted by region', () => {
+    area.swallow('us', 3);
+    expect(area.status.swallowing).toEqual([
+      { region: 'eu', due: 0, swallowed: 0 },
+      { region: 'us', due: 3, swallowed: 0 },
+      { region: 'ap', due: 0, swallowed: 0 },
+    ]);
+    expect(() => area.swallow('mars', 1)).toThrow('no region mars');
   });
 
   test('cutting a region leaves the others connected, and healing brings it back', async () => {
@@ -65,7 +96,7 @@ describe('the wide area', () => {
     await call('us', 'ap').answer;
     await call('ap', 'us').answer;
     expect(early).toBe(0);
-    expect(area.cuts).toEqual([{ region: 'eu', oneWay: false }]);
+    expect(area.status.cuts).toEqual([{ region: 'eu', oneWay: false }]);
     area.heal('eu');
     await Promise.all([toEu.answer, fromEu.answer]);
   });
@@ -90,7 +121,7 @@ describe('the wide area', () => {
     area.cut({ region: 'eu', oneWay: false });
     area.cut({ region: 'us', oneWay: true });
     area.heal('eu');
-    expect(area.cuts).toEqual([{ region: 'us', oneWay: true }]);
+    expect(area.status.cuts).toEqual([{ region: 'us', oneWay: true }]);
     expect(() => area.heal('eu')).toThrow('nothing to heal');
     expect(() => area.cut({ region: 'mars', oneWay: false })).toThrow('no region mars');
   });

@@ -65,6 +65,6 @@ async function openNew(path: string): Promise<WriteStream> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'EEXIST') throw new LocalError('closed-folder', `The history cannot be kept: ${message}`);
-    throw new LocalError('invalid-option', `${path} exists already. Name another file with --history.`);
+    throw new LocalError('invalid-option', `${path} exists already. Name another file.`);
   }
 }

@@ -4,6 +4,8 @@
  */
 import { isLocalError, LocalError } from '../local-error.js';
 import { checkUsage, runCheck } from './check.js';
+import { chaosUsage } from './chaos-options.js';
+import { runChaos } from './chaos.js';
 import { loadUsage } from './load-options.js';
 import { runLoad } from './load.js';
 
@@ -16,6 +18,7 @@ interface Experiment {
 const experiments: { readonly [name: string]: Experiment } = {
   load: { usage: loadUsage, run: runLoad },
   check: { usage: checkUsage, run: runCheck },
+  chaos: { usage: chaosUsage, run: runChaos },
 };
 
 try {

@@ -1,4 +1,5 @@
 /** The door of @lockstep/testing/workload: what is asked of a cluster, and what its answers mean. Free of the test framework. */
+export { Chance } from '../world/chance.js';
 export { endedUnanswered, judgeAnswer, judgeBatchAnswer } from './answer.js';
 export type { Ending, HeardAnswer } from './answer.js';
 export { batchBody, writeBody, type Call, type Operation } from './operation.js';

@@ -1,0 +1,78 @@
+/**
+ * Runs the benchmarks named, or all, each on servers of its own that end with it; prints figures and appends them to
+ * `results.jsonl`. With `--json` the figures are printed as those lines, progress goes to the other stream.
+ */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { apply } from './apply.ts';
+import type { Benchmark, Figure } from './benchmark.ts';
+import { gateway } from './gateway.ts';
+import { publish } from './publish.ts';
+import { startServers, type Servers } from './servers.ts';
+
+const benchmarks: readonly Benchmark[] = [apply, publish, gateway];
+const RESULTS = join(import.meta.dirname, 'results.jsonl');
+
+const names = process.argv.slice(2).filter((argument) => argument !== '--json');
+const asJson = process.argv.includes('--json');
+const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+if (unknown.length > 0) {
+  const known = benchmarks.map(({ name }) => name).join(', ');
+  console.error(
+    `Unknown: ${unknown.join(', ')}. Usage: npm run bench [-- NAME... --json]; there are ${known}.`,
+  );
+  process.exit(2);
+}
+
+const begunMs = performance.now();
+const say = (line: string): void =>
+  console.error(`[${((performance.now() - begunMs) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
+
+let running: Promise<Servers> | null = null;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: stopping the servers`);
+    void stopServers().finally(() => process.exit(1));
+  });
+}
+
+async function stopServers(): Promise<void> {
+  const stopping = running;
+  running = null;
+  await (await stopping)?.stop();
+}
+
+const git = (...args: readonly string[]): string =>
+  execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim();
+const changed = git('status', '--porcelain', '--', '../../libs', '../../apps') === '' ? '' : ' and changes';
+const commit = git('rev-parse', '--short', 'HEAD') + changed;
+const machine = `${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.versions.node}`;
+
+for (const benchmark of benchmarks) {
+  if (names.length > 0 && !names.includes(benchmark.name)) continue;
+  const { name, profile } = benchmark;
+  const tell = (line: string): void => say(`${name}: ${line}`);
+  let figures: readonly Figure[];
+  try {
+    figures = await benchmark.run({
+      servers: () => {
+        if (running === null) tell('starting Kafka and Postgres');
+        return (running ??= startServers());
+      },
+      say: tell,
+    });
+  } finally {
+    await stopServers();
+  }
+  const line = JSON.stringify({ date: new Date().toISOString(), commit, machine, name, profile, figures });
+  appendFileSync(RESULTS, `${line}\n`);
+  console.log(asJson ? line : [`\n${name}`, ...figures.map(describe)].join('\n'));
+}
+
+function describe({ name, unit, median, min, max, goal }: Figure): string {
+  const text = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+  const verdict = goal === undefined ? '' : `  goal ${goal}: ${median >= goal ? 'reached' : 'MISSED'}`;
+  return `${text(median).padStart(9)} ${unit.padEnd(9)} ${name}  [${text(min)} .. ${text(max)}]${verdict}`;
+}

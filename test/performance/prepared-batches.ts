@@ -1,0 +1,100 @@
+/** The other side of everything that publishes: a program that prepared all and hands whole batches to kafkajs. */
+import type { GatewayDataset } from '@lockstep/engine';
+import {
+  encodeHeader,
+  entryNumber,
+  epoch,
+  groupOfPartition,
+  RECORD_HEADER,
+  type PublisherId,
+} from '@lockstep/protocol';
+import kafkajs from 'kafkajs';
+import type { Message } from 'kafkajs';
+import type { Side } from './benchmark.ts';
+import type { Entry } from './readings.ts';
+import { randomId128 } from './real-world.ts';
+
+/** What a ShardPublisher sends at once. */
+export const BATCH_ENTRIES_MAX = 1_000;
+export const BATCH_BYTES_MAX = 768 * 1024;
+
+export const PREPARED = 'prepared kafkajs batches';
+
+/** Keys, values and headers are encoded here; batches as a ShardPublisher makes them, one in flight per partition. */
+export async function openPreparedBatches(
+  brokers: readonly string[],
+  topic: string,
+  dataset: GatewayDataset,
+  entries: readonly Entry[],
+): Promise<{ readonly side: Side; readonly close: () => Promise<void> }> {
+  const client = new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId: 'bench-prepared',
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+  const producer = client.producer({
+    idempotent: false,
+    allowAutoTopicCreation: false,
+    retry: { retries: 0 },
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  const byPartition = [...Map.groupBy(entries, ({ partition }) => partition).values()].map((part) =>
+    batchesOf(part).map((batch) => batch.map((entry, index) => messageOf(dataset, entry, index + 1))),
+  );
+  const side: Side = {
+    name: PREPARED,
+    measure: async (watch) => {
+      watch.start();
+      await Promise.all(
+        byPartition.map(async (batches) => {
+          for (const messages of batches) await producer.send({ topic, acks: -1, messages });
+        }),
+      );
+      watch.stop();
+      return entries.length;
+    },
+  };
+  return { side, close: () => producer.disconnect() };
+}
+
+function batchesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const batches: Entry[][] = [];
+  let bytes = Infinity;
+  for (const entry of entries) {
+    const current = batches.at(-1);
+    if (
+      current === undefined ||
+      current.length === BATCH_ENTRIES_MAX ||
+      bytes + entry.bytes > BATCH_BYTES_MAX
+    ) {
+      batches.push([entry]);
+      bytes = entry.bytes;
+    } else {
+      current.push(entry);
+      bytes += entry.bytes;
+    }
+  }
+  return batches;
+}
+
+function messageOf({ configuration }: GatewayDataset, entry: Entry, number: number): Message {
+  const header = encodeHeader({
+    kind: 'data',
+    epoch: epoch(1n),
+    publisherClockMs: Date.now(),
+    notAfterMs: Date.now(),
+    publisher: randomId128() as PublisherId,
+    number: entryNumber(BigInt(number)),
+    configurationPrefix: configuration.hash.slice(0, 32),
+    region: groupOfPartition(configuration.content.groups, entry.partition).home,
+    idempotency: null,
+    signature: null,
+  });
+  return {
+    partition: entry.partition,
+    key: Buffer.from(entry.key),
+    value: Buffer.from(entry.text),
+    headers: { [RECORD_HEADER]: Buffer.from(header) },
+  };
+}

@@ -1,0 +1,73 @@
+/** One Kafka broker and one Postgres with the settings of the local cluster, on a fresh folder, for one run. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startKafka, startPostgres } from '@lockstep/local';
+import pg from 'pg';
+import type { WatchedProcesses } from './processor-time.ts';
+
+export interface Servers {
+  readonly brokers: readonly string[];
+  readonly processes: WatchedProcesses;
+  /** A copy of a database; without a template an empty one. Nobody may be connected to the template. */
+  createDatabase(template?: Database): Promise<Database>;
+  stop(): Promise<void>;
+}
+
+export interface Database {
+  readonly name: string;
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
+export async function startServers(): Promise<Servers> {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-bench-'));
+  // Open, so that the unprivileged user that Postgres runs as can reach its data.
+  chmodSync(folder, 0o755);
+  const java = process.env['LOCKSTEP_LOCAL_JAVA'];
+  const starting = [
+    startKafka({ dataFolder: join(folder, 'kafka'), ...(java === undefined ? {} : { java }) }),
+    startPostgres({ dataFolder: join(folder, 'postgres') }),
+  ] as const;
+  const stop = async (): Promise<void> => {
+    for (const started of await Promise.allSettled(starting)) {
+      if (started.status === 'fulfilled') await started.value.stop();
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const [kafka, postgres] = await Promise.all(starting);
+    let databases = 0;
+    return {
+      brokers: kafka.brokers,
+      processes: { broker: kafka.pids()[0]!, database: postgres.pid()! },
+      createDatabase: async (template) => {
+        databases += 1;
+        const name = `bench_${databases}`;
+        const url = new URL(postgres.url);
+        url.pathname = `/${name}`;
+        await administrate(postgres.url, [
+          `create database ${name}${template === undefined ? '' : ` template ${template.name}`}`,
+          // Every measurement begins at the same distance from a checkpoint: the first change of a page behind one is dear.
+          'checkpoint',
+        ]);
+        const drop = (): Promise<void> => administrate(postgres.url, [`drop database ${name} with (force)`]);
+        return { name, url: url.href, drop };
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function administrate(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
