@@ -191,6 +191,8 @@ export class Lane {
         for (const part of fetched) this.accept(part, lives);
       } catch (error) {
         this.reportFailure('reader', error);
+        // What the next reader finds may be another log: cursors are checked against it before it is folded (I4).
+        this.doubtStore();
         await reader?.close().catch(() => undefined);
         reader = null;
         await clock.sleep(RETRY_PAUSE_MS).done;
