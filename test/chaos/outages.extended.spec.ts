@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop(), 60_000);
 
 test('a minute without Kafka', async () => {
-  await kafkaOutage(cluster, OUTAGE_MS, 100);
+  await kafkaOutage(cluster, OUTAGE_MS, 80);
 }, 300_000);
 
 test('a minute without the database of one region', async () => {

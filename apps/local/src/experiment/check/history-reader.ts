@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { readHistoryLine, type HistoryLine } from '@lockstep/testing/history';
 import { LocalError } from '../../local-error.js';
+import { CHAOS_PREFIX } from '../chaos-options.js';
 
+/** Of writes: what a chaos run recorded beside it holds nothing that could be judged. */
 export function newestHistory(data: string): string {
   const folder = join(data, 'history');
   const files = (existsSync(folder) ? readdirSync(folder) : [])
-    .filter((name) => name.endsWith('.jsonl'))
+    .filter((name) => name.endsWith('.jsonl') && !name.startsWith(CHAOS_PREFIX))
     .map((name) => join(folder, name))
     .map((path) => ({ path, changedMs: statSync(path).mtimeMs }))
     .toSorted((x, y) => y.changedMs - x.changedMs);
