@@ -2,7 +2,6 @@
  * Apply: a full log of readings into Postgres by the real replicator, against what the database takes from memory and
  * against what a service without batches would do.
  */
-import { deserialize, serialize } from 'node:v8';
 import { kafkaLog } from '@lockstep/kafka';
 import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
 import {
@@ -10,19 +9,12 @@ import {
   shardsOf,
   type ApplyStore,
   type BatchCommitted,
-  type CommitRequest,
   type Fact,
   type GatewayDataset,
   type Log,
   type Observer,
 } from '@lockstep/engine';
-import {
-  decodeEvents,
-  WATERMARK_TOPIC,
-  type RegionName,
-  type RowOperation,
-  type ShardName,
-} from '@lockstep/protocol';
+import { decodeEvents, WATERMARK_TOPIC, type RegionName, type ShardName } from '@lockstep/protocol';
 import pg from 'pg';
 import {
   cost,
@@ -38,6 +30,7 @@ import {
 } from './benchmark.ts';
 import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset } from './readings.ts';
 import { clock } from './real-world.ts';
+import { Replay, type Manner } from './replay.ts';
 import type { Database, Servers } from './servers.ts';
 import { createTopic, ShardPublishers } from './shard-publishers.ts';
 
@@ -57,7 +50,7 @@ export const apply: Benchmark = {
   profile: `${ENTRIES} entries of ${EVENTS_PER_ENTRY} readings over ${STATIONS * EVENTS_PER_ENTRY} keys in 12 shards; one broker, \
 one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one machine; a fresh database and a \
 checkpoint before each measurement. ${LOCKSTEP}: Replicator over kafkaLog and openApplyStore in this process, from the last \
-shard taken to the last commit. ${SAME_STATEMENT}: the recorded commits of such a run through ApplyStore.commit. \
+shard taken to the last commit. ${SAME_STATEMENT}: the recorded commits of such a run through ApplyStore.commit, in a thread of its own. \
 ${BARE_INSERT}: the rows of the same commits as ready array literals, insert from unnest on conflict update, no cursor. \
 ${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, ${ROWS_ONE_BY_ONE} rows.`,
   run: async (context) => {
@@ -65,11 +58,13 @@ ${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, ${ROWS_ON
     const servers = await context.servers();
     const dataset = await readingsDataset();
     const log = kafkaLog({ brokers: servers.brokers, clientId: 'bench-apply' });
+    const replay = new Replay();
     try {
       const { keys, firstRows } = await fill(log, dataset, say);
       const template = await templateOf(servers, dataset);
-      return await measure(say, servers, { log, dataset, keys, firstRows, template });
+      return await measure(say, servers, { log, dataset, keys, firstRows, template }, replay);
     } finally {
+      await replay.close();
       await log.close();
     }
   },
@@ -129,16 +124,20 @@ async function templateOf(servers: Servers, { table }: GatewayDataset): Promise<
   return template;
 }
 
-async function measure(say: Context['say'], servers: Servers, given: Given): ReturnType<Benchmark['run']> {
-  const recorded: Buffer[] = [];
+async function measure(
+  say: Context['say'],
+  servers: Servers,
+  given: Given,
+  replay: Replay,
+): ReturnType<Benchmark['run']> {
   const batches: (readonly BatchCommitted[])[] = [];
   const rounds = await inTurns({
     say,
     processes: servers.processes,
     sides: [
-      byReplicator(servers, given, recorded, batches),
-      bySameStatement(servers, given, recorded),
-      byBareInsert(servers, given, recorded),
+      byReplicator(servers, given, replay, batches),
+      byReplay(servers, given, SAME_STATEMENT, 'same statement', replay),
+      byReplay(servers, given, BARE_INSERT, 'bare insert', replay),
       oneByOne(servers, given),
     ],
     rounds: ROUNDS,
@@ -226,11 +225,11 @@ class ApplyProgress implements Observer {
   }
 }
 
-/** @param recorded receives the commits of the first run, as bytes: outside of the heap they slow nobody down. */
+/** @param replay receives the commits of the first run. */
 function byReplicator(
   servers: Servers,
   given: Given,
-  recorded: Buffer[],
+  replay: Replay,
   batches: (readonly BatchCommitted[])[],
 ): Side {
   const { configuration, partitions, table } = given.dataset;
@@ -247,7 +246,7 @@ function byReplicator(
           log: given.log,
           openStore: async () => {
             const store = await openApplyStore({ url });
-            return isFirst ? recording(store, recorded) : store;
+            return isFirst ? recording(store, replay) : store;
           },
           configurations: () => configuration,
           refreshConfigurations: () => Promise.resolve(),
@@ -266,81 +265,24 @@ function byReplicator(
   };
 }
 
-const recording = (store: ApplyStore, recorded: Buffer[]): ApplyStore => ({
+const recording = (store: ApplyStore, replay: Replay): ApplyStore => ({
   ...store,
   commit: (request) => {
-    recorded.push(serialize(request));
+    replay.record(request);
     return store.commit(request);
   },
 });
 
-function bySameStatement(servers: Servers, given: Given, recorded: readonly Buffer[]): Side {
-  const { table, partitions } = given.dataset;
-  return {
-    name: SAME_STATEMENT,
-    measure: (watch) =>
-      onFreshDatabase(servers, given, async (url) => {
-        const store = await openApplyStore({ url });
-        const shards = shardsOf(table.dataset, partitions);
-        await store.ensureShards(shards);
-        // Gives the numbers that the recorded commits name: the first ones.
-        await store.claim({ holder: 'bench', shards, leaseMs: 60_000 });
-        const requests = recorded.map((bytes) => deserialize(bytes) as CommitRequest);
-        watch.start();
-        for (const request of requests) {
-          const { kind } = await store.commit(request);
-          if (kind !== 'committed') throw new Error('a recorded commit does not fit the database');
-        }
-        watch.stop();
-        await store.close();
-      }),
-  };
-}
+const byReplay = (servers: Servers, given: Given, name: string, manner: Manner, replay: Replay): Side => ({
+  name,
+  measure: (watch) => onFreshDatabase(servers, given, (url) => replay.run(manner, url, watch)),
+});
 
-const UPDATE = `
+const INSERT_ONE = `
+insert into readings as t (id, lockstep_version, sensor, value, at) values ($1, $2, $3, $4, $5)
 on conflict (id) do update set sensor = excluded.sensor, value = excluded.value, at = excluded.at,
   lockstep_version = excluded.lockstep_version
 where t.lockstep_version < excluded.lockstep_version`;
-
-const INSERT_ALL = `
-insert into readings as t (id, lockstep_version, sensor, value, at)
-select * from unnest($1::text[], $2::bigint[], $3::text[], $4::double precision[], $5::timestamptz[])
-${UPDATE}`;
-
-type Put = Extract<RowOperation, { kind: 'put' }>;
-
-/** Nothing in readings needs more than quotes. */
-const literal = (values: readonly unknown[]): string =>
-  `{${values.map((value) => `"${String(value)}"`).join(',')}}`;
-
-const columnOf = (puts: readonly Put[], column: string): string =>
-  literal(puts.map((put) => put.columns.get(column)!.value));
-
-function byBareInsert(servers: Servers, given: Given, recorded: readonly Buffer[]): Side {
-  return {
-    name: BARE_INSERT,
-    measure: (watch) =>
-      onFreshDatabase(servers, given, async (url) => {
-        const parameters = recorded
-          .map((bytes) => (deserialize(bytes) as CommitRequest).rows)
-          .map((rows) => rows.filter((row) => row.kind === 'put'))
-          .filter((puts) => puts.length > 0)
-          .map((puts) => [
-            literal(puts.map(({ key }) => key)),
-            literal(puts.map(({ version }) => version)),
-            ...['sensor', 'value', 'at'].map((column) => columnOf(puts, column)),
-          ]);
-        const client = await connected(url);
-        watch.start();
-        for (const values of parameters) await client.query({ name: 'insert', text: INSERT_ALL, values });
-        watch.stop();
-        await client.end();
-      }),
-  };
-}
-
-const INSERT_ONE = `
-insert into readings as t (id, lockstep_version, sensor, value, at) values ($1, $2, $3, $4, $5) ${UPDATE}`;
 
 const MOVE_CURSOR = `
 update lockstep.cursor set log_offset = $2, sequence = $3 where shard = $1 and log_offset < $2`;

@@ -85,8 +85,6 @@ export async function inTurns({
   const samples = new Map<string, Sample[]>(sides.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round += 1) {
     for (const { name, measure } of sides) {
-      // No side pays for what another one left behind.
-      globalThis.gc!();
       const watch = new Stopwatch(processes);
       const amount = await measure(watch);
       const rate = amount / watch.seconds;

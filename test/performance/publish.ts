@@ -33,7 +33,7 @@ keys, values and headers encoded beforehand, to the same topic.`,
       const prepared = await openPreparedBatches(brokers, topicOf(dataset.table.dataset), dataset, entries);
       const rounds = await inTurns({
         say,
-        processes,
+        processes: { broker: processes.broker },
         sides: [byPublishers(publishers, entries), prepared.side],
         rounds: ROUNDS,
       });

@@ -9,14 +9,10 @@ import { setUp } from '../../apps/local/set-up.mjs';
 const { node, java } = await setUp({ log: console.error });
 // Types are stripped from reducers by Node itself, which says each time that this is new.
 const quiet = '--disable-warning=ExperimentalWarning';
-const child = spawn(
-  node,
-  [quiet, '--expose-gc', join(import.meta.dirname, 'main.ts'), ...process.argv.slice(2)],
-  {
-    stdio: 'inherit',
-    env: { ...process.env, LOCKSTEP_LOCAL_JAVA: java },
-  },
-);
+const child = spawn(node, [quiet, join(import.meta.dirname, 'main.ts'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env: { ...process.env, LOCKSTEP_LOCAL_JAVA: java },
+});
 // Ctrl-C reaches the child by the terminal as well; the second signal changes nothing.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('close', (code) => (process.exitCode = code ?? 1));

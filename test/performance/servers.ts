@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKafka, startPostgres } from '@lockstep/local';
 import pg from 'pg';
-import type { WatchedProcesses } from './processor-time.ts';
 
 export interface Servers {
   readonly brokers: readonly string[];
-  readonly processes: WatchedProcesses;
+  readonly processes: { readonly broker: number; readonly database: number };
   /** A copy of a database; without a template an empty one. Nobody may be connected to the template. */
   createDatabase(template?: Database): Promise<Database>;
   stop(): Promise<void>;
