@@ -7,12 +7,20 @@
  */
 import type { BrokerAddress, LinkOptions } from './broker-link.js';
 import { BrokerLink, sameAddress } from './broker-link.js';
-import type { BrokerCall, MetadataAnswer } from './kafkajs-internals.js';
-import { brokerError, metadataCall, unsupportedCalls, versionsCall } from './kafkajs-internals.js';
+import type { BrokerCall } from './kafkajs-internals.js';
+import { brokerError, unsupportedCalls, versionsCall } from './kafkajs-internals.js';
 import { LinkError } from './log-failure.js';
+import type { MetadataAnswer, TopicId } from './topic-calls.js';
+import { metadataCall } from './topic-calls.js';
 
 const STAGGER_MS = 200;
 export const CONNECT_MS_MAX = 2_000;
+
+export interface TopicPlaces {
+  readonly id: TopicId;
+  /** All partitions, by number. */
+  readonly partitions: readonly PartitionPlace[];
+}
 
 export interface PartitionPlace {
   readonly partition: number;
@@ -36,29 +44,29 @@ export class BrokerDirectory {
     this.#candidates = this.#bootstrap;
   }
 
-  /** All partitions of a topic, by number. Throws the broker's error when the topic is unknown. */
-  async places(topic: string, timeoutMs: number): Promise<readonly PartitionPlace[]> {
+  /** Throws the broker's error when the topic is unknown. */
+  async places(topic: string, timeoutMs: number): Promise<TopicPlaces> {
     const answer = await this.ask(metadataCall(topic), timeoutMs);
     this.#learn(answer);
-    const found = answer.topicMetadata.find((candidate) => candidate.topic === topic);
+    const found = answer.topics.find((candidate) => candidate.topic === topic);
     if (found === undefined) throw brokerError(UNKNOWN_TOPIC_OR_PARTITION);
-    if (found.topicErrorCode !== 0) throw brokerError(found.topicErrorCode);
+    if (found.errorCode !== 0) throw brokerError(found.errorCode);
     const addresses = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
-    return found.partitionMetadata
-      .map(({ partitionId, leader, replicas }) => ({
-        partition: partitionId,
+    const partitions = found.partitions
+      .map(({ partition, leader, replicas }) => ({
+        partition,
         leader: addresses.get(leader) ?? null,
         replicas,
       }))
       .sort((x, y) => x.partition - y.partition);
+    return { id: found.id, partitions };
   }
 
   /** A connected link to the leader of a partition; the caller owns it. */
   async linkToLeader(topic: string, partition: number, timeoutMs: number): Promise<BrokerLink> {
     const deadlineMs = performance.now() + timeoutMs;
-    const place = (await this.places(topic, timeoutMs)).find(
-      (candidate) => candidate.partition === partition,
-    );
+    const { partitions } = await this.places(topic, timeoutMs);
+    const place = partitions.find((candidate) => candidate.partition === partition);
     if (place === undefined) throw brokerError(UNKNOWN_TOPIC_OR_PARTITION);
     if (place.leader === null) throw brokerError(LEADER_NOT_AVAILABLE);
     const link = this.newLink(place.leader);

@@ -166,32 +166,38 @@ describe('answers to a fetch', () => {
     const contents = batch(7n, 'a');
     const answer = readFetchAnswer(
       Buffer.concat([
-        int32(12),
+        tags(),
+        int32(12), // throttle
         int16(0),
-        int32(0),
-        int32(1), // throttle, error, session, one topic
-        int16(3),
-        bytes('t.x'),
-        int32(2),
+        int32(0), // session
+        compact(1),
+        Buffer.alloc(16, 7),
+        compact(2),
         int32(4),
         int16(0),
         int64(9n),
         int64(8n),
         int64(5n),
-        int32(1),
+        compact(1), // an aborted transaction
         int64(77n),
         int64(6n),
+        tags(),
         int32(-1),
-        int32(contents.length),
+        compact(contents.length),
         contents,
+        // A node that newer brokers name: tag 1, three bytes.
+        Buffer.of(1, 1, 3, 9, 9, 9),
         int32(0),
         int16(1),
         int64(-1n),
         int64(-1n),
         int64(-1n),
+        Buffer.of(0), // null
         int32(-1),
-        int32(-1),
-        int32(-1),
+        Buffer.of(0), // null
+        tags(),
+        tags(), // of the topic
+        tags(),
       ]),
     );
     expect(answer).toEqual({
@@ -205,11 +211,18 @@ describe('answers to a fetch', () => {
   });
 
   test('an answer that ends too early is unreadable', () => {
-    expect(() => readFetchAnswer(Buffer.concat([int32(0), int16(0), int32(0), int32(1), int16(9)]))).toThrow(
-      expect.objectContaining({ kind: 'batch-unreadable' }),
-    );
+    expect(() =>
+      readFetchAnswer(Buffer.concat([tags(), int32(0), int16(0), int32(0), compact(1), int16(9)])),
+    ).toThrow(expect.objectContaining({ kind: 'batch-unreadable' }));
   });
 });
+
+/** Length plus one; small enough for one byte, or for two. */
+const compact = (length: number): Buffer =>
+  length < 127 ? Buffer.of(length + 1) : Buffer.of(((length + 1) & 0x7f) | 0x80, (length + 1) >> 7);
+
+/** None. */
+const tags = (): Buffer => Buffer.of(0);
 
 function int16(value: number): Buffer {
   const buffer = Buffer.alloc(2);

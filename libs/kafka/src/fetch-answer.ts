@@ -1,5 +1,5 @@
 /**
- * Reads the answer to a fetch (version 11): partitions, record batches (format 2), records.
+ * Reads the answer to a fetch (version 13): partitions, record batches (format 2), records.
  *
  * Why not kafkajs' own reading: it forgets batches without records, so a reader could not step over them (B17); it
  * drops a control record by looking at its key; and it merges headers of one name in an object, where names like
@@ -11,6 +11,7 @@
  */
 import type { LogRecord } from '@lockstep/protocol';
 import { RECORD_HEADER, TRACE_HEADER, offset, recordDigest } from '@lockstep/protocol';
+import { ByteReader, unreadable } from './byte-reader.js';
 import { LinkError } from './log-failure.js';
 
 export interface FetchAnswer {
@@ -37,15 +38,17 @@ export interface BatchContents {
 /** Of one topic, the only one that we ask for in a request. */
 export function readFetchAnswer(payload: Buffer): FetchAnswer {
   const reader = new ByteReader(payload, 0, payload.length);
+  reader.skipTags(); // of the header
   const clientSideThrottleTime = reader.int32();
   const errorCode = reader.int16();
   reader.skip(4); // session id
-  const partitions: PartitionAnswer[] = [];
-  for (let topics = reader.int32(); topics > 0; topics -= 1) {
-    reader.skip(reader.int16()); // topic
-    for (let count = reader.int32(); count > 0; count -= 1) partitions.push(readPartition(reader));
-  }
-  return { clientSideThrottleTime, errorCode, partitions };
+  const partitions = reader.compactArray(() => {
+    reader.skip(16); // topic id
+    const found = reader.compactArray(() => readPartition(reader));
+    reader.skipTags();
+    return found;
+  });
+  return { clientSideThrottleTime, errorCode, partitions: partitions.flat() };
 }
 
 function readPartition(reader: ByteReader): PartitionAnswer {
@@ -54,18 +57,17 @@ function readPartition(reader: ByteReader): PartitionAnswer {
   const highWatermark = reader.int64();
   reader.skip(8); // last stable offset
   const logStartOffset = reader.int64();
-  const aborted = reader.int32();
-  if (aborted > 0) reader.skip(aborted * 16); // aborted transactions: reading is uncommitted
+  reader.compactArray(() => {
+    reader.skip(16); // an aborted transaction: reading is uncommitted
+    reader.skipTags();
+  });
   reader.skip(4); // preferred replica: we name no rack
-  return {
-    partition,
-    errorCode,
-    highWatermark,
-    logStartOffset,
-    batches: reader.view(Math.max(0, reader.int32())),
-  };
+  const batches = reader.compactBytes() ?? NOTHING;
+  reader.skipTags();
+  return { partition, errorCode, highWatermark, logStartOffset, batches };
 }
 
+const NOTHING = Buffer.alloc(0);
 const BATCH_PREFIX_BYTES = 12;
 const BATCH_HEADER_BYTES = 61;
 const COMPRESSION_MASK = 0x07;
@@ -177,78 +179,5 @@ export function textOf(bytes: Buffer): string | null {
     return utf8.decode(bytes);
   } catch {
     return null;
-  }
-}
-
-const unreadable = (story: string): LinkError => new LinkError('batch-unreadable', story);
-
-/** Reads within [position, end); anything beyond is unreadable. */
-class ByteReader {
-  readonly #buffer: Buffer;
-  readonly #end: number;
-  position: number;
-
-  constructor(buffer: Buffer, position: number, end: number) {
-    this.#buffer = buffer;
-    this.position = position;
-    this.#end = end;
-  }
-
-  skip(bytes: number): void {
-    this.#advance(bytes);
-  }
-
-  int16(): number {
-    return this.#buffer.readInt16BE(this.#advance(2));
-  }
-
-  int32(): number {
-    return this.#buffer.readInt32BE(this.#advance(4));
-  }
-
-  int64(): bigint {
-    return this.#buffer.readBigInt64BE(this.#advance(8));
-  }
-
-  view(bytes: number): Buffer {
-    const start = this.#advance(bytes);
-    return this.#buffer.subarray(start, start + bytes);
-  }
-
-  /** Length as a varint, then the bytes; null when the length is negative. */
-  bytes(): Buffer | null {
-    const length = this.varint();
-    return length < 0 ? null : this.view(length);
-  }
-
-  /** Zigzag, 32 bits. */
-  varint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.#buffer[this.#advance(1)]!;
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
-    }
-    throw unreadable('a varint has more than five bytes');
-  }
-
-  /** Zigzag, 64 bits, as a number: beyond 2^53 it is rounded. */
-  varlong(): number {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#buffer[this.#advance(1)]!;
-      if (shift === 0n && byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return Number((value >> 1n) ^ -(value & 1n));
-    }
-    throw unreadable('a varlong has more than ten bytes');
-  }
-
-  #advance(bytes: number): number {
-    const start = this.position;
-    if (bytes < 0 || start + bytes > this.#end)
-      throw unreadable(`${bytes} bytes wanted at ${start} of ${this.#end}`);
-    this.position = start + bytes;
-    return start;
   }
 }

@@ -8,10 +8,11 @@ import { CONTROL_TOPIC } from '@lockstep/protocol';
 import type { PlacedBroker } from '@lockstep/protocol';
 import type { BrokerDirectory, PartitionPlace } from './broker-directory.js';
 import { UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
-import { brokerError, configsCall, createTopicCall, metadataCall } from './kafkajs-internals.js';
+import { brokerError, configsCall, createTopicCall } from './kafkajs-internals.js';
 import type { Bounds } from './kafka-reader.js';
 import { readBounds } from './kafka-reader.js';
 import { LinkError, logFailure } from './log-failure.js';
+import { metadataCall } from './topic-calls.js';
 
 /** Bytes of one append call as Kafka counts them; a larger one is refused as `log-record-too-large`. */
 const APPEND_BYTES_MAX = 4 * 1024 * 1024;
@@ -106,8 +107,8 @@ export class KafkaAdmin implements LogAdmin {
     const deadlineMs = performance.now() + SERVED_MS_MAX;
     for (;;) {
       try {
-        const places = await this.#directory.places(topic, CALL_MS_MAX);
-        const leaders = Map.groupBy(places, ({ leader }) => leader && `${leader.host}:${leader.port}`);
+        const { partitions } = await this.#directory.places(topic, CALL_MS_MAX);
+        const leaders = Map.groupBy(partitions, ({ leader }) => leader && `${leader.host}:${leader.port}`);
         for (const led of leaders.values())
           await this.#boundsAtLeader(
             topic,
@@ -124,7 +125,7 @@ export class KafkaAdmin implements LogAdmin {
 
   async #find(topic: string): Promise<readonly PartitionPlace[] | null> {
     try {
-      return await this.#directory.places(topic, CALL_MS_MAX);
+      return (await this.#directory.places(topic, CALL_MS_MAX)).partitions;
     } catch (error) {
       if ((error as { code?: unknown }).code === UNKNOWN_TOPIC_OR_PARTITION) return null;
       throw logFailure(error, 'unsent', `looking for ${topic}`);

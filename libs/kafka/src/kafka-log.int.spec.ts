@@ -128,6 +128,7 @@ logConformance('kafkajs on Kafka', async () => ({
   appendForeign,
   leaveGap: (topic, partition) => transaction(topic, partition, 'aside', 'commit'),
   truncateBefore,
+  remove: async (topic) => operator.deleteTopics({ topics: [topic] }),
   close: async () => {},
 }));
 

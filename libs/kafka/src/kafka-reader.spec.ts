@@ -10,7 +10,10 @@ import { batchBytes } from './record-batch.fixture.js';
 const EAST = { host: 'east', port: 1 };
 const WEST = { host: 'west', port: 1 };
 /** Partition 0 is led by east, 1 and 2 by west. */
-const PLACES = [EAST, WEST, WEST].map((leader, partition) => ({ partition, leader, replicas: [1] }));
+const PLACES = {
+  id: '0'.repeat(32),
+  partitions: [EAST, WEST, WEST].map((leader, partition) => ({ partition, leader, replicas: [1] })),
+};
 
 interface Sent {
   readonly name: string;
@@ -81,10 +84,10 @@ function stage() {
   return { reader, next, sent, suspects };
 }
 
-/** From the bytes of the request: header-less body, replica id first, then the wait. */
+/** From the bytes of the request: the tags of its header, replica id, then the wait. */
 async function waitOf(call: BrokerCall<unknown>): Promise<number> {
   const { buffer } = await (call.request as { encode(): Promise<{ buffer: Buffer }> }).encode();
-  return buffer.readInt32BE(4);
+  return buffer.readInt32BE(1 + 4);
 }
 
 function partitionAnswer({
@@ -228,7 +231,7 @@ describe('a reader of two leaders', () => {
     const { suspect, newLink } = { suspect: () => {}, newLink: () => {} };
     const reader = new KafkaReader(
       't',
-      [{ partition: 0, leader: null, replicas: [1] }],
+      { id: '0'.repeat(32), partitions: [{ partition: 0, leader: null, replicas: [1] }] },
       { suspect, newLink } as unknown as BrokerDirectory,
       () => {},
     );

@@ -6,6 +6,8 @@
  * same offsets, and are cut off otherwise. So at most one poll per leader outlives a fetch, for at most the wait that the
  * fetch allowed, and never the reader.
  *
+ * It reads the topic by the id that it had when the reader was opened. A topic that was made anew ends it.
+ *
  * The reader decides no position. Any failure ends it: what failed is told once, then the owner opens another one.
  */
 import assert from 'node:assert/strict';
@@ -13,14 +15,16 @@ import { PortError } from '@lockstep/engine';
 import type { FetchRequest, FetchedPartition, LogReader } from '@lockstep/engine';
 import type { Offset } from '@lockstep/protocol';
 import { offset } from '@lockstep/protocol';
-import type { BrokerDirectory, PartitionPlace } from './broker-directory.js';
+import type { BrokerDirectory, TopicPlaces } from './broker-directory.js';
 import { CONNECT_MS_MAX, LEADER_NOT_AVAILABLE, UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
 import type { BrokerAddress, BrokerLink } from './broker-link.js';
 import type { BatchContents, FetchAnswer, PartitionAnswer } from './fetch-answer.js';
-import { readBatches, readFetchAnswer } from './fetch-answer.js';
+import { readBatches } from './fetch-answer.js';
 import type { BrokerCall, OffsetsAnswer } from './kafkajs-internals.js';
-import { brokerError, fetchCall, offsetsCall } from './kafkajs-internals.js';
+import { brokerError, offsetsCall } from './kafkajs-internals.js';
 import { LinkError, logFailure } from './log-failure.js';
+import type { TopicId } from './topic-calls.js';
+import { fetchCall } from './topic-calls.js';
 
 type Position = FetchRequest['positions'][number];
 
@@ -32,8 +36,11 @@ const ANSWER_MS_MAX = 2_000;
 /** While bytes of an answer arrive it may take this many times longer. */
 const PROLONG_TIMES_MAX = 15;
 const OFFSET_OUT_OF_RANGE = 1;
+const UNKNOWN_TOPIC_ID = 100;
+const INCONSISTENT_TOPIC_ID = 103;
 
 export class KafkaReader implements LogReader {
+  readonly topicId: TopicId;
   readonly #topic: string;
   readonly #directory: BrokerDirectory;
   readonly #onClose: () => void;
@@ -43,16 +50,12 @@ export class KafkaReader implements LogReader {
   #end: 'open' | 'failed' | 'closed' = 'open';
   #turn = 0;
 
-  constructor(
-    topic: string,
-    places: readonly PartitionPlace[],
-    directory: BrokerDirectory,
-    onClose: () => void,
-  ) {
+  constructor(topic: string, places: TopicPlaces, directory: BrokerDirectory, onClose: () => void) {
+    this.topicId = places.id;
     this.#topic = topic;
     this.#directory = directory;
     this.#onClose = onClose;
-    this.#leaders = new Map(places.map(({ partition, leader }) => [partition, leader]));
+    this.#leaders = new Map(places.partitions.map(({ partition, leader }) => [partition, leader]));
   }
 
   async fetch(request: FetchRequest): Promise<readonly FetchedPartition[]> {
@@ -83,7 +86,8 @@ export class KafkaReader implements LogReader {
     const leaderBytesMax = Math.max(1, Math.floor(bytesMax / groups.size));
     const polls: LeaderPoll[] = [];
     for (const [name, group] of groups) {
-      const poll = this.#polls.get(name) ?? new LeaderPoll(this.#topic, group.leader, this.#directory);
+      const poll =
+        this.#polls.get(name) ?? new LeaderPoll(this.#topic, this.topicId, group.leader, this.#directory);
       this.#polls.set(name, poll);
       poll.ask(group.positions, { waitMsMax, bytesMax: leaderBytesMax, boundsFirst: groups.size > 1 });
       polls.push(poll);
@@ -147,6 +151,7 @@ interface PollTerms {
 /** The fetches at one leader, one at a time. */
 class LeaderPoll {
   readonly #topic: string;
+  readonly #topicId: TopicId;
   readonly #leader: BrokerAddress;
   readonly #directory: BrokerDirectory;
   readonly #bounds = new Map<number, { readonly startOffset: Offset; readonly endOffset: Offset }>();
@@ -159,8 +164,9 @@ class LeaderPoll {
   state: PollState = { kind: 'idle' };
   onChange: () => void = () => {};
 
-  constructor(topic: string, leader: BrokerAddress, directory: BrokerDirectory) {
+  constructor(topic: string, topicId: TopicId, leader: BrokerAddress, directory: BrokerDirectory) {
     this.#topic = topic;
+    this.#topicId = topicId;
     this.#leader = leader;
     this.#directory = directory;
   }
@@ -238,16 +244,16 @@ class LeaderPoll {
     waitMsMax: number,
     bytesMax: number,
   ): Promise<ReadonlyMap<number, FetchedPartition>> {
-    const call = fetchCall({ topic: this.#topic, positions, waitMsMax, bytesMax }, readFetchAnswer);
+    const call = fetchCall({ topicId: this.#topicId, positions, waitMsMax, bytesMax });
     const answer: FetchAnswer = await link.send(call, {
       timeoutMs: waitMsMax + ANSWER_MS_MAX,
       prolongTimesMax: PROLONG_TIMES_MAX,
     });
-    if (answer.errorCode !== 0) throw brokerError(answer.errorCode);
+    if (answer.errorCode !== 0) throw this.#failure(answer.errorCode);
     const failed = answer.partitions.find(
       ({ errorCode }) => errorCode !== 0 && errorCode !== OFFSET_OUT_OF_RANGE,
     );
-    if (failed !== undefined) throw brokerError(failed.errorCode);
+    if (failed !== undefined) throw this.#failure(failed.errorCode);
     const outside = answer.partitions
       .filter(({ errorCode }) => errorCode === OFFSET_OUT_OF_RANGE)
       .map(({ partition }) => partition);
@@ -263,6 +269,13 @@ class LeaderPoll {
       partitions.set(position.partition, fetched);
     }
     return partitions;
+  }
+
+  /** kafkajs has no name for these: the id is gone, or stands for another topic than the broker's log of it. */
+  #failure(errorCode: number): Error {
+    return errorCode === UNKNOWN_TOPIC_ID || errorCode === INCONSISTENT_TOPIC_ID
+      ? new LinkError('topic-replaced', `${this.#topic} has no longer the id ${this.#topicId}`)
+      : brokerError(errorCode);
   }
 
   #nothing({ partition, offset: at }: Position): FetchedPartition {

@@ -54,24 +54,37 @@ interface RequestDefinition {
   readonly protocol: (version: { readonly version: number }) => (fields: object) => KafkajsProtocol;
 }
 
+/** Writes Kafka's primitive types; `UVarInt...` are the compact ones of flexible versions, with length plus one. */
+interface Encoder {
+  writeBoolean(value: boolean): Encoder;
+  writeInt8(value: number): Encoder;
+  writeInt32(value: number): Encoder;
+  writeInt64(digits: string): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(text: string): Encoder;
+  writeBuffer(bytes: Buffer): Encoder;
+}
+
 interface RequestQueuePrototype {
   scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
 }
 
 const PINNED_VERSION = '2.2.4';
 
-/** The newest versions that kafkajs speaks; all are kept by Kafka 4. */
+/** All are kept by Kafka 4. Fetch and Metadata are written in `topic-calls.ts`, the others are the newest of kafkajs. */
 const WIRE_VERSIONS = {
   Produce: 7,
-  Fetch: 11,
+  Fetch: 13,
   ListOffsets: 3,
-  Metadata: 6,
+  Metadata: 12,
   ApiVersions: 2,
   CreateTopics: 3,
   DescribeConfigs: 2,
 } as const;
 
 type ApiName = keyof typeof WIRE_VERSIONS;
+type OwnApiName = 'Fetch' | 'Metadata';
+type KnownApiName = Exclude<ApiName, OwnApiName>;
 
 const require = createRequire(import.meta.url);
 const { version } = require('kafkajs/package.json') as { version: string };
@@ -84,9 +97,10 @@ const requestQueue = require('kafkajs/src/network/requestQueue') as {
   readonly prototype: RequestQueuePrototype;
 };
 const { requests } = require('kafkajs/src/protocol/requests') as {
-  readonly requests: { readonly [name in ApiName]: RequestDefinition };
+  readonly requests: { readonly [name in KnownApiName]: RequestDefinition };
 };
 const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as { readonly [name in ApiName]: number };
+const EncoderClass = require('kafkajs/src/protocol/encoder') as new () => Encoder;
 const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
 };
@@ -116,19 +130,29 @@ export const protocolOf = (call: BrokerCall<unknown>): object => ({
   logResponseError: false,
 });
 
-function call<Answer>(
-  name: ApiName,
-  fields: object,
-  decode?: (payload: Buffer) => Answer,
-): BrokerCall<Answer> {
+function call<Answer>(name: KnownApiName, fields: object): BrokerCall<Answer> {
   const { request, response } = requests[name].protocol({ version: WIRE_VERSIONS[name] })(fields);
+  return { name, request, decode: response.decode as (payload: Buffer) => Promise<Answer> };
+}
+
+/**
+ * A call of a flexible version, which kafkajs does not speak: it writes an older header, so that the tags which end the
+ * newer one are the first byte of the body. `decode` begins with the tags of the answer's header.
+ */
+export function flexibleCall<Answer>(
+  name: OwnApiName,
+  writeBody: (encoder: Encoder) => Encoder,
+  decode: (payload: Buffer) => Answer,
+): BrokerCall<Answer> {
   return {
     name,
-    request,
-    decode:
-      decode === undefined
-        ? (response.decode as (payload: Buffer) => Promise<Answer>)
-        : async (payload) => decode(payload),
+    request: {
+      apiKey: apiKeys[name],
+      apiVersion: WIRE_VERSIONS[name],
+      apiName: name,
+      encode: async () => writeBody(new EncoderClass().writeUVarInt(0)),
+    },
+    decode: async (payload) => decode(payload),
   };
 }
 
@@ -167,38 +191,6 @@ export function produceCall(target: {
   });
 }
 
-export function fetchCall<Answer>(
-  target: {
-    readonly topic: string;
-    readonly positions: readonly { readonly partition: number; readonly offset: bigint }[];
-    readonly waitMsMax: number;
-    readonly bytesMax: number;
-  },
-  decode: (payload: Buffer) => Answer,
-): BrokerCall<Answer> {
-  return call(
-    'Fetch',
-    {
-      isolationLevel: READ_UNCOMMITTED,
-      maxWaitTime: target.waitMsMax,
-      minBytes: 1,
-      maxBytes: target.bytesMax,
-      rackId: '',
-      topics: [
-        {
-          topic: target.topic,
-          partitions: target.positions.map(({ partition, offset }) => ({
-            partition,
-            fetchOffset: offset.toString(),
-            maxBytes: target.bytesMax,
-          })),
-        },
-      ],
-    },
-    decode,
-  );
-}
-
 const READ_UNCOMMITTED = 0;
 
 export interface OffsetsAnswer {
@@ -223,28 +215,6 @@ export function offsetsCall(
     topics: [{ topic, partitions: partitions.map((partition) => ({ partition, timestamp })) }],
   });
 }
-
-export interface MetadataAnswer {
-  readonly brokers: readonly {
-    readonly nodeId: number;
-    readonly host: string;
-    readonly port: number;
-    readonly rack: string | null;
-  }[];
-  readonly topicMetadata: readonly {
-    readonly topicErrorCode: number;
-    readonly topic: string;
-    readonly partitionMetadata: readonly {
-      readonly partitionErrorCode: number;
-      readonly partitionId: number;
-      readonly leader: number;
-      readonly replicas: readonly number[];
-    }[];
-  }[];
-}
-
-export const metadataCall = (topic: string): BrokerCall<MetadataAnswer> =>
-  call('Metadata', { topics: [topic], allowAutoTopicCreation: false });
 
 interface VersionsAnswer {
   readonly errorCode: number;

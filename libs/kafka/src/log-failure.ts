@@ -28,6 +28,7 @@ export class LinkError extends Error {
     | 'link-timed-out'
     | 'link-unreachable'
     | 'versions-unsupported'
+    | 'topic-replaced'
     | 'answer-suspicious'
     | 'batch-unreadable'
     | 'batch-compressed';
@@ -89,6 +90,13 @@ export const LOG_FAILURES: readonly FailureKind[] = [
     unsent: 'retryable',
     refused: 'retryable',
     nextStep: 'Create the topic (ensure), or check the number of its partitions.',
+  },
+  {
+    code: 'log-topic-replaced',
+    signs: ['topic-replaced'],
+    unsent: 'retryable',
+    refused: 'retryable',
+    nextStep: 'Find out who deleted the topic; what stands under its name now is another log.',
   },
   {
     code: 'log-replicas-missing',

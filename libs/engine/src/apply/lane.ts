@@ -43,7 +43,7 @@ import { Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
 import type { Observer, TracedEntry } from '../ports/observer.js';
-import { isPortError } from '../ports/port-error.js';
+import { isPortError, PortError } from '../ports/port-error.js';
 import type { ApplyStore, Lease, ProjectedTable } from '../ports/store.js';
 import type { ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
@@ -183,6 +183,9 @@ export class Lane {
       const lives = new Map(reading.map((line) => [line.shard, line.life]));
       try {
         reader ??= await log.openReader(topicOf(table.dataset));
+        const { topicId } = reader;
+        if (reading.some((line) => line.topicId !== topicId))
+          throw new PortError('log-topic-replaced', 'retryable', `${topicOf(table.dataset)} was made anew`);
         const fetched = await reader.fetch({
           positions: reading.map((line) => ({ partition: line.partition, offset: line.nextOffset })),
           waitMsMax: FETCH_WAIT_MS_MAX,
@@ -291,6 +294,7 @@ export class Lane {
         if (resume.kind === 'halt') {
           this.halt(line, resume.halt);
         } else {
+          line.topicId = reader.topicId;
           line.nextOffset = resume.from;
           line.truncatedAtMs = null;
           line.phase = { kind: 'applying' };

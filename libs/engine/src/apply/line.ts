@@ -37,6 +37,8 @@ export interface Line {
   standing: Standing;
   /** Marks passed since the last watermark that was told. */
   marks: readonly Mark[];
+  /** The log that the cursor was checked against; read from no other (I4). */
+  topicId: string | null;
   nextOffset: Offset;
   /** Log end as last seen; null before the first fetch. */
   endOffset: Offset | null;
@@ -67,6 +69,7 @@ export function newLine(lease: Lease, partition: number, life: number, nowMs: nu
     told: [],
     standing: COUNTS,
     marks: [],
+    topicId: null,
     nextOffset: 0n as Offset,
     endOffset: null,
     pending: 0,

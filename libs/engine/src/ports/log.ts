@@ -9,6 +9,8 @@
  * - `fetch` returns records in offset order from exactly the offsets asked for. Offsets may have gaps. It never moves a
  *   position by itself: outside the log it says so (`outOfRange`), it does not reset.
  * - a reader that rejects is dead; the owner closes it and opens another.
+ * - a reader reads the topic that had the name when it was opened. One that was made anew under that name is another log,
+ *   with another `topicId`: the reader rejects instead of reading on in it.
  * - every call ends within its bound. Nothing keeps running behind a call that has ended.
  */
 import type { LogRecord, Offset, OutgoingRecord, PlacedBroker } from '@lockstep/protocol';
@@ -43,6 +45,8 @@ export interface Appended {
 }
 
 export interface LogReader {
+  /** Which log is read, among all that ever had the topic's name. */
+  readonly topicId: string;
   /**
    * Waits at most `waitMsMax` for at least one record of any partition asked for. Partitions without records are
    * answered too (empty), with their present bounds.

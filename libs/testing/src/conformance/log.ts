@@ -26,6 +26,8 @@ export interface LogUnderTest {
   /** Uses up at least one offset without a record, behind any number of records whose value is `aside`. */
   leaveGap(topic: string, partition: number): Promise<void>;
   truncateBefore(topic: string, partition: number, startOffset: Offset): Promise<void>;
+  /** Deletes the topic. */
+  remove(topic: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -489,6 +491,27 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
             'retryable',
             'log-topic-missing',
           );
+        }),
+      );
+
+      test(
+        'a topic that was made anew is another log: what reads the former one is told so, however long the new one is',
+        withTopic(async ({ made, log, description, topic }) => {
+          await append(await log.openWriter(), topic, 0, texts('a', 'b'));
+          const reader = await log.openReader(topic);
+          assert.deepEqual(textsOf((await fetchOne(reader, 0, offset(0n))).records), ['a', 'b']);
+          await made.remove(topic);
+          assert.deepEqual(await log.admin.ensure(description), []);
+          await append(await log.openWriter(), topic, 0, texts('x', 'y', 'z'));
+          await rejects(
+            reader.fetch({ positions: [at(0, 2)], waitMsMax: WAIT_MS_FOREVER, bytesMax: BYTES_MAX }),
+            'retryable',
+            'log-topic-replaced',
+          );
+          const another = await log.openReader(topic);
+          assert.notEqual(another.topicId, reader.topicId);
+          assert.equal((await log.openReader(topic)).topicId, another.topicId);
+          assert.deepEqual(textsOf((await fetchOne(another, 0, offset(2n))).records), ['z']);
         }),
       );
 

@@ -20,6 +20,7 @@ logConformance('in memory', async () => {
     leaveGap: async (topic, partition) => log.skipOffsets(topic, partition, 2),
     truncateBefore: async (topic, partition, startOffset) =>
       log.truncateBefore(topic, partition, startOffset),
+    remove: async (topic) => log.remove(topic),
     close: async () => {},
   };
 });

@@ -59,6 +59,8 @@ export interface MemoryLog {
   skipOffsets(topic: string, partition: number, count: number): void;
   /** Retention: nothing before `startOffset` can be read any more. */
   truncateBefore(topic: string, partition: number, startOffset: Offset): void;
+  /** Deletes the topic; one that is made under its name is another one. */
+  remove(topic: string): void;
 }
 
 /** As the adapter on Kafka: bytes of one append call. */
@@ -73,12 +75,14 @@ interface Partition {
 }
 
 interface Topic {
+  readonly id: string;
   readonly description: TopicDescription;
   readonly partitions: readonly Partition[];
 }
 
 export function memoryLog(completions: Completions, options: MemoryLogOptions = {}): MemoryLog {
   const topics = new Map<string, Topic>();
+  let topicsMade = 0;
   const faults = options.faults ?? {};
 
   const partitionOf = (topic: string, partition: number): Partition => {
@@ -124,8 +128,8 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         append(request);
         throw unanswered(name);
       case 'late-unanswered':
-        // Nobody waits for it: that is the point. A topic cannot vanish here, so it cannot fail.
-        void completions.complete(`late append ${name}`, () => append(request));
+        // Nobody waits for it: that is the point. A topic that has vanished meanwhile takes it along.
+        void completions.complete(`late append ${name}`, () => topics.has(request.topic) && append(request));
         throw unanswered(name);
       case 'lost-unanswered':
         throw unanswered(name);
@@ -158,12 +162,14 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     };
   };
 
-  const openReader = (topic: string, isLogClosed: () => boolean): LogReader => {
+  const openReader = (topic: string, opened: Topic, isLogClosed: () => boolean): LogReader => {
     let end: 'open' | 'failed' | 'closed' = 'open';
     let fetching = false;
     let turn = 0;
     const hasEnded = (): boolean => end !== 'open' || isLogClosed();
+    const isReplaced = (): boolean => topics.has(topic) && topics.get(topic) !== opened;
     return {
+      topicId: opened.id,
       async fetch(request) {
         if (request.positions.length === 0) throw new Error('a fetch asks for at least one partition');
         if (fetching) throw new Error('one fetch at a time');
@@ -172,12 +178,15 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         turn += 1;
         const ready = (): boolean =>
           hasEnded() ||
+          isReplaced() ||
           request.positions.some((position) =>
             hasNews(topics.get(topic)?.partitions[position.partition], position.offset),
           );
         try {
           return await completions.when(`fetch ${topic}`, ready, request.waitMsMax, () => {
             if (hasEnded()) throw closedError(`the reader of ${topic}`);
+            if (isReplaced())
+              throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
             if (faults.fetch?.(topic, request) === 'failed')
               throw new PortError('log-unreachable', 'retryable', `the fetch from ${topic} failed`);
             return fetched(request, turn, (partition) => partitionOf(topic, partition));
@@ -219,7 +228,10 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
   const admin: LogAdmin = {
     ensure: (description) =>
       completions.complete(`ensure ${description.topic}`, () => {
-        if (!topics.has(description.topic)) topics.set(description.topic, newTopic(description));
+        if (!topics.has(description.topic)) {
+          topicsMade += 1;
+          topics.set(description.topic, newTopic(String(topicsMade), description));
+        }
         return check(description);
       }),
     check: (description) => completions.complete(`check ${description.topic}`, () => check(description)),
@@ -240,9 +252,10 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         async openReader(topic) {
           if (closed) throw closedError('the log');
           return completions.complete(`open reader ${topic}`, () => {
-            if (!topics.has(topic))
+            const found = topics.get(topic);
+            if (found === undefined)
               throw new PortError('log-topic-missing', 'retryable', `there is no topic ${topic}`);
-            return openReader(topic, isClosed);
+            return openReader(topic, found, isClosed);
           });
         },
         admin,
@@ -263,6 +276,9 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         throw new RangeError(`${startOffset} lies behind the end of ${topic}/${partition}`);
       if (startOffset > target.startOffset) target.startOffset = startOffset;
     },
+    remove(topic) {
+      topics.delete(topic);
+    },
   };
 }
 
@@ -272,7 +288,8 @@ const closedError = (what: string): PortError =>
 const unanswered = (name: string): PortError =>
   new PortError('log-timed-out', 'unknown', `the append to ${name} was not answered`);
 
-const newTopic = (description: TopicDescription): Topic => ({
+const newTopic = (id: string, description: TopicDescription): Topic => ({
+  id,
   description,
   partitions: Array.from({ length: description.partitions }, () => ({
     records: [],
