@@ -151,11 +151,24 @@ export class KafkaAdmin implements LogAdmin {
   }
 }
 
+/** Small segments, because the newest one is never compacted: the topic is read from its beginning when a process starts. */
+const COMPACTED = [
+  ['cleanup.policy', 'compact'],
+  ['segment.bytes', String(8 * 1024 * 1024)],
+  ['segment.ms', '600000'],
+  ['min.compaction.lag.ms', '300000'],
+  ['max.compaction.lag.ms', '900000'],
+] as const;
+
 function settingsOf(description: TopicDescription): ReadonlyMap<string, string> {
   return new Map([
     ['message.timestamp.type', 'LogAppendTime'],
-    ['cleanup.policy', 'delete'],
-    ['retention.ms', String(description.retentionMs)],
+    ...(description.retentionMs === 'compacted'
+      ? COMPACTED
+      : ([
+          ['cleanup.policy', 'delete'],
+          ['retention.ms', String(description.retentionMs)],
+        ] as const)),
     ['min.insync.replicas', String(description.minInsyncReplicas)],
     ['unclean.leader.election.enable', 'false'],
     ['max.message.bytes', String(APPEND_BYTES_MAX)],

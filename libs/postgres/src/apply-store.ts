@@ -93,23 +93,23 @@ insert into lockstep.lease (shard) select shard from wanted on conflict do nothi
 
 /**
  * Rows are locked in the order of shards, so that two claims never wait for each other. Who waited for a lock judges
- * the lease as it is then.
+ * the lease as it is then. A cursor is locked while its former holder commits: the time of a lease begins when all are had.
  */
 const CLAIM = `
 with free as (
-  select shard from lockstep.lease
+  select shard, number + 1 as number from lockstep.lease
   where shard = any($1::text[]) and (holder is null or expires_at <= clock_timestamp())
   order by shard for update
 ),
-taken as (
-  update lockstep.lease as l
-  set number = l.number + 1, holder = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond'
-  from free where l.shard = free.shard
-  returning l.shard, l.number
-)
-update lockstep.cursor as c set lease_number = taken.number
-from taken where c.shard = taken.shard
-returning c.shard, c.lease_number as number`;
+fenced as (
+  update lockstep.cursor as c set lease_number = free.number from free where c.shard = free.shard
+  returning c.shard, c.lease_number as number
+),
+all_fenced as (select count(*) from fenced)
+update lockstep.lease as l
+set number = fenced.number, holder = $2, expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond'
+from fenced, all_fenced where l.shard = fenced.shard
+returning l.shard, l.number`;
 
 /** Expired and not taken by another is still held: expiry decides only who may try. */
 const RENEW = `

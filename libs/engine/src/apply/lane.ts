@@ -57,6 +57,8 @@ export const APPLY_EVENTS_MAX = 2_000;
 export const APPLY_BYTES_MAX = 4 * 1024 * 1024;
 export const PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+/** One record of each shard is wanted; what comes along behind it is thrown away. */
+const OBSERVED_BYTES_MAX = 256 * 1024;
 /** Bounds how long a newly taken shard waits behind a fetch under way, and how long stopping takes. */
 const FETCH_WAIT_MS_MAX = 200;
 const IDLE_WAIT_MS = 500;
@@ -157,12 +159,12 @@ export class Lane {
   }
 
   /** Shards that are not yet at work, or whose vote does not count, with the reason. */
-  notReady(): readonly { readonly shard: ShardName; readonly reason: string }[] {
+  notReady(): readonly string[] {
     return [...this.lines.values()].flatMap((line) => {
       const { shard } = line;
       const stop = haltOf(line) ?? withheldBy(line.standing);
-      if (stop !== null) return [{ shard, reason: stop.code }];
-      return line.phase.kind === 'claimed' ? [{ shard, reason: 'cursor not read yet' }] : [];
+      if (stop !== null) return [`${shard}: ${stop.code}`];
+      return line.phase.kind === 'claimed' ? [`${shard}: cursor not read yet`] : [];
     });
   }
 
@@ -280,10 +282,14 @@ export class Lane {
     const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
     let settled = false;
     try {
+      const seen = await observe(
+        reader,
+        states.map(({ cursor }) => cursor),
+      );
       for (const state of states) {
         const line = claimed.find((candidate) => candidate.shard === state.cursor.shard);
         if (line === undefined) continue;
-        const resume = decideResume(state.cursor, await observe(reader, line.partition, state.cursor));
+        const resume = decideResume(state.cursor, seen.get(line.shard)!);
         if (this.lines.get(line.shard) !== line || line.life !== lives.get(line)) continue;
         if (resume.kind === 'halt' && resume.halt.code === 'log-truncated' && this.mayRecover(line)) continue;
         settled = true;
@@ -579,13 +585,30 @@ function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOpe
   return parts.flat().sort((x, y) => (x.key < y.key ? -1 : x.key > y.key ? 1 : 0));
 }
 
+/** What the log holds at the last folded offset of each cursor; a fetch is sure to tell one of those that were asked for. */
 async function observe(
   reader: LogReader,
-  partition: number,
-  cursor: Cursor,
-): Promise<Parameters<typeof decideResume>[1]> {
-  const at = (cursor.offset < 0n ? 0n : cursor.offset) as Offset;
-  const [part] = await reader.fetch({ positions: [{ partition, offset: at }], waitMsMax: 0, bytesMax: 1 });
-  if (part === undefined) throw new Error(`the log did not answer for partition ${partition}`);
-  return { startOffset: part.startOffset, endOffset: part.endOffset, record: part.records[0] ?? null };
+  cursors: readonly Cursor[],
+): Promise<ReadonlyMap<ShardName, Parameters<typeof decideResume>[1]>> {
+  const seen = new Map<ShardName, Parameters<typeof decideResume>[1]>();
+  while (seen.size < cursors.length) {
+    const asked = new Map(
+      cursors
+        .filter(({ shard }) => !seen.has(shard))
+        .map(({ shard, offset }) => [parseShardName(shard)!.partition, { shard, at: at(offset) }]),
+    );
+    const fetched = await reader.fetch({
+      positions: [...asked].map(([partition, position]) => ({ partition, offset: position.at })),
+      waitMsMax: 0,
+      bytesMax: OBSERVED_BYTES_MAX,
+    });
+    for (const { partition, outOfRange, records, startOffset, endOffset, nextOffset } of fetched) {
+      const { shard, at: offset } = asked.get(partition)!;
+      const isTold = outOfRange || nextOffset > offset || offset >= endOffset;
+      if (isTold) seen.set(shard, { startOffset, endOffset, record: records[0] ?? null });
+    }
+  }
+  return seen;
 }
+
+const at = (offset: Offset): Offset => (offset < 0n ? 0n : offset) as Offset;

@@ -1,7 +1,7 @@
 /**
  * Holds the leases of one replicator instance: takes what is free or expired, prolongs what it holds, and tells the
  * lanes. Safety is the lease number that every commit checks; this loop only decides who tries (liveness), so that a
- * standby takes over within lease time plus one round.
+ * standby takes over within lease time plus one of its rounds.
  */
 import { parseShardName, type DatasetName, type ShardName } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -12,7 +12,9 @@ import type { Clock } from '../ports/world.js';
 import type { Lane } from './lane.js';
 
 export const LEASE_MS = 1_000;
-export const LEASE_ROUND_MS = 250;
+const ROUND_MS = 250;
+/** While another instance holds some of them: a takeover begins when its lease expires. */
+const STANDBY_ROUND_MS = 100;
 
 export interface LeaseKeeperOptions {
   /** Unique per process start. */
@@ -45,7 +47,8 @@ export class LeaseKeeper {
         await this.dropStore();
         for (const lane of lanes.values()) lane.doubtStore();
       }
-      await waitAtMost(this.stopping, clock, LEASE_ROUND_MS);
+      const holdsAll = this.held.size === shards.length;
+      await waitAtMost(this.stopping, clock, holdsAll ? ROUND_MS : STANDBY_ROUND_MS);
     }
     await this.store?.release([...this.held.values()]).catch(() => undefined);
     await this.dropStore();

@@ -33,11 +33,13 @@ export class Replicator {
   private readonly lanes: ReadonlyMap<DatasetName, Lane>;
   private readonly leases: LeaseKeeper;
   private readonly slowCopy: SlowCopy;
+  private readonly toldBefore: ToldBefore;
 
   constructor(options: ReplicatorOptions) {
     const { hub } = this;
     const { clock, datasets, instance, log, observer, openStore, region } = options;
-    const toldBefore = new ToldBefore({ region, log, hub });
+    this.toldBefore = new ToldBefore({ region, log, hub, observer, clock });
+    const { toldBefore } = this;
     this.lanes = new Map(
       datasets.map(({ table }) => [table.dataset, new Lane({ ...options, table, hub, toldBefore })]),
     );
@@ -55,12 +57,16 @@ export class Replicator {
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
-    await Promise.all([...this.lanes.values(), this.leases, this.slowCopy].map((part) => part.run()));
+    await Promise.all(this.parts().map((part) => part.run()));
   }
 
   stop(): void {
-    for (const part of [...this.lanes.values(), this.leases, this.slowCopy]) part.stop();
+    for (const part of this.parts()) part.stop();
     this.hub.close();
+  }
+
+  private parts(): readonly { run(): Promise<void>; stop(): void }[] {
+    return [...this.lanes.values(), this.leases, this.slowCopy, this.toldBefore];
   }
 
   /** Shards with work that do not move; empty when alive. */
@@ -68,7 +74,11 @@ export class Replicator {
     return [...this.lanes.values()].flatMap((lane) => lane.stalled());
   }
 
-  notReady(): readonly { readonly shard: ShardName; readonly reason: string }[] {
-    return [...this.lanes.values()].flatMap((lane) => lane.notReady());
+  /** Reasons; a standby is ready when nothing but leases is missing to take over. */
+  notReady(): readonly string[] {
+    return [
+      ...(this.toldBefore.isKnown ? [] : ['what this region told before is still being read']),
+      ...[...this.lanes.values()].flatMap((lane) => lane.notReady()),
+    ];
   }
 }

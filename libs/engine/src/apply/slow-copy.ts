@@ -2,6 +2,9 @@
  * The slow copy: once a second, the watermarks that changed are appended to `lockstep.watermarks`, so that a store that
  * went back can be found out and quorum positions can be looked up later. Best effort: it never delays applying; what
  * could not be copied is copied by the next round.
+ *
+ * Of each shard and life of the store the topic keeps the last record. An instance that lost its lease may append a lower
+ * one late, so all are told again once a minute, well before anything is compacted.
  */
 import { recordedWatermarkText, WATERMARK_TOPIC, type ShardName, type Watermark } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -12,6 +15,7 @@ import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 
 const ROUND_MS = 1_000;
+const TELL_AGAIN_MS = 60_000;
 const APPEND_TIMEOUT_MS = 5_000;
 /** A watermark record carries no entry: its `lockstep` header is empty, no fold reads this topic. */
 const NO_HEADER = new Uint8Array(0);
@@ -27,6 +31,7 @@ export class SlowCopy {
   private readonly copied = new Map<ShardName, string>();
   private readonly stopping = new Gate();
   private writer: LogWriter | null = null;
+  private toldAgainAtMs = -Infinity;
 
   constructor(private readonly options: SlowCopyOptions) {}
 
@@ -50,6 +55,11 @@ export class SlowCopy {
   }
 
   private async round(): Promise<void> {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.toldAgainAtMs >= TELL_AGAIN_MS) {
+      this.copied.clear();
+      this.toldAgainAtMs = nowMs;
+    }
     const changed = this.options.hub
       .current()
       .filter((watermark) => this.copied.get(watermark.shard) !== placeOf(watermark));
@@ -60,7 +70,7 @@ export class SlowCopy {
       partition: 0,
       timeoutMs: APPEND_TIMEOUT_MS,
       records: changed.map((watermark) => ({
-        key: `${watermark.region}/${watermark.shard}`,
+        key: `${watermark.region}/${watermark.shard}/${watermark.storeIncarnation}`,
         value: recordedWatermarkText(watermark),
         header: NO_HEADER,
         traceparent: null,

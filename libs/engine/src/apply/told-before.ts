@@ -2,6 +2,8 @@
  * What this region has told of itself before, by any life of its store: read from the slow copy on
  * `lockstep.watermarks`, and from this process's own hub for what was not copied yet. A store is judged by it before it
  * votes (I12). Bounded: of each shard and life of the store the highest place, and of each shard the newest lives (I17).
+ *
+ * The copy is read on all the time, so that an instance which waits for leases has little left to read when it gets them.
  */
 import {
   readRecordedWatermark,
@@ -11,22 +13,56 @@ import {
   type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
+import { Gate, waitAtMost } from '../gate.js';
+import { reportLoopFailure } from '../loop-failure.js';
 import type { Log, LogReader } from '../ports/log.js';
+import type { Observer } from '../ports/observer.js';
+import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 
 const LIVES_KEPT = 16;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+const ROUND_MS = 500;
+
+export interface ToldBeforeOptions {
+  readonly region: RegionName;
+  readonly log: Log;
+  readonly hub: StreamHub;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
 
 export class ToldBefore {
   /** By shard; the life that spoke last at the end. */
   private readonly lives = new Map<ShardName, RecordedWatermark[]>();
+  private readonly stopping = new Gate();
+  private reader: LogReader | null = null;
+  private topicId: string | null = null;
   private nextOffset = 0n as Offset;
+  private hasReadToEnd = false;
   /** Lanes ask at the same time; the copy is read by one of them after the other. */
   private reading: Promise<void> = Promise.resolve();
 
-  constructor(
-    private readonly options: { readonly region: RegionName; readonly log: Log; readonly hub: StreamHub },
-  ) {}
+  constructor(private readonly options: ToldBeforeOptions) {}
+
+  async run(): Promise<void> {
+    const { clock, observer } = this.options;
+    while (!this.stopping.isOpen) {
+      await this.readToEnd().catch((error: unknown) => reportLoopFailure(observer, 'told before', error));
+      await waitAtMost(this.stopping, clock, ROUND_MS);
+    }
+    await this.reading;
+    await this.dropReader();
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+
+  /** True once everything that stood in the copy at the start is known. */
+  get isKnown(): boolean {
+    return this.hasReadToEnd;
+  }
 
   /** Resolves when everything is known that stood in the copy when it was called. */
   async readToEnd(): Promise<void> {
@@ -44,13 +80,24 @@ export class ToldBefore {
   }
 
   private async readOn(): Promise<void> {
-    const reader = await this.options.log.openReader(WATERMARK_TOPIC);
     try {
+      this.reader ??= await this.options.log.openReader(WATERMARK_TOPIC);
+      const { reader } = this;
+      if (reader.topicId !== this.topicId) this.nextOffset = 0n as Offset;
+      this.topicId = reader.topicId;
       const endOffset = await this.readOnce(reader);
       while (this.nextOffset < endOffset) await this.readOnce(reader);
-    } finally {
-      await reader.close().catch(() => undefined);
+      this.hasReadToEnd = true;
+    } catch (error) {
+      await this.dropReader();
+      throw error;
     }
+  }
+
+  private async dropReader(): Promise<void> {
+    const { reader } = this;
+    this.reader = null;
+    await reader?.close().catch(() => undefined);
   }
 
   /** @returns where the copy ended. */
@@ -65,7 +112,7 @@ export class ToldBefore {
       const told = readRecordedWatermark(record.valueText);
       if (told !== null && told.region === this.options.region) this.keep(told);
     }
-    // Retention passed the place, or the copy was begun anew: what is left is read from its beginning.
+    // Retention passed the place: what is left is read from its beginning.
     this.nextOffset = part.outOfRange ? part.startOffset : part.nextOffset;
     return part.endOffset;
   }

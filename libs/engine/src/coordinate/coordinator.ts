@@ -35,7 +35,7 @@ const RETRY_PAUSE_MS = 500;
 const PROBE_ROUND_MS_MAX = 60_000;
 /** How long a genesis or configuration entry is waited for; with a minute for clocks that differ it has expired. */
 const CONTROL_TIMEOUT_MS = 10_000;
-const WATERMARK_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+const CONTROL_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface CoordinatedDataset {
   readonly content: ConfigurationContent;
@@ -228,7 +228,7 @@ export function topicsOf(
 ): readonly TopicDescription[] {
   const { factor, minInsyncReplicas } = options.replication;
   const common = { replicationFactor: factor, minInsyncReplicas };
-  const system = { ...common, replicas: null, partitions: 1, retentionMs: WATERMARK_RETENTION_MS };
+  const system = { ...common, replicas: null, partitions: 1 };
   return [
     ...[...options.datasets.values()].map(({ content, logRetentionMs, partitions }) => ({
       ...common,
@@ -244,8 +244,8 @@ export function topicsOf(
         factor,
       ),
     })),
-    { ...system, topic: WATERMARK_TOPIC },
-    { ...system, topic: CONTROL_TOPIC },
+    { ...system, topic: WATERMARK_TOPIC, retentionMs: 'compacted' },
+    { ...system, topic: CONTROL_TOPIC, retentionMs: CONTROL_RETENTION_MS },
   ];
 }
 

@@ -97,7 +97,8 @@ export interface TopicDescription {
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number;
-  readonly retentionMs: number;
+  /** `compacted`: the last record of each key stays for ever, any other one for some minutes at least. */
+  readonly retentionMs: number | 'compacted';
   /** Broker ids per partition, leader first; null lets the brokers choose. For creation only. */
   readonly replicas: readonly (readonly number[])[] | null;
 }

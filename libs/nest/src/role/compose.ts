@@ -165,7 +165,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   const blockers = (): readonly string[] => [
     ...topics.findings(),
     ...(gateway?.notReady().map((shard) => `the home of ${shard} is not known yet`) ?? []),
-    ...(replicator?.notReady().map(({ shard, reason }) => `${shard}: ${reason}`) ?? []),
+    ...(replicator?.notReady() ?? []),
     ...(coordinator?.notReady() ?? []),
   ];
   return {

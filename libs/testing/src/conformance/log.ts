@@ -41,6 +41,7 @@ const WAIT_MS = 100;
 const WAIT_MS_FOREVER = 120_000;
 const TIMEOUT_MS = 10_000;
 const BYTES_MAX = 4 * 1024 * 1024;
+const RETENTION_MS = 86_400_000;
 const APPEND_MAY_BE_LARGE = 1024 * 1024;
 
 let topicsMade = 0;
@@ -88,17 +89,28 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
       test(
         'differences between a topic and its description are named and left alone',
         withTopic(async ({ log, description }) => {
-          const wanted = { ...description, partitions: 5, retentionMs: description.retentionMs + 1 };
+          const wanted = { ...description, partitions: 5, retentionMs: RETENTION_MS + 1 };
           const expected = [
             { setting: 'partitions', expected: '5', found: '2' },
             {
               setting: 'retention.ms',
               expected: String(wanted.retentionMs),
-              found: String(description.retentionMs),
+              found: String(RETENTION_MS),
             },
           ];
           assert.deepEqual(await log.admin.ensure(wanted), expected);
           assert.deepEqual(await log.admin.check(wanted), expected);
+        }),
+      );
+
+      test(
+        'a topic may keep the last record of each key instead of the newest records',
+        withTopic(async ({ log, description }) => {
+          const compacted = { ...describeTopic(1), retentionMs: 'compacted' as const };
+          assert.deepEqual(await log.admin.ensure(compacted), []);
+          assert.deepEqual(await log.admin.check(compacted), []);
+          const wanted = { ...description, retentionMs: 'compacted' as const };
+          assert.notDeepEqual(await log.admin.check(wanted), []);
         }),
       );
 
@@ -718,7 +730,7 @@ function describeTopic(partitions: number): TopicDescription {
     partitions,
     replicationFactor: 1,
     minInsyncReplicas: 1,
-    retentionMs: 86_400_000,
+    retentionMs: RETENTION_MS,
     replicas: null,
   };
 }
