@@ -9,16 +9,26 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { judge, ofRun, openWrites, readRun, type Judgement } from '@lockstep/testing/history';
+import {
+  judge,
+  NOT_WITNESSED,
+  ofRun,
+  openWrites,
+  readRun,
+  rulesOf,
+  type Judgement,
+} from '@lockstep/testing/history';
 import type { ClusterFile } from '../cluster-file.js';
 import { dataFolder, defaultDataFolder, type DataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
 import { askAgain } from './check/asked-again.js';
+import { disturbancesDuring } from './check/disturbances.js';
 import { configurationsOf, deployedDatasets, type DeployedDataset } from './check/fold-configurations.js';
 import { newestHistory, readHistory } from './check/history-reader.js';
 import { judgementText } from './check/judgement-text.js';
 import { untilQuiet } from './check/quiet-cluster.js';
 import { readRegion, type RegionalSnapshot } from './check/regional-database.js';
+import { toldWatermarks } from './check/told-watermarks.js';
 import { refoldLog } from './check/whole-log.js';
 
 export const checkUsage = `npx lockstep local check [options]
@@ -73,14 +83,23 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   const snapshots = await readRegions(cluster, datasets, run.run);
   const configurations = await configurationsOf(datasets, snapshots.values());
   say('folding the whole log again');
+  const { brokers } = cluster.kafka;
+  const watermarks = await toldWatermarks(brokers);
+  const told = new Set(watermarks.map(({ sequence, shard }) => `${shard} ${sequence}`));
   const log = await refoldLog({
-    brokers: cluster.kafka.brokers,
+    brokers,
     datasets,
     configurations,
     ends: endsOf(snapshots.values()),
     wanted: ofRun(run.run),
+    compared: (shard, sequence) => told.has(`${shard} ${sequence}`),
   });
-  return judge({ lines, asked, log, regions: snapshots, unrest, keyHash });
+  return judge({
+    ...{ lines, asked, log, regions: snapshots, unrest, keyHash },
+    ruleOf: rulesOf(datasets.map(({ content }) => content)),
+    witnessed: { ...NOT_WITNESSED, watermarks },
+    disturbances: await disturbancesDuring(options.data.folder, run, lines),
+  });
 }
 
 async function readRegions(
