@@ -73,6 +73,8 @@ export interface MemoryLog {
   truncateBefore(topic: string, partition: number, startOffset: Offset): void;
   /** Deletes the topic; one that is made under its name is another one. */
   remove(topic: string): void;
+  /** Deletes the topic and makes it anew, empty, as somebody does who mends it by hand. */
+  replace(topic: string): void;
   /** A broker is gone: it leads nothing, what only it had is lost. Others lead after `elect`. */
   stopBroker(id: number): void;
   /** It is back; what leads it catches up with at once. */
@@ -376,6 +378,12 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     },
     remove(topic) {
       topics.delete(topic);
+    },
+    replace(topic) {
+      const found = topics.get(topic);
+      if (found === undefined) return;
+      topicsMade += 1;
+      topics.set(topic, newTopic(String(topicsMade), found.description));
     },
     stopBroker(id) {
       brokers.get(id)!.isUp = false;

@@ -79,6 +79,8 @@ export interface MemoryDatabase {
   restore(snapshot: MemorySnapshot): void;
   /** What a table holds, for checkers; null when there is no such table. */
   rows(table: string): ReadonlyMap<string, MemoryRow> | null;
+  /** Where a shard stands, for checkers; null where it was never taken up. */
+  cursor(shard: ShardName): Cursor | null;
 }
 
 declare const opaque: unique symbol;
@@ -295,6 +297,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       state = copyOf(snapshot as unknown as State);
     },
     rows: (table) => state.tables.get(table)?.rows ?? null,
+    cursor: (shard) => state.cursors.get(shard) ?? null,
   };
 }
 
