@@ -1,0 +1,7 @@
+/** The door of @lockstep/testing/simulation: seeds, their profiles and what became of them. Free of the test framework. */
+export { FAULTS, faultText } from './fault.js';
+export type { Fault, FaultKind } from './fault.js';
+export { drawProfile, PROFILE_NAMES, profileText } from './profile.js';
+export type { Profile, ProfileName } from './profile.js';
+export { runSeed } from './run-seed.js';
+export type { SeedResult, Violation } from './run-seed.js';
