@@ -25,5 +25,7 @@ export type { RuleOf, ShardRule } from './stage-truth.js';
 export type { KeptAnswers, RegionalState, StoredCursor, StoredRow } from './regional-state.js';
 export { FINDINGS } from './finding.js';
 export type { Evidence, Finding, FindingCode } from './finding.js';
+export { EXPORT_FORMATS, exportLines } from './export.js';
+export type { ExportedRun, ExportFormat } from './export.js';
 export { judge } from './judge.js';
 export type { JudgedRun, Judgement, RunSummary } from './judge.js';
