@@ -3,5 +3,8 @@ export { FAULTS, faultText } from './fault.js';
 export type { Fault, FaultKind } from './fault.js';
 export { drawProfile, PROFILE_NAMES, profileText } from './profile.js';
 export type { Profile, ProfileName } from './profile.js';
+export { judgeCluster, shardsIn } from './judge-cluster.js';
+export type { ClusterRun } from './judge-cluster.js';
+export { Load, RUN } from './load.js';
 export { runSeed } from './run-seed.js';
 export type { SeedResult, Violation } from './run-seed.js';
