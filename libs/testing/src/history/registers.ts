@@ -142,11 +142,11 @@ function effectsOf(
     .find(({ code }) => code !== 'key-reused');
   const expectedBy = new Map(write.events.map(({ expectedVersion, key }) => [key, expectedVersion]));
   if (told?.outcome === 'rejected') {
-    const [[key, expected] = []] = expectedBy;
     // Of several rows nobody says which one was in conflict.
-    if (told.code !== 'version-conflict' || expectedBy.size > 1 || key === undefined || expected == null)
-      return [];
-    return [{ key, operation: { kind: 'conflict', expected: Number(expected) } }];
+    if (told.code !== 'version-conflict' || expectedBy.size > 1) return [];
+    return [...expectedBy].flatMap(([key, expected]) =>
+      expected === null ? [] : [{ key, operation: { kind: 'conflict', expected: Number(expected) } }],
+    );
   }
   const version = told?.sequence ?? write.accepted[0]?.sequence;
   if (version === undefined) return [];
