@@ -4,4 +4,6 @@ export type { Fault, FaultKind } from './fault.js';
 export { drawProfile, PROFILE_NAMES, profileText } from './profile.js';
 export type { Profile, ProfileName } from './profile.js';
 export { runSeed } from './run-seed.js';
-export type { SeedResult, Violation } from './run-seed.js';
+export type { SeedResult } from './run-seed.js';
+export { shrink } from './shrink.js';
+export type { Violation } from './violation.js';
