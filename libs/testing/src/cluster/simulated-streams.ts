@@ -42,7 +42,10 @@ export async function request<Server extends { readonly process: Process }, T>(
     () => {
       const serving = server();
       if (serving === null) throw refused();
-      return { served: servedBy(serving, serve, unanswered) };
+      const served = servedBy(serving, serve, unanswered);
+      // Where the way back is cut, nobody waits for it.
+      served.catch(() => undefined);
+      return { served };
     },
     { afterMs: timeoutMs, error: unanswered },
   );

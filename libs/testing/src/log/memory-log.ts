@@ -142,8 +142,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     const { topic, partition, records } = request;
     const target = partitionOf(topic, partition);
     const leader = target.leadingBroker();
-    if (leader === null || !target.takesAppends())
-      throw new PortError('log-leader-moved', 'retryable', `${topic}/${partition} takes no appends now`);
+    if (leader === null || !target.takesAppends()) throw leaderMoved(`${topic}/${partition}`);
     const foreign = records.map(asForeign);
     if (foreign.reduce((sum, record) => sum + recordBytes(record), 0) > APPEND_BYTES_MAX) {
       throw new PortError(
@@ -171,7 +170,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       case 'appended':
         return append(request);
       case 'refused':
-        throw new PortError('log-leader-moved', 'retryable', `the append to ${name} was refused`);
+        throw leaderMoved(name);
       case 'appended-unanswered':
         append(request);
         throw unanswered(name);
@@ -230,6 +229,9 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     let turn = 0;
     const hasEnded = (): boolean => end !== 'open' || isLogClosed();
     const isReplaced = (): boolean => topics.has(topic) && topics.get(topic) !== opened;
+    const epochs = opened.partitions.map(({ leaderEpoch }) => leaderEpoch);
+    const isMoved = ({ positions }: FetchRequest): boolean =>
+      positions.some(({ partition }) => opened.partitions[partition]?.leaderEpoch !== epochs[partition]);
     return {
       topicId: opened.id,
       async fetch(request) {
@@ -241,12 +243,14 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         const ready = (): boolean =>
           hasEnded() ||
           isReplaced() ||
+          isMoved(request) ||
           request.positions.some((position) =>
             hasNews(topics.get(topic)?.partitions[position.partition], position.offset, completions.nowMs()),
           );
         const answer = (): readonly FetchedPartition[] => {
           if (hasEnded()) throw closedError(`the reader of ${topic}`);
           if (isReplaced()) throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
+          if (isMoved(request)) throw leaderMoved(topic);
           return fetched(request, turn, (partition) => partitionOf(topic, partition), completions.nowMs());
         };
         const lost = { afterMs: request.waitMsMax + FETCH_GRACE_MS, error: () => unreachable(topic) };
@@ -413,6 +417,9 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
 /** The caller has its answer already; nothing on the way concerns it. */
 const NEVER_LOST: Unanswered = { afterMs: 0, error: () => undefined };
 
+const leaderMoved = (what: string): PortError =>
+  new PortError('log-leader-moved', 'retryable', `${what} has no leader here now`);
+
 const unreachable = (what: string): PortError =>
   new PortError('log-unreachable', 'retryable', `the log did not answer for ${what}`);
 
@@ -452,12 +459,7 @@ function fetched(
   for (let index = 0; index < positions.length; index += 1) {
     const position = positions[(index + turn) % positions.length]!;
     const partition = partitionOf(position.partition);
-    if (partition.leadingBroker() === null)
-      throw new PortError(
-        'log-leader-moved',
-        'retryable',
-        `partition ${position.partition} has no leader now`,
-      );
+    if (partition.leadingBroker() === null) throw leaderMoved(`partition ${position.partition}`);
     const outOfRange = isOutside(partition, position.offset, nowMs);
     const end = partition.visibleEnd(nowMs);
     const records: LogRecord[] = [];

@@ -19,6 +19,8 @@ export class Partition {
   readonly records: LogRecord[] = [];
   startOffset = 0n;
   endOffset = 0n;
+  /** Grows with each change of the leader: who read from the one before is told to look for the new one. */
+  leaderEpoch = 0;
   private tail: readonly LogRecord[] = [];
   private leader: number | null;
   private readonly inSync: Set<number>;
@@ -96,6 +98,7 @@ export class Partition {
     const next = this.replicas.find((id) => this.inSync.has(id) && this.brokers.get(id)!.isUp);
     if (next === undefined) return;
     this.leader = next;
+    this.leaderEpoch += 1;
     const last = this.records.at(-1);
     if (behindMs > 0 && last !== undefined && last.offset >= this.startOffset)
       this.shown = { endOffset: last.offset, untilMs: nowMs + behindMs };
@@ -103,6 +106,7 @@ export class Partition {
 
   /** A replica that was not in sync leads: what it lacks is lost, though it was committed. */
   electUncleanly(endOffset: bigint): void {
+    this.leaderEpoch += 1;
     this.tail = [];
     this.shown = null;
     while (this.records.length > 0 && this.records.at(-1)!.offset >= endOffset) this.records.pop();

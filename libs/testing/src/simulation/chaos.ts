@@ -2,15 +2,23 @@
  * Carries out the faults of a profile on a simulated cluster, and ends them all: what is over is over, and what was broken
  * is repaired, as operators do who start what has died and set clocks right.
  */
-import { shardName, topicOf, type DatasetName, type Offset, type RegionName } from '@lockstep/protocol';
+import {
+  shardName,
+  topicOf,
+  type DatasetName,
+  type Offset,
+  type RegionName,
+  type ShardName,
+} from '@lockstep/protocol';
 import type { ProcessName, SimulatedCluster, SimulatedClusterOptions } from '../cluster/simulated-cluster.js';
 import type { FrameFate } from '../cluster/simulated-streams.js';
 import type { AppendFate, FetchFate } from '../log/memory-log.js';
-import type { StoreFault } from '../store/memory-store.js';
+import type { MemoryDatabase, MemorySnapshot, StoreFault } from '../store/memory-store.js';
 import type { Chance } from '../world/chance.js';
 import type { Cut } from '../world/network.js';
 import type { Process } from '../world/process.js';
 import type { World } from '../world/world.js';
+import { shardsIn } from './judge-cluster.js';
 import { faultText, type Fault, type FaultKind } from './fault.js';
 
 const APPEND_FATES = {
@@ -53,6 +61,8 @@ export class Chaos {
   private readonly active = new Map<FaultKind, Fault[]>();
   private readonly chance: Chance;
   private readonly repairs = new Map<Fault, () => void>();
+  /** Where the copies of databases stand that were taken. */
+  private readonly copies: ReadonlyMap<ShardName, bigint>[] = [];
   private isOver = false;
   /** Processes and databases that were started again. */
   restarts = 0;
@@ -183,13 +193,19 @@ export class Chaos {
         return () => cluster.log.setBrokerClock(broker, 0);
       }
       case 'retention':
-        truncate(cluster, (offsets) => offsets.reduce((least, at) => (at < least ? at : least)));
+        // Retention is at least three times the longest outage: copies that come back are within it.
+        truncate(
+          cluster,
+          (offsets, shard) =>
+            [...offsets, ...this.copies.map((copy) => copy.get(shard) ?? -1n)].reduce(lower) -
+            BigInt(strength),
+        );
         return null;
       case 'store-crash':
         return this.crashStore(cluster, target);
       case 'store-restored': {
         const { database } = cluster.region(target);
-        const copy = database.snapshot();
+        const copy = this.keepCopy(cluster, database);
         return () => database.restore(copy);
       }
       case 'unclean-election':
@@ -197,7 +213,7 @@ export class Chaos {
         return null;
       case 'restore-and-loss': {
         const { database } = cluster.region(target);
-        const copy = database.snapshot();
+        const copy = this.keepCopy(cluster, database);
         return () => {
           database.restore(copy);
           for (const dataset of cluster.options.datasets.keys()) loseEnd(cluster, dataset, strength);
@@ -207,7 +223,7 @@ export class Chaos {
         cluster.log.replace(topicOf(target as DatasetName));
         return null;
       case 'retention-overrun':
-        truncate(cluster, (offsets) => offsets.reduce((most, at) => (at > most ? at : most)));
+        truncate(cluster, (offsets) => offsets.at(-1)!);
         return null;
       case 'flushing-off': {
         cluster.region(target).database.setFlushing('off');
@@ -228,6 +244,13 @@ export class Chaos {
         };
       }
     }
+  }
+
+  private keepCopy(cluster: SimulatedCluster, database: MemoryDatabase): MemorySnapshot {
+    this.copies.push(
+      new Map(shardsIn(cluster).map((shard) => [shard, database.cursor(shard)?.offset ?? -1n])),
+    );
+    return database.snapshot();
   }
 
   private crashStore(cluster: SimulatedCluster, region: string): () => void {
@@ -276,19 +299,25 @@ function cutsOf({ kind, target }: Fault, cluster: SimulatedCluster): readonly Cu
   return kind === 'cut-one-way' ? [there] : [there, { from: to, to: from, fault: kind }];
 }
 
-/** Moves the start of every log to just behind what `choose` picks of the regions' cursors. */
-function truncate(cluster: SimulatedCluster, choose: (offsets: readonly bigint[]) => bigint): void {
+/** Moves the start of every log to just behind what `choose` picks of the regions' cursors and, last, its end. */
+function truncate(
+  cluster: SimulatedCluster,
+  choose: (offsets: readonly bigint[], shard: ShardName) => bigint,
+): void {
   for (const [dataset, { partitions }] of cluster.options.datasets) {
     for (let partition = 0; partition < partitions; partition += 1) {
       const shard = shardName(dataset, partition);
       const offsets = [...cluster.regions.values()].map(
         ({ database }) => database.cursor(shard)?.offset ?? -1n,
       );
-      const upTo = choose(offsets) + 1n;
-      if (upTo > 0n) cluster.log.truncateBefore(topicOf(dataset), partition, upTo as Offset);
+      const last = cluster.log.records(topicOf(dataset), partition).at(-1)?.offset ?? -1n;
+      const upTo = choose([...offsets, last], shard);
+      if (upTo >= 0n) cluster.log.truncateBefore(topicOf(dataset), partition, (upTo + 1n) as Offset);
     }
   }
 }
+
+const lower = (x: bigint, y: bigint): bigint => (x < y ? x : y);
 
 /** Every shard of the dataset loses its last records. */
 function loseEnd(cluster: SimulatedCluster, dataset: string, records: number): void {

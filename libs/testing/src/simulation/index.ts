@@ -7,4 +7,6 @@ export { judgeCluster, shardsIn } from './judge-cluster.js';
 export type { ClusterRun } from './judge-cluster.js';
 export { Load, RUN } from './load.js';
 export { runSeed } from './run-seed.js';
-export type { SeedResult, Violation } from './run-seed.js';
+export type { SeedResult } from './run-seed.js';
+export { shrink } from './shrink.js';
+export type { Violation } from './violation.js';
