@@ -75,7 +75,7 @@ function* elleLines({ history, log, regions }: ExportedRun, standing: Standing):
   for (const [ordinal, [, { rows }]] of [...regions].entries()) {
     after += 1;
     const seen = [...lists].map(([row, list]) => {
-      const [dataset = '', key = ''] = splitRow(row);
+      const [dataset, key] = splitRow(row);
       return [row, listUpTo(list, Number(rows.get(dataset)?.get(key)?.version ?? 0n))] as const;
     });
     const asked = reads(seen.map(([row]) => [row, null] as const));
