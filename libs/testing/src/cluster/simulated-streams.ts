@@ -148,7 +148,9 @@ function struckBy(
       const left = frames.filter(({ kind }) => kind !== 'verdicts');
       return left.length > 0 ? left : before;
     }
-    default:
+    case 'told':
+    case 'delayed':
+    case 'broken':
       return frames;
   }
 }

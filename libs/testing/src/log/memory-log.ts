@@ -51,6 +51,11 @@ export interface MemoryLogOptions {
   readonly faults?: LogFaults;
   /** The region that each broker stands in; one broker without a region unless said otherwise. */
   readonly brokers?: readonly (string | null)[];
+  /**
+   * A defect of clients that a harness must find (B1): the client numbers its batches for the brokers, which suppress a
+   * number that they know, and after a failed append it gives the number of the failed batch to the next one.
+   */
+  readonly clientDefect?: 'reuses-sequences';
 }
 
 /** A record as any producer might write it. */
@@ -163,16 +168,35 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     return { baseOffset: offset(baseOffset), appendTimeMs };
   };
 
-  const appendWithFate = (request: AppendRequest): Appended => {
+  /** By producer and partition: what the brokers know of its batches. */
+  const known = new Map<string, { readonly next: number; readonly answer: Appended }>();
+  let producersMade = 0;
+
+  /** The append, or the answer to an earlier one where a broker takes this one for its copy. */
+  const suppressingCopies = (producer: string, sequence: number, request: AppendRequest): Appended => {
+    const before = known.get(producer);
+    if (before !== undefined && sequence < before.next) return before.answer;
+    const stands = (answer: Appended): void =>
+      void known.set(producer, { next: sequence + request.records.length, answer });
+    return appendWithFate(request, stands);
+  };
+
+  const appendWithFate = (
+    request: AppendRequest,
+    stands: (answer: Appended) => void = () => undefined,
+  ): Appended => {
     const name = `${request.topic}/${request.partition}`;
     const fate = faults.append?.(request) ?? 'appended';
     switch (fate) {
-      case 'appended':
-        return append(request);
+      case 'appended': {
+        const answer = append(request);
+        stands(answer);
+        return answer;
+      }
       case 'refused':
         throw leaderMoved(name);
       case 'appended-unanswered':
-        append(request);
+        stands(append(request));
         throw unanswered(name);
       case 'late-unanswered':
         // Nobody waits for it: that is the point. A topic that has vanished meanwhile takes it along.
@@ -190,6 +214,9 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
 
   const openWriter = (through: Completions, isClosed: () => boolean): LogWriter => {
     const appending = new Set<string>();
+    const sequences = new Map<string, number>();
+    producersMade += 1;
+    const producer = producersMade;
     let closed = false;
     return {
       async append(request) {
@@ -198,16 +225,22 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         if (appending.has(name)) throw new Error(`one append at a time: ${name} has one in flight`);
         if (closed || isClosed()) throw closedError('the writer');
         appending.add(name);
+        const sequence = sequences.get(name) ?? 0;
         try {
-          return await through.complete(
+          const appended = await through.complete(
             `append ${name}`,
             () => {
-              const answer = appendWithFate(request);
+              const answer =
+                options.clientDefect === undefined
+                  ? appendWithFate(request)
+                  : suppressingCopies(`${producer} ${name}`, sequence, request);
               if (closed || isClosed()) throw unanswered(name);
               return answer;
             },
             { afterMs: request.timeoutMs, error: () => unanswered(name) },
           );
+          sequences.set(name, sequence + request.records.length);
+          return appended;
         } finally {
           appending.delete(name);
         }

@@ -66,8 +66,8 @@ export class Chaos {
   private isOver = false;
   /** Processes and databases that were started again. */
   restarts = 0;
-  /** What was in fact done, with the time since the start of the world. */
-  readonly done: { readonly fault: Fault; readonly atMs: number }[] = [];
+  /** What was in fact done. */
+  readonly done: Fault[] = [];
 
   constructor(
     private readonly world: World,
@@ -131,9 +131,10 @@ export class Chaos {
 
   private strike(fault: Fault, cluster: SimulatedCluster): void {
     this.world.note(`fault ${faultText(fault)}`);
-    this.done.push({ fault, atMs: this.world.nowMs() });
     const repair = this.carryOut(fault, cluster);
-    if (repair === null) return;
+    if (repair === 'missed') return;
+    this.done.push(fault);
+    if (repair === 'for good') return;
     this.repairs.set(fault, repair);
     this.world.after(fault.forMs, null, () => this.repair(fault));
   }
@@ -146,12 +147,13 @@ export class Chaos {
     repair();
   }
 
-  /** Answers how it is undone; null where nothing is. */
-  private carryOut(fault: Fault, cluster: SimulatedCluster): (() => void) | null {
+  /** Answers how it is undone. `missed`: the process that it was to hit is down. */
+  private carryOut(fault: Fault, cluster: SimulatedCluster): (() => void) | 'for good' | 'missed' {
     const { kind, strength, target } = fault;
     switch (kind) {
       case 'crash': {
         const { name, region } = placed(cluster, target);
+        if (region.process(name) === null) return 'missed';
         region.killProcess(name);
         return () => {
           this.restarts += 1;
@@ -200,7 +202,7 @@ export class Chaos {
             [...offsets, ...this.copies.map((copy) => copy.get(shard) ?? -1n)].reduce(lower) -
             BigInt(strength),
         );
-        return null;
+        return 'for good';
       case 'store-crash':
         return this.crashStore(cluster, target);
       case 'store-restored': {
@@ -210,7 +212,7 @@ export class Chaos {
       }
       case 'unclean-election':
         loseEnd(cluster, target, strength);
-        return null;
+        return 'for good';
       case 'restore-and-loss': {
         const { database } = cluster.region(target);
         const copy = this.keepCopy(cluster, database);
@@ -221,10 +223,10 @@ export class Chaos {
       }
       case 'topic-replaced':
         cluster.log.replace(topicOf(target as DatasetName));
-        return null;
+        return 'for good';
       case 'retention-overrun':
         truncate(cluster, (offsets) => offsets.at(-1)!);
-        return null;
+        return 'for good';
       case 'flushing-off': {
         cluster.region(target).database.setFlushing('off');
         return () => {
@@ -233,7 +235,28 @@ export class Chaos {
           restart();
         };
       }
-      default: {
+      case 'append-refused':
+      case 'append-answer-lost':
+      case 'append-late':
+      case 'append-lost':
+      case 'append-unreplicated':
+      case 'fetch-failed':
+      case 'fetch-slow':
+      case 'fetch-stuck':
+      case 'frames-delayed':
+      case 'frames-duplicated':
+      case 'frames-reordered':
+      case 'frames-verdicts-dropped':
+      case 'frames-broken':
+      case 'forward-refused':
+      case 'forward-answer-lost':
+      case 'offset-gaps':
+      case 'store-conflict':
+      case 'store-lost-before':
+      case 'store-lost-after':
+      case 'store-late':
+      case 'disk-full':
+      case 'slow-flush': {
         // Hits calls while it lasts.
         const faults = this.active.get(kind) ?? [];
         this.active.set(kind, [...faults, fault]);
@@ -267,10 +290,10 @@ export class Chaos {
     cluster: SimulatedCluster,
     place: string,
     strike: (process: Process) => () => void,
-  ): (() => void) | null {
+  ): (() => void) | 'missed' {
     const { name, region } = placed(cluster, place);
     const process = region.process(name);
-    return process === null ? null : strike(process);
+    return process === null ? 'missed' : strike(process);
   }
 
   private cut({ network }: SimulatedCluster, cuts: readonly Cut[]): () => void {

@@ -48,8 +48,8 @@ export interface Profile {
 }
 
 const REGIONS = ['eu', 'us', 'ap', 'sa', 'af'] as const;
-const CHAOS_MS_MIN = 7_000;
-const CHAOS_MS_MAX = 13_000;
+const CHAOS_MS_MIN = 6_000;
+const CHAOS_MS_MAX = 11_000;
 const FAULTS_MIN = 5;
 const FAULTS_MAX = 14;
 const KINDS_MIN = 3;
@@ -59,7 +59,7 @@ const LEASE_MS = 1_000;
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
   const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
-  const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 4, 5]));
+  const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
     ['accounts', 'orders'],
@@ -67,12 +67,13 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     ['accounts'],
     ['accounts', 'orders', 'readings'],
   ] as const);
-  const entries = draw(70, 120);
-  const share = Math.ceil(entries / datasets.length);
+  const entries = draw(55, 95);
+  // More than the time allows: the load ends with the chaos.
+  const share = Math.ceil((3 * entries) / datasets.length);
   const favourite = chance.pick(regions);
   const skew = chance.pick([0, 0, 4]);
   const replicators = chance.pick([1, 1, 2] as const);
-  const roles = chance.pick(['together', 'together', 'apart'] as const);
+  const roles = chance.pick(['together', 'together', 'together', 'apart'] as const);
   const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
   const clients = draw(3, 8);
   // So long that the load lasts about as long as the chaos; sometimes it comes in one rush.
@@ -139,6 +140,8 @@ function drawKinds(name: ProfileName, chance: Chance): readonly FaultKind[] {
   const kinds: FaultKind[] = [];
   const count = Math.min(left.length, KINDS_MIN + chance.below(KINDS_MAX - KINDS_MIN + 1));
   if (name === 'beyond') kinds.push(chance.pick(all.filter((kind) => FAULTS[kind].is === 'beyond')));
+  // What finds most is a process that loses what it knew.
+  if (name === 'mixed') kinds.push(...left.splice(left.indexOf('crash'), 1));
   while (kinds.length < count) kinds.push(left.splice(chance.below(left.length), 1)[0]!);
   return kinds;
 }
@@ -209,7 +212,21 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
     case 'store-lost-after':
     case 'store-late':
       return { ...fault, target: region, strength: share };
-    default:
+    case 'append-refused':
+    case 'append-answer-lost':
+    case 'append-late':
+    case 'append-lost':
+    case 'append-unreplicated':
+    case 'fetch-failed':
+    case 'fetch-slow':
+    case 'fetch-stuck':
+    case 'frames-delayed':
+    case 'frames-duplicated':
+    case 'frames-reordered':
+    case 'frames-verdicts-dropped':
+    case 'frames-broken':
+    case 'forward-refused':
+    case 'forward-answer-lost':
       return { ...fault, strength: share };
   }
 }

@@ -39,6 +39,8 @@ export class World implements Completions {
   private ordinal = 0;
   /** One line per completion of a port: time since the start, label. */
   readonly trace: string[] = [];
+  /** Lines of the trace, but for those of what happens all the time while nothing happens. */
+  protocolEvents = 0;
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells = new Map<string, number>();
 
@@ -58,6 +60,7 @@ export class World implements Completions {
 
   /** A line of the trace that no port completes; for workloads and faults. */
   note(label: string): void {
+    if (!IDLE.test(label)) this.protocolEvents += 1;
     this.trace.push(`${this.currentMs - START_MS} ${label}`);
   }
 
@@ -193,7 +196,8 @@ export class World implements Completions {
 }
 
 /** Ends the line of work whose condition never came to hold. */
-export const IN_VAIN = '(in vain)';
+const IN_VAIN = '(in vain)';
+const IDLE = /\(in vain\)$|: store (renew|incarnation|open)/;
 
 function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason: unknown) => void): void {
   try {
