@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LocalCluster, REGIONS } from '../e2e/local-cluster.ts';
+import { REGIONS, type LocalCluster } from '../e2e/local-cluster.ts';
 import { spread, type Benchmark, type Context, type Figure } from './benchmark.ts';
 
 const WARM_UP_S = 20;
@@ -33,15 +33,7 @@ gateways: accounts (critical, ack quorum), orders (standard, ack accepted) and r
 one, two and seven of ten. Usual: a fifth of the best. Best: the highest rate of ${CLIENTS.join(', ')} callers who each \
 wait for their answer. Overload: ${OVERLOAD_TIMES} times the best for ${OVERLOAD_S} s without waiting, accounts at their usual \
 rate. Goodput: entries answered with success, per second. Memory: resident, of all processes of the cluster.`,
-  run: async ({ say }) => {
-    say('starting a cluster of three regions');
-    const cluster = await LocalCluster.start();
-    try {
-      return await measure(say, cluster);
-    } finally {
-      await cluster.stop();
-    }
-  },
+  run: async ({ cluster, say }) => measure(say, await cluster()),
 };
 
 type Dataset = 'accounts' | 'orders' | 'readings';
