@@ -10,7 +10,7 @@ import {
   DAY_MS,
   debited,
   EU,
-  FoldedRegion,
+  type FoldedRegion,
   header,
   keyOf,
   LogBuilder,
