@@ -31,6 +31,10 @@ install();
 rmSync(join(work, 'sandboxes'), { recursive: true, force: true });
 mkdirSync(work, { recursive: true });
 
+let running = null;
+// Ctrl-C reaches the child by the terminal as well; the second signal changes nothing.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => running?.kill(signal));
+
 const summary = [];
 for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
   const { pieces, specs } = parts[name];
@@ -50,9 +54,14 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
 }
 console.log(`\n${summary.join('\n')}`);
 
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
 /** What package-lock.json names, unless it is there. */
 function install() {
-  if (existsSync(stryker)) return;
+  const wanted = readJson(join(import.meta.dirname, 'package.json')).dependencies['@stryker-mutator/core'];
+  if (existsSync(stryker) && readJson(join(stryker, '../../package.json')).version === wanted) return;
   console.log('Stryker ...');
   const { status } = spawnSync('npm', ['ci'], {
     cwd: import.meta.dirname,
@@ -72,11 +81,10 @@ async function mutate(name, piece, specs) {
     cwd: projectFolder,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  // Ctrl-C reaches the child by the terminal as well; the second signal changes nothing.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => child.kill(signal));
+  running = child;
   const code = await new Promise((settle) => child.on('close', settle));
   if (!existsSync(report)) throw new Error(`Stryker ended with ${code} and wrote no report`);
-  const { mutants, source } = JSON.parse(readFileSync(report, 'utf8')).files[piece.file];
+  const { mutants, source } = readJson(report).files[piece.file];
   return mutants.map((mutant) => ({ ...mutant, file: piece.file, lines: source.split('\n') }));
 }
 

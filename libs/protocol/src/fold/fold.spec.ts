@@ -662,25 +662,37 @@ describe('what an entry leaves behind', () => {
     expect(batch.finish().state.cursor).toMatchObject({ epoch: 1n, home: EU, sequence: 4n });
   });
 
-  test('a defect that throws leaves the batch as it was before the record, so that it can be folded again', () => {
-    const failing: FoldConfiguration = {
-      ...AGGREGATE,
-      checkEvent: (event) => {
-        if ((event.data as { amount?: number }).amount === 13) throw new Error('a defect');
-        return AGGREGATE.checkEvent(event);
-      },
-    };
-    const [genesis, first, bad] = begun()
-      .data([opened()])
-      .data([credited(13)])
-      .entries();
-    const batch = new ShardFold(EMPTY_STATE, { outcomes: new Map(), rows: new Map() }, () => failing);
-    batch.fold(genesis!);
-    batch.fold(first!);
-    const before = batch.finish();
-    expect(() => batch.fold(bad!)).toThrow('a defect');
-    expect(batch.finish()).toEqual(before);
-  });
+  test.each([
+    ['of a session that wrote before', session('b')],
+    ['that begins a session', session('c')],
+  ])(
+    'a defect that throws leaves the batch as it was before the record, so that it can be folded again: one %s',
+    (_, publisher) => {
+      let isDefect = true;
+      const failing: FoldConfiguration = {
+        ...AGGREGATE,
+        checkEvent: (event) => {
+          if (isDefect && (event.data as { amount?: number }).amount === 13) throw new Error('a defect');
+          return AGGREGATE.checkEvent(event);
+        },
+      };
+      const [genesis, first, bad] = begun()
+        .data([opened()])
+        .data([credited(13)], { publisher })
+        .entries();
+      const batch = new ShardFold(EMPTY_STATE, { outcomes: new Map(), rows: new Map() }, () => failing);
+      batch.fold(genesis!);
+      batch.fold(first!);
+      const before = batch.finish();
+      expect(() => batch.fold(bad!)).toThrow('a defect');
+      expect(batch.finish()).toEqual(before);
+      isDefect = false;
+      expect(batch.fold(bad!)).toMatchObject({
+        kind: 'folded',
+        folded: { verdict: 'accepted', sequence: 3n },
+      });
+    },
+  );
 
   test('a longer retention brings back nothing that was forgotten, with or without a restart (I3)', () => {
     const hour = { outcomesMs: 3 * HOUR_MS, sessionsMs: 3 * HOUR_MS };
