@@ -546,6 +546,22 @@ describe('what an entry leaves behind', () => {
     expect([...region.fold(rest.slice(3)).result.state.sessions.keys()]).toEqual([session('c')]);
   });
 
+  test('a session is kept in memory for as long as it is remembered, to the millisecond', () => {
+    const log = begun()
+      .data([opened()], { publisher: session('b') })
+      .data([credited(1)], { publisher: session('c') })
+      .pass(7 * DAY_MS - 2_000)
+      .data([credited(1)], { publisher: session('c') });
+    const region = new FoldedRegion();
+    const entries = log.entries();
+    region.apply(entries.slice(0, 1));
+    region.apply(entries.slice(1, 3));
+    expect([...region.fold(entries.slice(3)).result.state.sessions.keys()]).toEqual([
+      session('b'),
+      session('c'),
+    ]);
+  });
+
   test('the outcome of a key says when, where and of what it was bound', () => {
     const events = [opened('eu:b'), opened('eu:a'), credited(1, 'eu:b')];
     const log = begun()
