@@ -1,6 +1,6 @@
 /**
- * What is mutated, in parts that are counted apart. A mutant must be noticed by the specs of its own folder, not by luck
- * further up.
+ * What is mutated, in parts that are counted apart, each with the specs that must notice: those beside the code, not any
+ * that use it further up.
  *
  * A part is run piece by piece, so that an interrupted run loses a few minutes at most. The rules for publishers stand
  * in the fold: by function, that part and `fold` share the file between them.
@@ -9,41 +9,38 @@ const source = 'libs/protocol/src';
 
 /** Session numbers, epochs and deadlines: what decides whether an appender is still heard. */
 const publisher = ['judgeControl', 'count', 'sessionOf', 'sessionsAfter', 'isExpired'];
-/**
- * The specs of the fold but for its two slowest, which would take seconds for each of hundreds of changes: what they
- * alone would notice counts as not noticed.
- */
-const foldSpecs = [`${source}/fold/**/!(fold.prop|redelivery.prop).spec.ts`];
+const judging = ['judge', 'fits', 'missingConfiguration'];
+const folding = ['foldKnown', 'project', 'bind'];
 
-const judging = ['judge', 'project', 'fits', 'missingConfiguration'];
+/**
+ * The specs of the fold but for its two slowest laws, which would take seconds for each of hundreds of changes: what
+ * they alone would notice counts as not noticed.
+ */
+const foldSpecs = [`${source}/fold/fold.spec.ts`, `${source}/fold/effects-hash.prop.spec.ts`];
+const fold = (functions) => ({ file: `${source}/fold/fold.ts`, specs: foldSpecs, ...functions });
+
+/** A file and the specs of its name. */
+const file = (folder, name) => ({
+  file: `${source}/${folder}/${name}.ts`,
+  specs: [`${source}/${folder}/${name}*.spec.ts`],
+});
 
 export const parts = {
-  fold: {
-    specs: foldSpecs,
-    pieces: [
-      { file: `${source}/fold/fold.ts`, only: judging },
-      { file: `${source}/fold/fold.ts`, without: [...judging, ...publisher] },
-      { file: `${source}/fold/row-operation.ts` },
-      { file: `${source}/fold/decoded-entry.ts` },
-      { file: `${source}/fold/plan.ts` },
-    ],
-  },
-  record: {
-    specs: [`${source}/entry/**/*.spec.ts`],
-    pieces: [
-      { file: `${source}/entry/header.ts` },
-      { file: `${source}/entry/body.ts` },
-      { file: `${source}/entry/canonical-json.ts` },
-      { file: `${source}/entry/digest.ts` },
-      { file: `${source}/entry/utf8.ts` },
-    ],
-  },
-  ledger: {
-    specs: [`${source}/quorum/**/*.spec.ts`],
-    pieces: [{ file: `${source}/quorum/ledger.ts` }, { file: `${source}/quorum/rule.ts` }],
-  },
-  publisher: {
-    specs: foldSpecs,
-    pieces: [{ file: `${source}/fold/fold.ts`, only: publisher }, { file: `${source}/fold/verdict.ts` }],
-  },
+  fold: [
+    fold({ only: judging }),
+    fold({ only: folding }),
+    fold({ without: [...judging, ...folding, ...publisher] }),
+    file('fold', 'row-operation'),
+    file('fold', 'decoded-entry'),
+    file('fold', 'plan'),
+  ],
+  record: [
+    file('entry', 'header'),
+    file('entry', 'body'),
+    file('entry', 'canonical-json'),
+    file('entry', 'digest'),
+    file('entry', 'utf8'),
+  ],
+  ledger: [file('quorum', 'ledger'), file('quorum', 'rule')],
+  publisher: [fold({ only: publisher }), file('fold', 'verdict')],
 };

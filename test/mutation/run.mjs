@@ -37,11 +37,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => r
 
 const summary = [];
 for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
-  const { pieces, specs } = parts[name];
   let noticed = 0;
   const survivors = [];
-  for (const [index, piece] of pieces.entries()) {
-    const mutants = await mutate(`${name}-${index + 1}`, piece, specs);
+  for (const [index, piece] of parts[name].entries()) {
+    const mutants = await mutate(`${name}-${index + 1}`, piece);
     noticed += mutants.filter(({ status }) => status === 'Killed' || status === 'Timeout').length;
     survivors.push(...mutants.filter(({ status }) => status === 'Survived' || status === 'NoCoverage'));
   }
@@ -71,11 +70,11 @@ function install() {
 }
 
 /** Runs Stryker on one piece; answers its mutants. */
-async function mutate(name, piece, specs) {
+async function mutate(name, piece) {
   const report = join(work, `${name}.report.json`);
   const configuration = join(work, `${name}.config.json`);
   rmSync(report, { force: true });
-  writeFileSync(configuration, JSON.stringify(strykerConfiguration(name, piece, specs, report)));
+  writeFileSync(configuration, JSON.stringify(strykerConfiguration(name, piece, report)));
   console.log(`\n--- ${name}: ${piece.file}`);
   const child = spawn(node, [stryker, 'run', configuration], {
     cwd: projectFolder,
@@ -96,13 +95,13 @@ function print({ file, lines, location, mutatorName, replacement, status }) {
   console.log(`  + ${replacement.replaceAll(/\s+/g, ' ').slice(0, 120)}`);
 }
 
-function strykerConfiguration(name, piece, specs, report) {
+function strykerConfiguration(name, piece, report) {
   return {
     testRunner: 'jest',
     testRunnerNodeArgs: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
     jest: {
       configFile: 'test/mutation/jest.config.mjs',
-      config: { testMatch: specs.map((glob) => `<rootDir>/${glob}`) },
+      config: { testMatch: piece.specs.map((glob) => `<rootDir>/${glob}`) },
     },
     mutate: ranges(piece),
     // Only what these specs need is copied.
