@@ -71,10 +71,10 @@ describe('faults of the in-memory log', () => {
     const held: (() => void)[] = [];
     const holdingLate: Completions = {
       ...realTime,
-      complete: (label, work) =>
+      complete: (label, work, unanswered) =>
         label.startsWith('late')
           ? new Promise((resolve) => held.push(() => resolve(work())))
-          : realTime.complete(label, work),
+          : realTime.complete(label, work, unanswered),
     };
     const log = memoryLog(holdingLate, {
       faults: { append: inTurn<AppendFate>(['late-unanswered'], 'appended') },
