@@ -1,6 +1,6 @@
 /** The ledger: who has committed how far, and who does not count (I7, I11, I12). */
 import { describe, expect, test } from '@jest/globals';
-import type { RegionName, Sequence } from '../identity/identity.js';
+import type { RegionName, Sequence, StoreIncarnation } from '../identity/identity.js';
 import {
   differingRegions,
   EMPTY_LEDGER,
@@ -110,6 +110,23 @@ describe('incarnations', () => {
     expect(reached(after)).toBe(50n);
   });
 
+  test('a late watermark from before genesis takes no vote away', () => {
+    const ledger = ledgerOf({ region: EU, at: 5 }, { region: EU, at: 2, log: null });
+    expect(holders(ledger, LOG, 5n as Sequence)).toEqual([EU]);
+  });
+
+  test('stores that were replaced are remembered, the sixteen newest of them (I17)', () => {
+    const lives = Array.from({ length: 18 }, (_, life) => life.toString(16).padStart(2, '0').repeat(16));
+    const ledger = ledgerOf(
+      ...lives.map((life, at) => ({ region: EU, at: at + 1, store: life as StoreIncarnation })),
+    );
+    const afterLate = (life: string): ShardLedger =>
+      recordWatermark(ledger, watermark({ region: EU, at: 99, store: life as StoreIncarnation }));
+    for (const life of lives.slice(1, -1)) expect(afterLate(life)).toBe(ledger);
+    // Seventeen lives later a store is a stranger, and taken for the newest.
+    expect(holders(afterLate(lives[0]!), LOG, 99n as Sequence)).toEqual([EU]);
+  });
+
   test('marks of a store that was replaced accuse nobody', () => {
     const ledger = ledgerOf(
       { region: EU, at: 256 },
@@ -185,6 +202,16 @@ describe('hashes that disagree (I11)', () => {
     const us = watermark({ region: US, at: 700, history: 'other' });
     const ledger = [eu, us].reduce(recordWatermark, EMPTY_LEDGER);
     expect([...differingRegions(ledger, LOG)].sort()).toEqual([EU, US]);
+  });
+
+  test('what a region told first of a mark stays: by telling another hash it cannot take its word back', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 256 },
+      { region: US, at: 256, history: 'other' },
+      { region: US, at: 300 },
+      { region: AP, at: 256 },
+    );
+    expect([...differingRegions(ledger, LOG)]).toEqual([US]);
   });
 
   test('regions in different places are not compared: no mark of one is a mark of the other', () => {

@@ -84,7 +84,7 @@ export function reachedSequence(
   const sequences = [...new Set(regions)]
     .filter((region) => counting.has(region))
     .map((region) => ledger.regions.get(region)!.watermark.sequence)
-    .sort((x, y) => (x > y ? -1 : x < y ? 1 : 0));
+    .sort((x, y) => (x > y ? -1 : 1));
   return sequences[needed - 1] ?? sequence(0n);
 }
 
