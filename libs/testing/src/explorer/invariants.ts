@@ -143,9 +143,10 @@ export class Invariants {
     const needed = stage === 'quorum' ? state.regions.length : 1;
     if (holding < needed)
       add('I7', `told ${stage} at sequence ${sequence}, which ${holding} regions ever committed`);
+    const wish = this.scope.wishes[entry?.wish ?? -1];
+    if (wish === undefined) return;
     for (const { image, place } of state.regions) {
-      if (image.cursor.sequence < sequence || entry?.wish == null) continue;
-      if (effectsOf(image, this.scope.wishes[entry.wish]!.amount) === 0)
+      if (image.cursor.sequence >= sequence && effectsOf(image, wish.amount) === 0)
         add('I9', `told accepted at sequence ${sequence}, without effect in ${REGIONS[place]}`);
     }
   }

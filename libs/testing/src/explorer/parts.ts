@@ -30,7 +30,7 @@ export class Parts {
       part.lives,
       copy === null ? '' : `${copy.image.id},${copy.lease},${copy.life}`,
       lateCommit === null ? '' : `${lateCommit.batch.id},${lateCommit.lease}`,
-      part.told.map((one) => `${one.storeIncarnation},${one.sequence},${one.inputHash},${one.effectsHash}`),
+      idsOf(part.told),
       textOfWork(part.work),
       part.said?.id,
       idsOf(part.pushed[0]),
@@ -143,8 +143,7 @@ function textOfWork(work: Work): string {
   if (work.kind === 'claimed') return `${work.lease}`;
   const { batch, from, lease, memory, standing } = work;
   const proof = standing.kind === 'counts' ? '' : standing.kind === 'diverged' ? standing.at : standing.until;
-  const told = work.toldBefore.map((one) => `${one.storeIncarnation},${one.sequence}`).join('+');
-  return [lease, memory.id, standing.kind, proof, told, from, batch?.id].join(';');
+  return [lease, memory.id, standing.kind, proof, idsOf(work.toldBefore), from, batch?.id].join(';');
 }
 
 export const textOfAnswer = (answer: Answered): string => {

@@ -10,7 +10,6 @@ import {
   offset,
   recordsUntilProof,
   withheldBy,
-  type RecordedWatermark,
   type Standing,
   type StoreIncarnation,
 } from '@lockstep/protocol';
@@ -20,11 +19,13 @@ import type { Step } from './explore.js';
 import type { Batch, Images, Memory } from './images.js';
 import type { Parts } from './parts.js';
 import { REGIONS, type Budget, type Place, type Scope } from './scope.js';
-import type { Call, Region, Said, State, Told, Work } from './state.js';
+import type { Call, Recorded, Region, Said, State, Told, Work } from './state.js';
 
 type Applying = Extract<Work, { kind: 'applying' }>;
 
 export class RegionSteps {
+  private readonly saids = new Map<string, Said>();
+
   constructor(
     private readonly scope: Scope,
     private readonly core: Core,
@@ -226,6 +227,28 @@ export class RegionSteps {
     state: State,
   ): Region {
     const { life, place } = region;
+    const said = this.said(place, life, memory, standing);
+    const push = (gateway: Place): readonly Told[] => [
+      ...region.pushed[gateway],
+      ...(batch?.folded ?? []).flatMap((one) => {
+        const entry = state.log.entries[Number(one.entry.record.offset)]!;
+        const isHeard = state.calls.some((call) => call.at === gateway && awaits(call, entry));
+        return one.verdict !== 'duplicate' && isHeard ? [this.parts.told(one, entry)] : [];
+      }),
+    ];
+    return this.parts.region({
+      ...region,
+      said,
+      pushed: [push(0), push(1)],
+      told: keepTold(region.told, said),
+    });
+  }
+
+  private said(place: Place, life: number, memory: Memory, standing: Standing): Said {
+    const proof = standing.kind === 'unverified' ? standing.until : standing.kind;
+    const text = `${place}|${life}|${memory.id}|${proof}`;
+    const known = this.saids.get(text);
+    if (known !== undefined) return known;
     const { cursor } = memory.state;
     const said = this.parts.said({
       region: regionName(place),
@@ -245,20 +268,8 @@ export class RegionSteps {
       halted: null,
       withheld: withheldBy(standing),
     });
-    const push = (gateway: Place): readonly Told[] => [
-      ...region.pushed[gateway],
-      ...(batch?.folded ?? []).flatMap((one) => {
-        const entry = state.log.entries[Number(one.entry.record.offset)]!;
-        const isHeard = state.calls.some((call) => call.at === gateway && awaits(call, entry));
-        return one.verdict !== 'duplicate' && isHeard ? [this.parts.told(one, entry)] : [];
-      }),
-    ];
-    return this.parts.region({
-      ...region,
-      said,
-      pushed: [push(0), push(1)],
-      told: keepTold(region.told, said),
-    });
+    this.saids.set(text, said);
+    return said;
   }
 
   private put(state: State, region: Region): State {
@@ -276,7 +287,7 @@ export const awaits = (call: Call, entry: Entry): boolean =>
   call.entry === entry && entry.body === null && (call.stage === 'sent' || call.stage === 'logged');
 
 /** As `ToldBefore.keep`: of each life the highest place, the one that spoke last at the end. */
-function keepTold(told: readonly RecordedWatermark[], said: Said): readonly RecordedWatermark[] {
+function keepTold(told: readonly Recorded[], said: Said): readonly Recorded[] {
   const { logIncarnation } = said;
   if (logIncarnation === null) return told;
   const newest = { ...said, logIncarnation };

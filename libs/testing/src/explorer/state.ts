@@ -46,7 +46,7 @@ export interface Region extends Numbered {
   /** A commit that may still take effect. */
   readonly lateCommit: { readonly batch: Batch; readonly lease: bigint } | null;
   // The slow copy in the log.
-  readonly told: readonly RecordedWatermark[];
+  readonly told: readonly Recorded[];
   // The replicator.
   readonly work: Work;
   /** What this process told last; null before. */
@@ -68,7 +68,7 @@ export type Work =
       readonly lease: bigint;
       readonly memory: Memory;
       readonly standing: Standing;
-      readonly toldBefore: readonly RecordedWatermark[];
+      readonly toldBefore: readonly Recorded[];
       /** Offset of the next record to fold. */
       readonly from: number;
       /** A commit under way. */
@@ -76,6 +76,7 @@ export type Work =
     };
 
 export type Said = Numbered & Watermark;
+export type Recorded = Numbered & RecordedWatermark;
 
 /** A verdict on its way to a gateway. */
 export interface Told extends Numbered {
