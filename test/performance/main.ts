@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { apply } from './apply.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { gateway } from './gateway.ts';
+import { overload } from './overload.ts';
 import { publish } from './publish.ts';
 import { startServers, type Servers } from './servers.ts';
 
-const benchmarks: readonly Benchmark[] = [apply, publish, gateway];
+const benchmarks: readonly Benchmark[] = [apply, publish, gateway, overload];
 const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
