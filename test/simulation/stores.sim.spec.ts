@@ -139,3 +139,37 @@ test('the home probes an idle shard before a quarter of the retention has passed
   expect(probes).toBeGreaterThanOrEqual(2n);
   expect(probes).toBeLessThanOrEqual(5n);
 });
+
+test.each([41, 42, 43, 44])(
+  'seed %i: an instance that comes back after another one began the store’s new life takes no vote from the datasets (I12, I20)',
+  async (seed) => {
+    const made = await cluster(seed, () => ({ replicators: 2 }));
+    const { world } = made.options;
+    const ap = made.region('ap');
+    const write = async (dataset: string, event: object): Promise<number> => {
+      let status = 0;
+      const body = { events: [event], ack: 'everywhere', timeoutMs: 20_000 };
+      void made.write('eu', dataset, body).then((answer) => ({ status } = answer));
+      await world.runUntil(() => status !== 0, 30_000);
+      return status;
+    };
+    const placed = { type: 'placed', data: { customer: 'c', total: 1 } };
+    expect(await write('orders', { key: 'eu:before', ...placed })).toBe(200);
+    await rest(made, 2_000);
+    const copy = ap.database.snapshot();
+    // Only accounts move, so that only their lane finds out that the store went back.
+    const opened = { type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
+    expect(await write('accounts', { key: 'eu:ada', ...opened })).toBe(200);
+    await rest(made, 2_000);
+    const holder = [0, 1].find((one) => ap.replicator(one)!.hub.newest('orders/0' as ShardName) !== null)!;
+    const paused = ap.process(`replicator-${holder}`)!;
+    paused.pause();
+    ap.database.restore(copy);
+    await world.runUntil(() => lives(ap).length > 0, 20_000);
+    paused.goOn();
+    await rest(made, 2_000);
+    expect(await write('orders', { key: 'eu:after', ...placed })).toBe(200);
+    await quiet(made);
+    await expectEqual(made);
+  },
+);

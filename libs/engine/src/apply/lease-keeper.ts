@@ -2,8 +2,11 @@
  * Holds the leases of one replicator instance: takes what is free or expired, prolongs what it holds, and tells the
  * lanes. Safety is the lease number that every commit checks; this loop only decides who tries (liveness), so that a
  * standby takes over within lease time plus one of its rounds.
+ *
+ * It also sees when the store has begun a new life: whichever lane of whichever instance began it, every lane reads its
+ * cursors again, because what is told under the life before counts nowhere any more (I12).
  */
-import { parseShardName, type DatasetName, type ShardName } from '@lockstep/protocol';
+import { parseShardName, type DatasetName, type ShardName, type StoreIncarnation } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { Observer } from '../ports/observer.js';
@@ -29,6 +32,8 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   private held = new Map<ShardName, Lease>();
   private store: ApplyStore | null = null;
+  /** The life of the store as last read; null before. */
+  private storeIncarnation: StoreIncarnation | null = null;
   private readonly stopping = new Gate();
 
   constructor(private readonly options: LeaseKeeperOptions) {}
@@ -61,6 +66,7 @@ export class LeaseKeeper {
   private async round(store: ApplyStore): Promise<void> {
     const { holder, shards } = this.options;
     const held = [...this.held.values()];
+    await this.noticeNewLife(store);
     const kept = held.length === 0 ? [] : await store.renew({ holder, shards, leaseMs: LEASE_MS, held });
     const free = shards.filter((shard) => !kept.some((lease) => lease.shard === shard));
     const taken = free.length === 0 ? [] : await store.claim({ holder, shards: free, leaseMs: LEASE_MS });
@@ -70,6 +76,14 @@ export class LeaseKeeper {
       this.options.observer.report({ kind: 'lease-taken', shard: lease.shard, lease: lease.number });
     this.held = next;
     for (const lease of next.values()) this.laneOf(lease.shard)?.take(lease);
+  }
+
+  /** Before leases are told: a lane that takes a shard reads a life that is at least as new. */
+  private async noticeNewLife(store: ApplyStore): Promise<void> {
+    const present = await store.incarnation();
+    const isNew = this.storeIncarnation !== null && this.storeIncarnation !== present;
+    this.storeIncarnation = present;
+    if (isNew) for (const lane of this.options.lanes.values()) lane.doubtStore();
   }
 
   private tellLost(lease: Lease): void {

@@ -1,6 +1,7 @@
 /**
- * Regions in one process: the real gateway, replicator and coordinator of each on one world's log, stores and streams.
- * A process can be crashed: its loops are cut off from every port, and a new one starts from durable state only.
+ * Regions in one process: the real gateway, replicators and coordinator of each, composed as `libs/nest` composes them, on
+ * one world's log, stores and network. Each runs in a simulated process of its own that can be crashed, paused, cut off
+ * and given a wrong clock; a new one starts from durable state only.
  */
 import {
   Coordinator,
@@ -8,11 +9,9 @@ import {
   LedgerFeed,
   PortError,
   Replicator,
-  type ApplyStore,
   type Fact,
   type Forwarder,
   type GatewayDataset,
-  type Log,
   type Observer,
   type QueryStore,
   type StreamSource,
@@ -27,7 +26,11 @@ import {
 } from '@lockstep/protocol';
 import { memoryLog, type LogFaults, type MemoryLog } from '../log/memory-log.js';
 import { memoryStore, type MemoryDatabase, type StoreCall, type StoreFault } from '../store/memory-store.js';
+import { Network } from '../world/network.js';
+import { Process, type ProcessClock } from '../world/process.js';
 import type { World } from '../world/world.js';
+import { ClusterWitness } from './cluster-witness.js';
+import { request, streamConnection, type FrameFate } from './simulated-streams.js';
 
 export interface SimulatedClusterOptions {
   readonly world: World;
@@ -37,24 +40,41 @@ export interface SimulatedClusterOptions {
   /** Asked for every forward: it never arrives, or it arrives and its answer is lost. */
   readonly forwardFault?: () => 'refused' | 'answer-lost' | null;
   readonly storeFault?: (region: RegionName, call: StoreCall) => StoreFault | null;
+  /** Asked for every message of a stream. */
+  readonly frameFault?: () => FrameFate;
+  /** Of each start of a process; exact unless said otherwise. */
+  readonly clockOf?: (place: string) => ProcessClock;
   /** Replicators of each region; the second one stands by. One unless said otherwise. */
   readonly replicators?: 1 | 2;
+  /** Whether coordinator and gateway of a region share a process; they do unless said otherwise. */
+  readonly roles?: 'together' | 'apart';
+  /** One broker unless said otherwise; with three each record stands on all and must stand on two. */
+  readonly brokers?: 1 | 3;
   readonly logRetentionMs?: number;
 }
 
-interface Processes {
-  readonly replicator: Replicator;
-  readonly stop: () => void;
+/** `gateway`, `coordinator` (where it has a process of its own), `replicator-0`, `replicator-1`. */
+export type ProcessName = 'gateway' | 'coordinator' | `replicator-${number}`;
+
+interface RunningProcess {
+  readonly process: Process;
+  readonly gateway: Gateway | null;
+  readonly feed: LedgerFeed | null;
+  readonly coordinator: Coordinator | null;
+  readonly replicator: Replicator | null;
 }
+
+const START_RETRY_MS = 1_000;
+const FORWARD_GRACE_MS = 1_000;
+const CONNECT_MS_MAX = 2_000;
 
 export class SimulatedRegion {
   readonly facts: Fact[] = [];
   readonly database: MemoryDatabase;
-  gateway!: Gateway;
-  feed!: LedgerFeed;
-  coordinator!: Coordinator;
+  /** Asks the database past all faults; for checkers. */
   query!: QueryStore;
-  private readonly processes = new Map<number, Processes>();
+  private readonly running = new Map<ProcessName, RunningProcess>();
+  private readonly starting = new Map<ProcessName, Process>();
   private starts = 0;
 
   constructor(
@@ -64,6 +84,7 @@ export class SimulatedRegion {
     const { storeFault, world } = cluster.options;
     this.database = memoryStore(world, {
       storeIncarnation: world.branch(`store ${region}`).hex(32) as StoreIncarnation,
+      committed: (request) => cluster.witness.committed(region, request),
       ...(storeFault === undefined ? {} : { fault: (call) => storeFault(region, call) }),
     });
   }
@@ -73,133 +94,220 @@ export class SimulatedRegion {
     return this.cluster.options.replicators ?? 1;
   }
 
+  processNames(): readonly ProcessName[] {
+    const replicators = Array.from(
+      { length: this.instances },
+      (_, instance) => `replicator-${instance}` as const,
+    );
+    return this.cluster.options.roles === 'apart'
+      ? ['gateway', 'coordinator', ...replicators]
+      : ['gateway', ...replicators];
+  }
+
+  /** Null while it is down or about to start. */
+  served(name: ProcessName): RunningProcess | null {
+    return this.running.get(name) ?? null;
+  }
+
+  /** Null while it is down. */
+  process(name: ProcessName): Process | null {
+    return this.running.get(name)?.process ?? this.starting.get(name) ?? null;
+  }
+
+  get gateway(): Gateway {
+    return this.existing('gateway').gateway!;
+  }
+
+  get feed(): LedgerFeed {
+    return this.existing('gateway').feed!;
+  }
+
+  get coordinator(): Coordinator {
+    const { roles } = this.cluster.options;
+    return this.existing(roles === 'apart' ? 'coordinator' : 'gateway').coordinator!;
+  }
+
   /** Null while it is down. */
   replicator(instance = 0): Replicator | null {
-    return this.processes.get(instance)?.replicator ?? null;
+    return this.running.get(`replicator-${instance}`)?.replicator ?? null;
   }
 
   async start(): Promise<void> {
-    const { datasets, logRetentionMs = 7 * 86_400_000, regions, world } = this.cluster.options;
-    const { region } = this;
     this.query = await this.database.openQueryStore();
-    for (const { table } of datasets.values()) await this.query.ensureTable(table);
-    for (let instance = 0; instance < this.instances; instance += 1) this.startReplicator(instance);
-    const clock = world.clock();
-    const identities = world.identities(`gateway ${region}`);
-    const log = this.cluster.log.open();
-    const observer = this.observer();
-    this.feed = new LedgerFeed({
-      region,
-      regions,
-      source: this.cluster.streams(),
-      publisherPrefix: identities.publisherPrefix,
-      datasets: new Map([...datasets].map(([name, { configuration }]) => [name, configuration.content])),
-      clock,
-      observer,
+    for (const { table } of this.cluster.options.datasets.values()) await this.query.ensureTable(table);
+    for (const name of this.processNames()) this.startProcess(name);
+  }
+
+  /** Does nothing while the process is there. */
+  startProcess(name: ProcessName): void {
+    if (this.process(name) !== null) return;
+    const { clockOf, world } = this.cluster.options;
+    this.starts += 1;
+    const place = `${this.region}/${name}`;
+    const process = new Process(place, world, this.cluster.network, clockOf?.(place));
+    this.starting.set(name, process);
+    void this.compose(name, process, `${this.region}-${this.starts}`).then((composed) => {
+      if (composed === null || process.hasEnded) return;
+      this.starting.delete(name);
+      this.running.set(name, composed);
     });
-    const forwarder = this.cluster.forwarder(region);
-    const { feed, query: store } = this;
-    this.gateway = new Gateway({
-      region,
-      regions,
-      datasets,
-      feed,
-      log,
-      store,
-      forwarder,
-      clock,
-      identities,
-      observer,
-    });
-    this.coordinator = new Coordinator({
-      region,
-      regions,
-      datasets: new Map(
-        [...datasets].map(([name, { configuration, partitions }]) => [
-          name,
-          {
-            content: configuration.content,
-            hash: configuration.hash,
-            partitions,
-            logRetentionMs,
-          },
-        ]),
-      ),
-      replication: { factor: 1, minInsyncReplicas: 1 },
-      feed,
-      log,
-      store,
-      clock,
-      identities,
-      observer,
-    });
-    void feed.run();
-    void this.coordinator.run();
+  }
+
+  /** SIGKILL: nothing that the process does reaches a port any more, and its connections break. */
+  killProcess(name: ProcessName): void {
+    const process = this.process(name);
+    if (process === null) return;
+    const { world } = this.cluster.options;
+    world.note(`kill ${process.place}`);
+    for (const [step, count] of process.underWay) if (count > 0) world.hit('crash', step);
+    const replicator = this.running.get(name)?.replicator;
+    this.running.delete(name);
+    this.starting.delete(name);
+    process.end();
+    replicator?.hub.close();
   }
 
   startReplicator(instance = 0): void {
+    this.startProcess(`replicator-${instance}`);
+  }
+
+  killReplicator(instance = 0): void {
+    this.killProcess(`replicator-${instance}`);
+  }
+
+  private existing(name: ProcessName): RunningProcess {
+    const found = this.running.get(name);
+    if (found === undefined) throw new Error(`${this.region}/${name} is down`);
+    return found;
+  }
+
+  /** As the role does: waits for the database, deploys the catalogue, then runs. */
+  private async compose(
+    name: ProcessName,
+    process: Process,
+    instance: string,
+  ): Promise<RunningProcess | null> {
     const { datasets, world } = this.cluster.options;
+    const { clock } = process;
+    const through = process.reaching(`${this.region}/store`);
+    const observer: Observer = {
+      report: (fact) => {
+        if (!process.hasEnded) this.facts.push(fact);
+      },
+    };
+    let store!: QueryStore;
+    for (;;) {
+      try {
+        store = await this.database.openQueryStore(through);
+        for (const { configuration, table } of datasets.values()) {
+          await store.ensureTable(table);
+          await store.keepConfiguration(configuration.hash, configuration.content);
+        }
+        break;
+      } catch {
+        await clock.sleep(START_RETRY_MS).done;
+      }
+    }
+    if (name.startsWith('replicator')) {
+      const replicator = this.composeReplicator(process, instance, observer);
+      void replicator.run();
+      return { process, gateway: null, feed: null, coordinator: null, replicator };
+    }
+    const identities = world.identities(`${process.place} ${instance}`);
     const { region } = this;
-    this.starts += 1;
-    const life = { ended: false };
-    const log = this.cluster.log.open();
+    const { logRetentionMs = 7 * 86_400_000, regions, roles } = this.cluster.options;
+    const log = this.cluster.log.open(process.reaching('log'));
+    const feed = new LedgerFeed({
+      region,
+      regions,
+      source: this.cluster.streams(process),
+      publisherPrefix: name === 'gateway' ? identities.publisherPrefix : null,
+      datasets: new Map([...datasets].map(([each, { configuration }]) => [each, configuration.content])),
+      clock,
+      observer,
+    });
+    void feed.run();
+    const shared = { region, regions, feed, log, store, clock, identities, observer };
+    const gateway =
+      name === 'gateway'
+        ? new Gateway({ ...shared, datasets, forwarder: this.cluster.forwarder(process) })
+        : null;
+    void gateway?.admission.run();
+    const coordinator =
+      name === 'coordinator' || roles !== 'apart'
+        ? new Coordinator({
+            ...shared,
+            datasets: new Map(
+              [...datasets].map(([each, { configuration, partitions }]) => [
+                each,
+                { content: configuration.content, hash: configuration.hash, partitions, logRetentionMs },
+              ]),
+            ),
+            replication: this.cluster.replication(),
+          })
+        : null;
+    void coordinator?.run();
+    return { process, gateway, feed, coordinator, replicator: null };
+  }
+
+  private composeReplicator(process: Process, instance: string, observer: Observer): Replicator {
+    const { datasets } = this.cluster.options;
     const known = [...datasets.values()].map((dataset) => dataset.configuration);
     const configurations: Configurations = (hash) => known.find((one) => one.hash === hash) ?? null;
-    const replicator = new Replicator({
-      region,
-      instance: `${region}-${this.starts}`,
+    return new Replicator({
+      region: this.region,
+      instance,
       datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
-      log: mortalLog(log, life),
-      openStore: async () => mortalStore(await this.database.openApplyStore(), life),
+      log: this.cluster.log.open(process.reaching('log')),
+      openStore: () => this.database.openApplyStore(process.reaching(`${this.region}/store`)),
       configurations,
       refreshConfigurations: () => Promise.resolve(),
-      observer: this.observer(),
-      clock: world.clock(),
+      observer,
+      clock: process.clock,
     });
-    void replicator.run();
-    this.processes.set(instance, {
-      replicator,
-      stop: () => {
-        life.ended = true;
-        replicator.stop();
-        void log.close();
-      },
-    });
-  }
-
-  /** SIGKILL: nothing that the process does reaches a port any more. */
-  killReplicator(instance = 0): void {
-    this.cluster.options.world.note(`kill replicator ${this.region} ${instance}`);
-    this.processes.get(instance)?.stop();
-    this.processes.delete(instance);
-  }
-
-  private observer(): Observer {
-    return { report: (fact) => this.facts.push(fact) };
   }
 }
 
 export class SimulatedCluster {
   readonly log: MemoryLog;
+  readonly network = new Network();
+  /** For checkers. */
+  readonly witness: ClusterWitness;
   readonly regions: ReadonlyMap<RegionName, SimulatedRegion>;
 
   constructor(readonly options: SimulatedClusterOptions) {
-    this.log = memoryLog(options.world, options.logFaults === undefined ? {} : { faults: options.logFaults });
-    this.regions = new Map(options.regions.map((region) => [region, new SimulatedRegion(region, this)]));
+    const { brokers = 1, logFaults, regions, world } = options;
+    this.witness = new ClusterWitness(world);
+    this.log = memoryLog(world, {
+      ...(logFaults === undefined ? {} : { faults: logFaults }),
+      ...(brokers === 1 ? {} : { brokers: Array.from({ length: brokers }, (_, index) => regions[index]!) }),
+    });
+    this.regions = new Map(regions.map((region) => [region, new SimulatedRegion(region, this)]));
   }
 
   /** Starts every region and waits until each shard has begun and every region knows its home. */
   async start(): Promise<void> {
     for (const region of this.regions.values()) void region.start();
-    const ready = (): boolean =>
-      [...this.regions.values()].every((region) => region.gateway?.notReady().length === 0);
-    await this.options.world.runUntil(ready, 60_000);
+    await this.options.world.runUntil(() => this.isReady(), 60_000);
+  }
+
+  /** Every gateway is there and knows where each shard is at home. */
+  isReady(): boolean {
+    return [...this.regions.values()].every(
+      (region) => region.served('gateway')?.gateway!.notReady().length === 0,
+    );
   }
 
   region(name: string): SimulatedRegion {
     const region = this.regions.get(name as RegionName);
     if (region === undefined) throw new Error(`no region ${name}`);
     return region;
+  }
+
+  replication(): { readonly factor: number; readonly minInsyncReplicas: number } {
+    return this.options.brokers === 3
+      ? { factor: 3, minInsyncReplicas: 2 }
+      : { factor: 1, minInsyncReplicas: 1 };
   }
 
   /** A client's write at a region's gateway; resolves when the world has run so far. */
@@ -221,87 +329,79 @@ export class SimulatedCluster {
     return this.region(region).gateway.write({ dataset, body: JSON.stringify(body), idempotencyKey, caller });
   }
 
-  streams(): StreamSource {
-    const { world } = this.options;
+  /** What a client asks a region's gateway, by what lies between them. Rejects `retryable` where nobody listens. */
+  ask(
+    client: Process,
+    region: string,
+    ask: (gateway: Gateway) => Promise<Answer>,
+    timeoutMs: number,
+  ): Promise<Answer> {
+    return request(this.options.world, this.network, {
+      from: client,
+      place: `${region}/gateway`,
+      label: `ask ${region}`,
+      timeoutMs,
+      server: () => this.region(region).served('gateway'),
+      serve: ({ gateway }) => ask(gateway!),
+      refused: () => new PortError('ECONNREFUSED', 'retryable', `${region} is down`),
+      unanswered: () => new PortError('no-answer', 'unknown', `${region} did not answer`),
+    });
+  }
+
+  streams(listener: Process): StreamSource {
+    const { frameFault, world } = this.options;
     return {
       instances: (region) => this.region(region).instances,
-      connect: (region, instance, prefix) =>
-        world.complete(`connect ${region}`, () => {
-          const replicator = this.region(region).replicator(instance);
-          if (replicator === null) throw new PortError('stream-refused', 'retryable', `${region} is down`);
-          const subscription = replicator.hub.subscribe(prefix);
-          return {
-            next: async () => {
-              const frames = await subscription.next();
-              return world.complete(`frames ${region}`, () => frames);
-            },
-            close: () => subscription.close(),
-          };
-        }),
+      connect: async (region, instance, prefix) => {
+        const refused = (): PortError => new PortError('stream-refused', 'retryable', `${region} is down`);
+        const name = `replicator-${instance}` as const;
+        const connected = await request(world, this.network, {
+          from: listener,
+          place: `${region}/${name}`,
+          label: `connect ${region}`,
+          timeoutMs: CONNECT_MS_MAX,
+          server: () => this.region(region).served(name),
+          serve: async ({ process, replicator }) => ({
+            server: process,
+            subscription: this.witness.overhear(region, replicator!.hub.subscribe(prefix)),
+          }),
+          refused,
+          unanswered: refused,
+        });
+        const fate = frameFault ?? ((): FrameFate => 'told');
+        return streamConnection(world, this.network, { ...connected, listener, fate });
+      },
     };
   }
 
-  forwarder(from: RegionName): Forwarder {
-    const { world } = this.options;
+  forwarder(from: Process): Forwarder {
+    const { forwardFault, world } = this.options;
+    const refused = (): PortError => new PortError('forward-refused', 'retryable', 'the home is down');
+    const unanswered = (): PortError => new PortError('forward-unanswered', 'unknown', 'no answer came');
     return {
       forward: async (write) => {
-        const fault = this.options.forwardFault?.() ?? null;
-        await world.complete(`forward ${from} to ${write.to}`, () => {
-          if (fault === 'refused') throw new PortError('forward-refused', 'retryable', `${write.to} is down`);
-        });
+        const fault = forwardFault?.() ?? null;
+        if (fault !== null) world.hit(`forward-${fault}`, 'forward');
         const [, traceId = '', spanId = '', flags = ''] = (write.traceparent ?? '').split('-');
-        const answer = await this.region(write.to).gateway.write({
-          dataset: write.dataset,
-          body: write.body,
-          idempotencyKey: write.idempotencyKey,
-          caller: {
-            principal: write.principal,
-            trace: { traceId, spanId, parentSpanId: null, sampled: flags === '01' },
-            forwarded: {
-              hops: write.hops,
-              epoch: toEpoch(write.epoch),
-              keyWasMinted: write.keyWasMinted,
-              timeoutMs: write.timeoutMs,
-            },
-            neverForward: false,
+        const { body, dataset, hops, idempotencyKey, keyWasMinted, principal, timeoutMs, to } = write;
+        return request(world, this.network, {
+          from,
+          place: `${to}/gateway`,
+          label: `forward ${to}`,
+          timeoutMs: timeoutMs + FORWARD_GRACE_MS,
+          server: () => (fault === 'refused' ? null : this.region(to).served('gateway')),
+          serve: async ({ gateway }) => {
+            const trace = { traceId, spanId, parentSpanId: null, sampled: flags === '01' };
+            const forwarded = { hops, epoch: toEpoch(write.epoch), keyWasMinted, timeoutMs };
+            const caller = { principal, trace, forwarded, neverForward: false };
+            const answer = await gateway!.write({ dataset, body, idempotencyKey, caller });
+            if (fault === 'answer-lost') throw unanswered();
+            return answer;
           },
-        });
-        return world.complete(`answer ${write.to} to ${from}`, () => {
-          if (fault === 'answer-lost') throw new PortError('forward-unanswered', 'unknown', 'no answer came');
-          return answer;
+          refused,
+          unanswered,
         });
       },
     };
   }
 }
-
-/** What a dead process would still do is never done and never answered. */
-function mortal<T extends object>(
-  port: T,
-  life: { readonly ended: boolean },
-  wrap: (value: unknown) => unknown,
-): T {
-  return new Proxy(port, {
-    get: (target, name, receiver) => {
-      const member: unknown = Reflect.get(target, name, receiver);
-      if (typeof member !== 'function')
-        return typeof member === 'object' && member !== null ? mortal(member, life, wrap) : member;
-      return async (...parameters: unknown[]): Promise<unknown> => {
-        if (life.ended) return new Promise(() => undefined);
-        const result: unknown = await (member as (...given: unknown[]) => unknown).apply(target, parameters);
-        return life.ended ? new Promise(() => undefined) : wrap(result);
-      };
-    },
-  });
-}
-
-function mortalLog(log: Log, life: { readonly ended: boolean }): Log {
-  const wrap = (value: unknown): unknown =>
-    typeof value === 'object' && value !== null && 'close' in value
-      ? mortal(value, life, (inner) => inner)
-      : value;
-  return mortal(log, life, wrap);
-}
-
-const mortalStore = (store: ApplyStore, life: { readonly ended: boolean }): ApplyStore =>
-  mortal(store, life, (value) => value);

@@ -71,10 +71,10 @@ describe('faults of the in-memory log', () => {
     const held: (() => void)[] = [];
     const holdingLate: Completions = {
       ...realTime,
-      complete: (label, work) =>
+      complete: (label, work, unanswered) =>
         label.startsWith('late')
           ? new Promise((resolve) => held.push(() => resolve(work())))
-          : realTime.complete(label, work),
+          : realTime.complete(label, work, unanswered),
     };
     const log = memoryLog(holdingLate, {
       faults: { append: inTurn<AppendFate>(['late-unanswered'], 'appended') },
@@ -98,6 +98,75 @@ describe('faults of the in-memory log', () => {
     await writer.close();
     await expect(inFlight).rejects.toMatchObject({ disposition: 'unknown' });
     expect(standing(log)).toEqual(['in flight']);
+  });
+
+  test('a client that reuses sequences is told that a batch stands which does not (B1)', async () => {
+    const log = memoryLog(realTime, {
+      clientDefect: 'reuses-sequences',
+      faults: { append: inTurn<AppendFate>(['appended-unanswered'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    await expect(writer.append(request('a'))).rejects.toMatchObject({ disposition: 'unknown' });
+    expect(await writer.append(request('b'))).toMatchObject({ baseOffset: 0n });
+    await writer.append(request('c'));
+    expect(standing(log)).toEqual(['a', 'c']);
+  });
+
+  test('what only the leader has is gone with it, and what replicas have is not', async () => {
+    const log = memoryLog(realTime, {
+      brokers: [null, null, null],
+      faults: { append: inTurn<AppendFate>(['appended', 'unreplicated-unanswered'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure({ ...TOPIC, replicationFactor: 3, minInsyncReplicas: 2 });
+    const writer = await view.openWriter();
+    await writer.append(request('a'));
+    await expect(writer.append(request('b'))).rejects.toMatchObject({ disposition: 'unknown' });
+    expect(standing(log)).toEqual(['a']);
+    log.stopBroker(1);
+    await expect(writer.append(request('c'))).rejects.toMatchObject({ code: 'log-leader-moved' });
+    log.elect(0);
+    await writer.append(request('c'));
+    expect(standing(log)).toEqual(['a', 'c']);
+    log.setInSync(3, false);
+    await expect(writer.append(request('d'))).rejects.toMatchObject({ disposition: 'retryable' });
+    log.startBroker(1);
+    await writer.append(request('e'));
+    expect(standing(log)).toEqual(['a', 'c', 'e']);
+  });
+
+  test('what only the leader has is committed before what is appended next', async () => {
+    const log = memoryLog(realTime, {
+      faults: { append: inTurn<AppendFate>(['unreplicated-unanswered'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    await expect(writer.append(request('a'))).rejects.toMatchObject({ disposition: 'unknown' });
+    await writer.append(request('b'));
+    expect(standing(log)).toEqual(['a', 'b']);
+    expect(log.records('t', 0).map((record) => record.offset)).toEqual([0n, 1n]);
+  });
+
+  test('a reader is told that the leader moved, and another one sees less committed for a while', async () => {
+    let nowMs = 0;
+    const log = memoryLog({ ...realTime, nowMs: () => nowMs }, { brokers: [null, null, null] });
+    const view = log.open();
+    await view.admin.ensure({ ...TOPIC, replicationFactor: 3, minInsyncReplicas: 2 });
+    const writer = await view.openWriter();
+    for (const value of ['a', 'b']) await writer.append(request(value));
+    const reader = await view.openReader('t');
+    log.stopBroker(1);
+    log.elect(500);
+    const fetch = { positions: [{ partition: 0, offset: offset(2n) }], waitMsMax: 0, bytesMax: 1_000 };
+    await expect(reader.fetch(fetch)).rejects.toMatchObject({ code: 'log-leader-moved' });
+    const [behind] = await (await view.openReader('t')).fetch(fetch);
+    expect(behind).toMatchObject({ outOfRange: true, endOffset: 1n });
+    nowMs = 600;
+    const [caughtUp] = await (await view.openReader('t')).fetch(fetch);
+    expect(caughtUp).toMatchObject({ outOfRange: false, endOffset: 2n });
   });
 
   test('a reader whose fetch fails is dead, another one reads on', async () => {

@@ -21,13 +21,23 @@ import type {
 } from '@lockstep/engine';
 import { RECORD_HEADER, TRACE_HEADER, offset, recordDigest } from '@lockstep/protocol';
 import type { LogRecord, Offset } from '@lockstep/protocol';
-import type { Completions } from '../world/completions.js';
+import type { Completions, Unanswered } from '../world/completions.js';
+import { Partition, type Broker } from './memory-partition.js';
 
-/** What becomes of one append. `refused` rejects `retryable`, everything but that and `appended` rejects `unknown`. */
+/**
+ * What becomes of one append. `refused` rejects `retryable`, everything but that and `appended` rejects `unknown`:
+ * it stands, comes to stand later, never stands, or stands at the leader alone (replicas left while it was written).
+ */
 export type AppendFate =
-  'appended' | 'refused' | 'appended-unanswered' | 'late-unanswered' | 'lost-unanswered';
+  | 'appended'
+  | 'refused'
+  | 'appended-unanswered'
+  | 'late-unanswered'
+  | 'lost-unanswered'
+  | 'unreplicated-unanswered';
 
-export type FetchFate = 'answered' | 'failed';
+/** `slow` answers after seconds, `stuck` fails only at its bound. */
+export type FetchFate = 'answered' | 'failed' | 'slow' | 'stuck';
 
 /** Asked once per call, at the moment that the world picks for it. */
 export interface LogFaults {
@@ -39,6 +49,13 @@ export interface LogFaults {
 
 export interface MemoryLogOptions {
   readonly faults?: LogFaults;
+  /** The region that each broker stands in; one broker without a region unless said otherwise. */
+  readonly brokers?: readonly (string | null)[];
+  /**
+   * A defect of clients that a harness must find (B1): the client numbers its batches for the brokers, which suppress a
+   * number that they know, and after a failed append it gives the number of the failed batch to the next one.
+   */
+  readonly clientDefect?: 'reuses-sequences';
 }
 
 /** A record as any producer might write it. */
@@ -49,8 +66,8 @@ export interface ForeignRecord {
 }
 
 export interface MemoryLog {
-  /** The log as one process sees it. */
-  open(): Log;
+  /** The log as one process sees it, by what lies between them; nothing does unless said otherwise. */
+  open(through?: Completions): Log;
   /** All records that stand, retention not counted; for checkers. */
   records(topic: string, partition: number): readonly LogRecord[];
   /** Appended at once, by somebody else. Answers its offset. */
@@ -61,6 +78,19 @@ export interface MemoryLog {
   truncateBefore(topic: string, partition: number, startOffset: Offset): void;
   /** Deletes the topic; one that is made under its name is another one. */
   remove(topic: string): void;
+  /** Deletes the topic and makes it anew, empty, as somebody does who mends it by hand. */
+  replace(topic: string): void;
+  /** A broker is gone: it leads nothing, what only it had is lost. Others lead after `elect`. */
+  stopBroker(id: number): void;
+  /** It is back; what leads it catches up with at once. */
+  startBroker(id: number): void;
+  /** Partitions without a leader get one, which for `behindMs` shows less than what is committed. */
+  elect(behindMs: number): void;
+  /** Replicas on this broker leave the sets in sync, or come back to them. */
+  setInSync(broker: number, isInSync: boolean): void;
+  setBrokerClock(id: number, offsetMs: number): void;
+  /** Unclean election: what stands from `fromOffset` on is lost, though it was committed. */
+  electUncleanly(topic: string, partition: number, fromOffset: Offset): void;
 }
 
 /** As the adapter on Kafka: bytes of one append call. */
@@ -68,11 +98,10 @@ const APPEND_BYTES_MAX = 4 * 1024 * 1024;
 /** Roughly what a record costs beside its parts. */
 const RECORD_OVERHEAD_BYTES = 20;
 
-interface Partition {
-  readonly records: LogRecord[];
-  startOffset: bigint;
-  endOffset: bigint;
-}
+/** A reader's answer must come in this time after what it waited for. */
+const FETCH_GRACE_MS = 2_000;
+const SLOW_FETCH_MS = 1_500;
+const CALL_MS_MAX = 3_000;
 
 interface Topic {
   readonly id: string;
@@ -84,6 +113,14 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
   const topics = new Map<string, Topic>();
   let topicsMade = 0;
   const faults = options.faults ?? {};
+  const brokers = new Map<number, Broker>(
+    (options.brokers ?? [null]).map((rack, index) => [
+      index + 1,
+      { id: index + 1, rack, isUp: true, clockOffsetMs: 0 },
+    ]),
+  );
+  const allPartitions = (): readonly Partition[] =>
+    [...topics.values()].flatMap(({ partitions }) => partitions);
 
   const partitionOf = (topic: string, partition: number): Partition => {
     const found = topics.get(topic)?.partitions[partition];
@@ -92,16 +129,25 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     return found;
   };
 
-  const stand = (target: Partition, record: ForeignRecord, appendTimeMs: number): Offset => {
-    const at = offset(target.endOffset);
-    target.records.push(logRecord(record, at, appendTimeMs));
-    target.endOffset += 1n;
-    return at;
+  const newTopic = (id: string, description: TopicDescription): Topic => {
+    const ids = [...brokers.keys()];
+    return {
+      id,
+      description,
+      partitions: Array.from({ length: description.partitions }, (_, partition) => {
+        const given = description.replicas?.[partition]?.filter((broker) => brokers.has(broker)) ?? [];
+        const turned = ids.map((_id, index) => ids[(index + partition) % ids.length]!);
+        const replicas = given.length > 0 ? given : turned.slice(0, description.replicationFactor);
+        return new Partition(replicas, Math.min(description.minInsyncReplicas, replicas.length), brokers);
+      }),
+    };
   };
 
-  const append = (request: AppendRequest): Appended => {
+  const append = (request: AppendRequest, isReplicated = true): Appended => {
     const { topic, partition, records } = request;
     const target = partitionOf(topic, partition);
+    const leader = target.leadingBroker();
+    if (leader === null || !target.takesAppends()) throw leaderMoved(`${topic}/${partition}`);
     const foreign = records.map(asForeign);
     if (foreign.reduce((sum, record) => sum + recordBytes(record), 0) > APPEND_BYTES_MAX) {
       throw new PortError(
@@ -110,34 +156,67 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         `more than ${APPEND_BYTES_MAX} bytes in one append to ${topic}/${partition}`,
       );
     }
-    const appendTimeMs = completions.nowMs();
-    const [baseOffset] = foreign.map((record) => stand(target, record, appendTimeMs));
-    target.endOffset += BigInt(faults.gapAfterAppend?.(topic, partition) ?? 0);
-    return { baseOffset: baseOffset!, appendTimeMs };
+    const appendTimeMs = completions.nowMs() + leader.clockOffsetMs;
+    const baseOffset = target.nextOffset();
+    const standing = foreign.map((record, index) =>
+      logRecord(record, offset(baseOffset + BigInt(index)), appendTimeMs),
+    );
+    if (isReplicated) {
+      target.commit(standing);
+      target.endOffset += BigInt(faults.gapAfterAppend?.(topic, partition) ?? 0);
+    } else target.appendToTail(standing);
+    return { baseOffset: offset(baseOffset), appendTimeMs };
   };
 
-  const appendWithFate = (request: AppendRequest): Appended => {
+  /** By producer and partition: what the brokers know of its batches. */
+  const known = new Map<string, { readonly next: number; readonly answer: Appended }>();
+  let producersMade = 0;
+
+  /** The append, or the answer to an earlier one where a broker takes this one for its copy. */
+  const suppressingCopies = (producer: string, sequence: number, request: AppendRequest): Appended => {
+    const before = known.get(producer);
+    if (before !== undefined && sequence < before.next) return before.answer;
+    const stands = (answer: Appended): void =>
+      void known.set(producer, { next: sequence + request.records.length, answer });
+    return appendWithFate(request, stands);
+  };
+
+  const appendWithFate = (
+    request: AppendRequest,
+    stands: (answer: Appended) => void = () => undefined,
+  ): Appended => {
     const name = `${request.topic}/${request.partition}`;
     const fate = faults.append?.(request) ?? 'appended';
     switch (fate) {
-      case 'appended':
-        return append(request);
+      case 'appended': {
+        const answer = append(request);
+        stands(answer);
+        return answer;
+      }
       case 'refused':
-        throw new PortError('log-leader-moved', 'retryable', `the append to ${name} was refused`);
+        throw leaderMoved(name);
       case 'appended-unanswered':
-        append(request);
+        stands(append(request));
         throw unanswered(name);
       case 'late-unanswered':
         // Nobody waits for it: that is the point. A topic that has vanished meanwhile takes it along.
-        void completions.complete(`late append ${name}`, () => topics.has(request.topic) && append(request));
+        void completions
+          .complete(`late append ${name}`, () => topics.has(request.topic) && append(request), NEVER_LOST)
+          .catch(() => undefined);
+        throw unanswered(name);
+      case 'unreplicated-unanswered':
+        append(request, false);
         throw unanswered(name);
       case 'lost-unanswered':
         throw unanswered(name);
     }
   };
 
-  const openWriter = (isClosed: () => boolean): LogWriter => {
+  const openWriter = (through: Completions, isClosed: () => boolean): LogWriter => {
     const appending = new Set<string>();
+    const sequences = new Map<string, number>();
+    producersMade += 1;
+    const producer = producersMade;
     let closed = false;
     return {
       async append(request) {
@@ -146,12 +225,22 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         if (appending.has(name)) throw new Error(`one append at a time: ${name} has one in flight`);
         if (closed || isClosed()) throw closedError('the writer');
         appending.add(name);
+        const sequence = sequences.get(name) ?? 0;
         try {
-          return await completions.complete(`append ${name}`, () => {
-            const answer = appendWithFate(request);
-            if (closed || isClosed()) throw unanswered(name);
-            return answer;
-          });
+          const appended = await through.complete(
+            `append ${name}`,
+            () => {
+              const answer =
+                options.clientDefect === undefined
+                  ? appendWithFate(request)
+                  : suppressingCopies(`${producer} ${name}`, sequence, request);
+              if (closed || isClosed()) throw unanswered(name);
+              return answer;
+            },
+            { afterMs: request.timeoutMs, error: () => unanswered(name) },
+          );
+          sequences.set(name, sequence + request.records.length);
+          return appended;
         } finally {
           appending.delete(name);
         }
@@ -162,12 +251,20 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     };
   };
 
-  const openReader = (topic: string, opened: Topic, isLogClosed: () => boolean): LogReader => {
+  const openReader = (
+    through: Completions,
+    topic: string,
+    opened: Topic,
+    isLogClosed: () => boolean,
+  ): LogReader => {
     let end: 'open' | 'failed' | 'closed' = 'open';
     let fetching = false;
     let turn = 0;
     const hasEnded = (): boolean => end !== 'open' || isLogClosed();
     const isReplaced = (): boolean => topics.has(topic) && topics.get(topic) !== opened;
+    const epochs = opened.partitions.map(({ leaderEpoch }) => leaderEpoch);
+    const isMoved = ({ positions }: FetchRequest): boolean =>
+      positions.some(({ partition }) => opened.partitions[partition]?.leaderEpoch !== epochs[partition]);
     return {
       topicId: opened.id,
       async fetch(request) {
@@ -179,18 +276,41 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         const ready = (): boolean =>
           hasEnded() ||
           isReplaced() ||
+          isMoved(request) ||
           request.positions.some((position) =>
-            hasNews(topics.get(topic)?.partitions[position.partition], position.offset),
+            hasNews(topics.get(topic)?.partitions[position.partition], position.offset, completions.nowMs()),
           );
+        const answer = (): readonly FetchedPartition[] => {
+          if (hasEnded()) throw closedError(`the reader of ${topic}`);
+          if (isReplaced()) throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
+          if (isMoved(request)) throw leaderMoved(topic);
+          return fetched(request, turn, (partition) => partitionOf(topic, partition), completions.nowMs());
+        };
+        const lost = { afterMs: request.waitMsMax + FETCH_GRACE_MS, error: () => unreachable(topic) };
         try {
-          return await completions.when(`fetch ${topic}`, ready, request.waitMsMax, () => {
-            if (hasEnded()) throw closedError(`the reader of ${topic}`);
-            if (isReplaced())
-              throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
-            if (faults.fetch?.(topic, request) === 'failed')
-              throw new PortError('log-unreachable', 'retryable', `the fetch from ${topic} failed`);
-            return fetched(request, turn, (partition) => partitionOf(topic, partition));
-          });
+          const first = await through.when(
+            `fetch ${topic}`,
+            ready,
+            request.waitMsMax,
+            () => {
+              const fate = faults.fetch?.(topic, request) ?? 'answered';
+              if (fate === 'failed') throw unreachable(topic);
+              return fate === 'answered' ? answer() : fate;
+            },
+            lost,
+          );
+          if (typeof first !== 'string') return first;
+          const laterMs = first === 'slow' ? SLOW_FETCH_MS : lost.afterMs;
+          return await through.when(
+            `fetch ${topic} (${first})`,
+            hasEnded,
+            laterMs,
+            () => {
+              if (first === 'stuck') throw unreachable(topic);
+              return answer();
+            },
+            lost,
+          );
         } catch (error) {
           if (end === 'open') end = 'failed';
           throw error;
@@ -225,48 +345,65 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       }));
   };
 
-  const admin: LogAdmin = {
-    ensure: (description) =>
-      completions.complete(`ensure ${description.topic}`, () => {
-        if (!topics.has(description.topic)) {
-          topicsMade += 1;
-          topics.set(description.topic, newTopic(String(topicsMade), description));
-        }
-        return check(description);
-      }),
-    check: (description) => completions.complete(`check ${description.topic}`, () => check(description)),
-    brokers: () => completions.complete('brokers', () => [{ id: 1, rack: null }]),
-    bounds: (topic, partition) =>
-      completions.complete(`bounds ${topic}/${partition}`, () => boundsOf(partitionOf(topic, partition))),
+  const adminThrough = (through: Completions): LogAdmin => {
+    const ask = <T>(what: string, work: () => T): Promise<T> =>
+      through.complete(`admin ${what}`, work, { afterMs: CALL_MS_MAX, error: () => unreachable(what) });
+    return {
+      ensure: (description) =>
+        ask(`ensure ${description.topic}`, () => {
+          if (!topics.has(description.topic)) {
+            topicsMade += 1;
+            topics.set(description.topic, newTopic(String(topicsMade), description));
+          }
+          return check(description);
+        }),
+      check: (description) => ask(`check ${description.topic}`, () => check(description)),
+      brokers: () =>
+        ask('brokers', () =>
+          [...brokers.values()].filter(({ isUp }) => isUp).map(({ id, rack }) => ({ id, rack })),
+        ),
+      bounds: (topic, partition) =>
+        ask(`bounds ${topic}/${partition}`, () =>
+          boundsOf(partitionOf(topic, partition), completions.nowMs()),
+        ),
+    };
   };
 
   return {
-    open() {
+    open(through = completions) {
       let closed = false;
       const isClosed = (): boolean => closed;
       return {
         async openWriter() {
           if (closed) throw closedError('the log');
-          return openWriter(isClosed);
+          return openWriter(through, isClosed);
         },
         async openReader(topic) {
           if (closed) throw closedError('the log');
-          return completions.complete(`open reader ${topic}`, () => {
-            const found = topics.get(topic);
-            if (found === undefined)
-              throw new PortError('log-topic-missing', 'retryable', `there is no topic ${topic}`);
-            return openReader(topic, found, isClosed);
-          });
+          return through.complete(
+            `open reader ${topic}`,
+            () => {
+              const found = topics.get(topic);
+              if (found === undefined)
+                throw new PortError('log-topic-missing', 'retryable', `there is no topic ${topic}`);
+              return openReader(through, topic, found, isClosed);
+            },
+            { afterMs: CALL_MS_MAX, error: () => unreachable(topic) },
+          );
         },
-        admin,
+        admin: adminThrough(through),
         async close() {
           closed = true;
         },
       };
     },
     records: (topic, partition) => partitionOf(topic, partition).records,
-    appendForeign: (topic, partition, record) =>
-      stand(partitionOf(topic, partition), record, completions.nowMs()),
+    appendForeign(topic, partition, record) {
+      const target = partitionOf(topic, partition);
+      const at = offset(target.nextOffset());
+      target.commit([logRecord(record, at, completions.nowMs())]);
+      return at;
+    },
     skipOffsets(topic, partition, count) {
       partitionOf(topic, partition).endOffset += BigInt(count);
     },
@@ -279,8 +416,45 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     remove(topic) {
       topics.delete(topic);
     },
+    replace(topic) {
+      const found = topics.get(topic);
+      if (found === undefined) return;
+      topicsMade += 1;
+      topics.set(topic, newTopic(String(topicsMade), found.description));
+    },
+    stopBroker(id) {
+      brokers.get(id)!.isUp = false;
+      for (const partition of allPartitions()) partition.leave(id);
+    },
+    startBroker(id) {
+      brokers.get(id)!.isUp = true;
+      for (const partition of allPartitions()) partition.join(id);
+    },
+    elect(behindMs) {
+      for (const partition of allPartitions()) partition.elect(completions.nowMs(), behindMs);
+    },
+    setInSync(broker, isInSync) {
+      for (const partition of allPartitions())
+        if (isInSync) partition.join(broker);
+        else partition.lag(broker);
+    },
+    setBrokerClock(id, offsetMs) {
+      brokers.get(id)!.clockOffsetMs = offsetMs;
+    },
+    electUncleanly(topic, partition, fromOffset) {
+      partitionOf(topic, partition).electUncleanly(fromOffset);
+    },
   };
 }
+
+/** The caller has its answer already; nothing on the way concerns it. */
+const NEVER_LOST: Unanswered = { afterMs: 0, error: () => undefined };
+
+const leaderMoved = (what: string): PortError =>
+  new PortError('log-leader-moved', 'retryable', `${what} has no leader here now`);
+
+const unreachable = (what: string): PortError =>
+  new PortError('log-unreachable', 'retryable', `the log did not answer for ${what}`);
 
 const closedError = (what: string): PortError =>
   new PortError('log-closed', 'retryable', `${what} has ended`);
@@ -288,35 +462,28 @@ const closedError = (what: string): PortError =>
 const unanswered = (name: string): PortError =>
   new PortError('log-timed-out', 'unknown', `the append to ${name} was not answered`);
 
-const newTopic = (id: string, description: TopicDescription): Topic => ({
-  id,
-  description,
-  partitions: Array.from({ length: description.partitions }, () => ({
-    records: [],
-    startOffset: 0n,
-    endOffset: 0n,
-  })),
+const boundsOf = (
+  partition: Partition,
+  nowMs: number,
+): { readonly startOffset: Offset; readonly endOffset: Offset } => ({
+  startOffset: offset(partition.startOffset),
+  endOffset: offset(partition.visibleEnd(nowMs)),
 });
 
-const boundsOf = ({
-  startOffset,
-  endOffset,
-}: Partition): { readonly startOffset: Offset; readonly endOffset: Offset } => ({
-  startOffset: offset(startOffset),
-  endOffset: offset(endOffset),
-});
+const isOutside = (partition: Partition, at: Offset, nowMs: number): boolean =>
+  at < partition.startOffset || at > partition.visibleEnd(nowMs);
 
-const isOutside = ({ startOffset, endOffset }: Partition, at: Offset): boolean =>
-  at < startOffset || at > endOffset;
-
-/** Also true for a partition that is missing: the fetch is to say so at once. */
-const hasNews = (partition: Partition | undefined, at: Offset): boolean =>
-  partition === undefined || isOutside(partition, at) || at < partition.endOffset;
+/** Also true for a partition that is missing: the fetch is to say so at once. Nothing is heard without a leader. */
+const hasNews = (partition: Partition | undefined, at: Offset, nowMs: number): boolean =>
+  partition === undefined ||
+  (partition.leadingBroker() !== null &&
+    (isOutside(partition, at, nowMs) || at < partition.visibleEnd(nowMs)));
 
 function fetched(
   request: FetchRequest,
   turn: number,
   partitionOf: (partition: number) => Partition,
+  nowMs: number,
 ): readonly FetchedPartition[] {
   const { positions } = request;
   const answers = new Map<number, FetchedPartition>();
@@ -325,26 +492,31 @@ function fetched(
   for (let index = 0; index < positions.length; index += 1) {
     const position = positions[(index + turn) % positions.length]!;
     const partition = partitionOf(position.partition);
-    const outOfRange = isOutside(partition, position.offset);
+    if (partition.leadingBroker() === null) throw leaderMoved(`partition ${position.partition}`);
+    const outOfRange = isOutside(partition, position.offset, nowMs);
+    const end = partition.visibleEnd(nowMs);
     const records: LogRecord[] = [];
     let nextOffset: bigint = position.offset;
     if (!outOfRange) {
       let at = firstAtOrBehind(partition.records, position.offset);
+      let isCut = false;
       for (; at < partition.records.length; at += 1) {
         const record = partition.records[at]!;
+        if (record.offset >= end) break;
         const bytes = readBytes(record);
-        if (bytes > bytesLeft && bytesLeft < request.bytesMax) break;
+        isCut = bytes > bytesLeft && bytesLeft < request.bytesMax;
+        if (isCut) break;
         bytesLeft -= bytes;
         records.push(record);
         nextOffset = record.offset + 1n;
       }
-      if (at === partition.records.length) nextOffset = partition.endOffset;
+      if (!isCut) nextOffset = end;
     }
     answers.set(position.partition, {
       partition: position.partition,
       outOfRange,
       records,
-      ...boundsOf(partition),
+      ...boundsOf(partition, nowMs),
       nextOffset: offset(nextOffset),
     });
   }

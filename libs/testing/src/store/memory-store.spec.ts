@@ -108,6 +108,42 @@ describe('the in-memory store under faults', () => {
     expect((await query.cursors([SHARD]))[0]!.sequence).toBe(1n);
   });
 
+  test('a full disk refuses what writes and answers what reads', async () => {
+    const { database, store } = await scene('exhausted');
+    await expect(store.commit(await firstCommit(database))).rejects.toMatchObject({
+      code: 'store-exhausted',
+      disposition: 'retryable',
+    });
+    expect((await store.load([SHARD]))[0]!.cursor.sequence).toBe(0n);
+  });
+
+  test('a slow commit takes effect once, after a while', async () => {
+    const { database, store } = await scene('slow');
+    const committing = store.commit(await firstCommit(database));
+    expect(database.rows('orders')!.size).toBe(0);
+    expect(await committing).toEqual({ kind: 'committed' });
+    expect(database.rows('orders')!.size).toBe(1);
+  });
+
+  test('a database that crashes serves nobody until it starts, and has what was committed', async () => {
+    const { database, store } = await scene(null);
+    await store.commit(await firstCommit(database));
+    database.crash();
+    await expect(store.load([SHARD])).rejects.toMatchObject({ code: 'store-disconnected' });
+    await expect(database.openApplyStore()).rejects.toMatchObject({ code: 'store-disconnected' });
+    database.start();
+    expect((await (await database.openApplyStore()).load([SHARD]))[0]!.cursor.sequence).toBe(1n);
+  });
+
+  test('a database that does not flush loses what it answered when it crashes', async () => {
+    const { database, store } = await scene(null);
+    database.setFlushing('off');
+    await store.commit(await firstCommit(database));
+    database.crash();
+    database.start();
+    expect((await (await database.openApplyStore()).load([SHARD]))[0]!.cursor.sequence).toBe(0n);
+  });
+
   test('a snapshot is not changed by later commits, and restoring it brings back all of it', async () => {
     const { database, store, query } = await scene(null);
     const snapshot = database.snapshot();

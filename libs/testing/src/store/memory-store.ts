@@ -42,6 +42,8 @@ export interface MemoryStoreOptions {
   readonly storeIncarnation: StoreIncarnation;
   /** Asked at the moment a call takes effect; null lets it pass. */
   readonly fault?: (call: StoreCall) => StoreFault | null;
+  /** Told of each commit at the moment at which it takes effect, answered or not. */
+  readonly committed?: (request: CommitRequest) => void;
 }
 
 export interface StoreCall {
@@ -50,24 +52,42 @@ export interface StoreCall {
 }
 
 /**
- * - `refused`: did not happen, and the database says so; the connection lives on.
+ * - `refused`, `exhausted`: did not happen, and the database says so (a serialization failure or deadlock; no space on
+ *   the disk, which hits writes only); the connection lives on.
  * - `lost-before`, `lost-after`: the connection ends; the call did not happen, or it did and its answer is lost.
  * - `lost-late`: the connection ends and the call takes effect later, behind the back of whoever reconnects.
+ * - `slow`: takes effect after seconds, as when the disk flushes slowly.
  *
  * Who loses the answer to a read knows that nothing changed; who loses the answer to a write knows nothing.
  */
-export type StoreFault = 'refused' | 'lost-before' | 'lost-after' | 'lost-late';
+export type StoreFault = 'refused' | 'exhausted' | 'lost-before' | 'lost-after' | 'lost-late' | 'slow';
 
 export interface MemoryDatabase {
-  openApplyStore(): Promise<ApplyStore>;
-  openQueryStore(): Promise<QueryStore>;
+  /** By what lies between the process and the database; nothing does unless said otherwise. */
+  openApplyStore(through?: Completions): Promise<ApplyStore>;
+  openQueryStore(through?: Completions): Promise<QueryStore>;
   /** Every open store loses its connection, as when the database restarts. */
   disconnect(): void;
+  /**
+   * The postmaster is killed: nobody is served until `start`. What was committed is there then, except where flushing
+   * is off.
+   */
+  crash(): void;
+  start(): void;
+  /** `off`: commits are answered before they are on the disk; a crash goes back to what was there when it was turned off. */
+  setFlushing(flushing: 'on' | 'off'): void;
+  /** What is kept for later answers in a shard, for checkers. */
+  answers(shard: ShardName): {
+    readonly outcomes: ReadonlyMap<KeyHash, Outcome>;
+    readonly sessions: ReadonlyMap<PublisherId, Session>;
+  };
   snapshot(): MemorySnapshot;
   /** Puts the database back, incarnation included, as a restored disk does; every open store loses its connection. */
   restore(snapshot: MemorySnapshot): void;
   /** What a table holds, for checkers; null when there is no such table. */
   rows(table: string): ReadonlyMap<string, MemoryRow> | null;
+  /** Where a shard stands, for checkers; null where it was never taken up. */
+  cursor(shard: ShardName): Cursor | null;
 }
 
 declare const opaque: unique symbol;
@@ -96,6 +116,10 @@ interface State {
   readonly configurations: Map<ConfigurationHash, ConfigurationContent>;
 }
 
+const SLOW_MS = 1_500;
+/** How long a process waits for an answer that never comes. */
+const CALL_MS_MAX = 3_000;
+
 /** As the adapter: what one `clean` deletes of each kind at most. */
 const CLEAN_ROWS_MAX = 1_000;
 
@@ -118,33 +142,58 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   };
   /** Connections opened before the last disconnect are dead. */
   let life = 0;
+  let isUp = true;
+  /** What is on the disk while flushing is off. */
+  let flushed: State | null = null;
 
   /** One connection: runs calls at the moments that the world picks, with the faults that it picks. */
-  const connect = () => {
+  const connect = (through: Completions) => {
     const connectedIn = life;
     let dead = false;
     return {
       run: <T>(call: StoreCall, kind: 'read' | 'write', work: (state: State) => T): Promise<T> => {
         const label = `store ${call.method} ${call.shards.join(' ')}`.trimEnd();
-        return completions.complete(label, () => {
-          if (dead || connectedIn !== life) throw disconnected();
-          const fault = options.fault?.(call) ?? null;
-          if (fault === null) return work(state);
-          if (fault === 'refused')
-            throw new PortError('store-conflict', 'retryable', 'The simulated database refused.');
+        const lost = (): PortError => {
           dead = true;
-          if (kind === 'read') throw disconnected();
-          if (fault === 'lost-after') work(state);
-          if (fault === 'lost-late') {
-            // Nobody waits for it; what it throws (a lost compare-and-set, refused data) reaches nobody either.
-            void completions.complete(`${label} (late)`, () => work(state)).catch(() => undefined);
+          return kind === 'read' ? disconnected() : answerLost();
+        };
+        const unanswered = { afterMs: CALL_MS_MAX, error: lost };
+        const attempt = (isSlowed: boolean): T | typeof SLOWED => {
+          if (dead) throw disconnected();
+          if (connectedIn !== life || !isUp) throw lost();
+          const fault = isSlowed ? null : (options.fault?.(call) ?? null);
+          switch (fault) {
+            case null:
+              return work(state);
+            case 'slow':
+              return SLOWED;
+            case 'refused':
+              throw new PortError('store-conflict', 'retryable', 'The simulated database refused.');
+            case 'exhausted':
+              if (kind === 'read') return work(state);
+              throw new PortError('store-exhausted', 'retryable', 'The simulated disk is full.');
+            case 'lost-before':
+              throw lost();
+            case 'lost-after':
+              if (kind === 'write') work(state);
+              throw lost();
+            case 'lost-late':
+              if (kind === 'write') {
+                // Nobody waits for it; what it throws (a lost compare-and-set, refused data) reaches nobody either.
+                const late = (): unknown => isUp && work(state);
+                void completions.complete(`${label} (late)`, late, unanswered).catch(() => undefined);
+              }
+              throw lost();
           }
-          throw new PortError(
-            'store-answer-lost',
-            'unknown',
-            'The simulated connection ended before the answer.',
+        };
+        const never = (): boolean => false;
+        return through
+          .complete(label, () => attempt(false), unanswered)
+          .then((first) =>
+            first === SLOWED
+              ? through.when(`${label} (slow)`, never, SLOW_MS, () => attempt(true) as T, unanswered)
+              : first,
           );
-        });
       },
       close: (): Promise<void> => {
         dead = true;
@@ -155,11 +204,19 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   type Connection = ReturnType<typeof connect>;
 
   /** A database that cannot be reached does not answer a new connection either. */
-  const open = <Store>(storeOf: (connection: Connection) => Store): Promise<Store> =>
-    completions.complete('store open', () => {
-      if ((options.fault?.({ method: 'open', shards: [] }) ?? null) !== null) throw disconnected();
-      return storeOf(connect());
-    });
+  const open = <Store>(
+    through: Completions,
+    storeOf: (connection: Connection, through: Completions) => Store,
+  ): Promise<Store> =>
+    through.complete(
+      'store open',
+      () => {
+        const fault = options.fault?.({ method: 'open', shards: [] }) ?? null;
+        if (!isUp || (fault !== null && fault !== 'slow' && fault !== 'exhausted')) throw disconnected();
+        return storeOf(connect(through), through);
+      },
+      { afterMs: CALL_MS_MAX, error: disconnected },
+    );
 
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
     incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
@@ -186,7 +243,11 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
         read(now, table, reads, withColumns),
       ),
     commit: (request) =>
-      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => commit(now, request)),
+      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => {
+        const result = commit(now, request);
+        if (result.kind === 'committed') options.committed?.(request);
+        return result;
+      }),
     clean: (shards) => run({ method: 'clean', shards }, 'write', (now) => clean(now, shards)),
     close,
   });
@@ -221,19 +282,37 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   });
 
   return {
-    openApplyStore: () => open(applyStoreOf),
+    openApplyStore: (through = completions) => open(through, applyStoreOf),
     // As a pool does, a query store takes a fresh connection for each call.
-    openQueryStore: () =>
-      open(() => queryStoreOf({ run: (...call) => connect().run(...call), close: () => Promise.resolve() })),
+    openQueryStore: (through = completions) =>
+      open(through, () =>
+        queryStoreOf({ run: (...call) => connect(through).run(...call), close: () => Promise.resolve() }),
+      ),
     disconnect: () => {
       life += 1;
     },
+    crash: () => {
+      life += 1;
+      isUp = false;
+      if (flushed !== null) state = copyOf(flushed);
+    },
+    start: () => {
+      isUp = true;
+    },
+    setFlushing: (flushing) => {
+      flushed = flushing === 'off' ? copyOf(state) : null;
+    },
+    answers: (shard) => ({
+      outcomes: state.outcomes.get(shard) ?? new Map(),
+      sessions: state.sessions.get(shard) ?? new Map(),
+    }),
     snapshot: () => copyOf(state) as unknown as MemorySnapshot,
     restore: (snapshot) => {
       life += 1;
       state = copyOf(snapshot as unknown as State);
     },
     rows: (table) => state.tables.get(table)?.rows ?? null,
+    cursor: (shard) => state.cursors.get(shard) ?? null,
   };
 }
 
@@ -421,6 +500,12 @@ function tableOf(state: State, { table }: ProjectedTable): MemoryTable {
     throw new PortError('store-not-migrated', 'fatal', `The simulated database has no table "${table}".`);
   }
   return found;
+}
+
+const SLOWED = Symbol('slowed');
+
+function answerLost(): PortError {
+  return new PortError('store-answer-lost', 'unknown', 'The simulated connection ended before the answer.');
 }
 
 function disconnected(): PortError {

@@ -5,14 +5,27 @@
  */
 export interface Completions {
   /** `work` runs at the moment that the world picks; the promise settles with its result or with what it throws. */
-  complete<T>(label: string, work: () => T): Promise<T>;
+  complete<T>(label: string, work: () => T, unanswered: Unanswered): Promise<T>;
   /** As `complete`, but not before `ready()` holds or `withinMs` have passed. */
-  when<T>(label: string, ready: () => boolean, withinMs: number, work: () => T): Promise<T>;
+  when<T>(
+    label: string,
+    ready: () => boolean,
+    withinMs: number,
+    work: () => T,
+    unanswered: Unanswered,
+  ): Promise<T>;
   /** The world's wall clock, milliseconds since 1970. */
   nowMs(): number;
 }
 
-/** Completes in real time: at once, or as soon as a poll of a few milliseconds finds it ready. */
+/** What a caller is told when request or answer got lost on the way, and how long it waits before. */
+export interface Unanswered {
+  readonly afterMs: number;
+  /** Makes the error; called when the caller gives up. */
+  readonly error: () => unknown;
+}
+
+/** Completes in real time: at once, or as soon as a poll of a few milliseconds finds it ready. Nothing gets lost. */
 export function realTimeCompletions(timers: {
   nowMs(): number;
   after(ms: number, call: () => void): void;

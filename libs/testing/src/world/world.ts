@@ -15,31 +15,34 @@ import {
   type LogIncarnation,
   type PublisherId,
 } from '@lockstep/protocol';
+import { Agenda, type Appointment } from './agenda.js';
 import { Chance } from './chance.js';
 import type { Completions } from './completions.js';
 
-const START_MS = 1_800_000_000_000;
+export const START_MS = 1_800_000_000_000;
 /** Simulated work takes up to this long. */
 const LATENCY_MS_MAX = 8;
 
-interface Task {
-  readonly label: string;
-  /** Not before this moment. */
-  readonly fromMs: number;
-  /** At the latest at this moment, whether ready or not. */
-  readonly untilMs: number;
-  readonly ready: (() => boolean) | null;
-  readonly run: () => void;
+/** Work that waits for a condition; due by its time-out at the latest. */
+interface Waiting {
+  readonly ready: () => boolean;
+  readonly become: () => void;
 }
 
 export class World implements Completions {
-  private readonly tasks = new Set<Task>();
+  private readonly agenda = new Agenda();
+  private readonly waiting = new Set<Waiting>();
   private readonly latency: Chance;
   private readonly order: Chance;
   private readonly chance: Chance;
   private currentMs = START_MS;
-  /** One line per completion: time since the start, label. */
+  private ordinal = 0;
+  /** One line per completion of a port: time since the start, label. */
   readonly trace: string[] = [];
+  /** Lines of the trace, but for those of what happens all the time while nothing happens. */
+  protocolEvents = 0;
+  /** How often a fault met a step of the protocol: `fault x step`. */
+  readonly cells = new Map<string, number>();
 
   constructor(readonly seed: number) {
     this.chance = new Chance(seed);
@@ -57,16 +60,75 @@ export class World implements Completions {
 
   /** A line of the trace that no port completes; for workloads and faults. */
   note(label: string): void {
+    if (!IDLE.test(label)) this.protocolEvents += 1;
     this.trace.push(`${this.currentMs - START_MS} ${label}`);
   }
 
+  /** A fault took effect on a step. */
+  hit(fault: string, step: string): void {
+    const cell = `${fault} x ${step}`;
+    this.cells.set(cell, (this.cells.get(cell) ?? 0) + 1);
+  }
+
+  /** Whether something that got lost arrives after all, long after. */
+  isLate(): boolean {
+    return this.latency.next() < 0.3;
+  }
+
+  /** How long a message or a piece of work takes. */
+  latencyMs(): number {
+    return this.latency.below(LATENCY_MS_MAX);
+  }
+
+  /** `run` happens in so many milliseconds; the answer takes it back. */
+  after(ms: number, label: string | null, run: () => void): () => void {
+    const appointment = this.appoint(this.currentMs + Math.max(0, ms), label, run);
+    return () => {
+      appointment.isCancelled = true;
+    };
+  }
+
+  /** `run` happens once `ready()` holds, not before `fromMs` have passed, and after `withinMs` in any case. */
+  once(
+    label: string,
+    ready: () => boolean,
+    fromMs: number,
+    withinMs: number,
+    run: (isReady: boolean) => void,
+  ): void {
+    const lastMs = this.currentMs + Math.max(fromMs, withinMs);
+    this.appoint(this.currentMs + fromMs, null, () => {
+      if (ready()) {
+        this.note(label);
+        run(true);
+        return;
+      }
+      const waiting: Waiting = {
+        ready,
+        become: () => {
+          this.waiting.delete(waiting);
+          overdue.isCancelled = true;
+          this.appoint(this.currentMs, label, () => run(true));
+        },
+      };
+      const overdue = this.appoint(lastMs, `${label} ${IN_VAIN}`, () => {
+        this.waiting.delete(waiting);
+        run(false);
+      });
+      this.waiting.add(waiting);
+    });
+  }
+
   complete<T>(label: string, work: () => T): Promise<T> {
-    return this.schedule(label, this.currentMs + this.latency.below(LATENCY_MS_MAX), Infinity, null, work);
+    return new Promise((resolve, reject) => {
+      this.after(this.latencyMs(), label, () => attempt(work, resolve, reject));
+    });
   }
 
   when<T>(label: string, ready: () => boolean, withinMs: number, work: () => T): Promise<T> {
-    const fromMs = this.currentMs + this.latency.below(LATENCY_MS_MAX);
-    return this.schedule(label, fromMs, Math.max(fromMs, this.currentMs + withinMs), ready, work);
+    return new Promise((resolve, reject) => {
+      this.once(label, ready, this.latencyMs(), withinMs, () => attempt(work, resolve, reject));
+    });
   }
 
   clock(): Clock {
@@ -76,10 +138,9 @@ export class World implements Completions {
       sleep: (ms) => {
         let wake!: () => void;
         const done = new Promise<void>((resolve) => {
-          const atMs = this.currentMs + Math.max(0, ms);
-          const task = this.add({ label: 'sleep', fromMs: atMs, untilMs: atMs, ready: null, run: resolve });
+          const takeBack = this.after(ms, null, resolve);
           wake = () => {
-            this.tasks.delete(task);
+            takeBack();
             resolve();
           };
         });
@@ -88,6 +149,7 @@ export class World implements Completions {
     };
   }
 
+  /** @param process unique per start of a process: two lives of one process share no identity. */
   identities(process: string): Identities {
     const chance = this.chance.branch(`identities ${process}`);
     const publisherPrefix = chance.hex(16);
@@ -112,58 +174,36 @@ export class World implements Completions {
     const limitMs = this.currentMs + withinMs;
     await settled();
     while (!holds()) {
-      const task = this.pick();
-      if (task === null) throw new Error(`seed ${this.seed}: the world stands still`);
+      for (const each of this.waiting) if (each.ready()) each.become();
+      const next = this.agenda.take();
+      if (next === null) throw new Error(`seed ${this.seed}: the world stands still`);
+      this.currentMs = Math.max(this.currentMs, next.atMs);
       if (this.currentMs > limitMs) throw new Error(`seed ${this.seed}: not reached within ${withinMs} ms`);
-      this.tasks.delete(task);
-      this.trace.push(`${this.currentMs - START_MS} ${task.label}`);
-      task.run();
+      if (next.label !== null) this.note(next.label);
+      next.run();
       await settled();
     }
   }
 
-  private pick(): Task | null {
-    for (;;) {
-      const ready = [...this.tasks].filter((task) => this.isDue(task));
-      if (ready.length > 0) return this.order.pick(ready);
-      const nextMs = Math.min(...[...this.tasks].map((task) => this.nextMoment(task)));
-      if (nextMs === Infinity) return null;
-      this.currentMs = nextMs;
-    }
+  private appoint(atMs: number, label: string | null, run: () => void): Appointment {
+    if (Number.isNaN(atMs)) throw new Error(`"${label}" has no time`);
+    this.ordinal += 1;
+    const tie = this.order.next();
+    const appointment = { atMs, tie, ordinal: this.ordinal, label, run, isCancelled: false };
+    this.agenda.add(appointment);
+    return appointment;
   }
+}
 
-  private isDue(task: Task): boolean {
-    if (this.currentMs >= task.untilMs) return true;
-    return this.currentMs >= task.fromMs && (task.ready === null || task.ready());
-  }
+/** Ends the line of work whose condition never came to hold. */
+const IN_VAIN = '(in vain)';
+const IDLE = /\(in vain\)$|: store (renew|incarnation|open)/;
 
-  private nextMoment(task: Task): number {
-    return task.fromMs > this.currentMs ? task.fromMs : task.untilMs;
-  }
-
-  private schedule<T>(
-    label: string,
-    fromMs: number,
-    untilMs: number,
-    ready: (() => boolean) | null,
-    work: () => T,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const run = (): void => {
-        try {
-          resolve(work());
-        } catch (error) {
-          reject(error);
-        }
-      };
-      this.add({ label, fromMs, untilMs, ready, run });
-    });
-  }
-
-  private add(task: Task): Task {
-    if (Number.isNaN(task.fromMs + task.untilMs)) throw new Error(`"${task.label}" has no time`);
-    this.tasks.add(task);
-    return task;
+function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason: unknown) => void): void {
+  try {
+    resolve(work());
+  } catch (error) {
+    reject(error);
   }
 }
 

@@ -1,0 +1,241 @@
+/**
+ * What a seed is run with: cluster, load and faults, all drawn from the seed before anything runs, and all that is needed
+ * to run it again. A profile's name says from which faults it draws.
+ */
+import { Chance } from '../world/chance.js';
+import { FAULTS, faultKinds, faultText, type Fault, type FaultKind } from './fault.js';
+
+export type ProfileName = 'mixed' | 'process' | 'network' | 'stream' | 'log' | 'store' | 'beyond' | 'calm';
+
+export const PROFILE_NAMES: readonly ProfileName[] = [
+  'mixed',
+  'process',
+  'network',
+  'stream',
+  'log',
+  'store',
+  'beyond',
+  'calm',
+];
+
+export interface Profile {
+  readonly name: ProfileName;
+  readonly seed: number;
+  readonly regions: readonly string[];
+  /** Datasets of the sample, each with so many shards at home in each region. */
+  readonly datasets: readonly string[];
+  readonly shardsPerGroup: number;
+  readonly replicators: 1 | 2;
+  readonly roles: 'together' | 'apart';
+  readonly clients: number;
+  readonly load: {
+    readonly accountEntries: number;
+    readonly orderEvents: number;
+    readonly readingEvents: number;
+    readonly repeatedPercent: number;
+    readonly wrongVersionsPercent: number;
+    readonly shortDeadlinesPercent: number;
+  };
+  /** Regions whose groups the rows belong to; one that is named more often has more of them. */
+  readonly groups: readonly string[];
+  /** Between two calls of a client. */
+  readonly thinkMsMax: number;
+  /** How far the clocks of processes are off from the start, and how much they drift at most. */
+  readonly clockOffsetMsMax: number;
+  readonly clockDriftMax: number;
+  readonly chaosMs: number;
+  readonly faults: readonly Fault[];
+}
+
+const REGIONS = ['eu', 'us', 'ap', 'sa', 'af'] as const;
+const CHAOS_MS_MIN = 6_000;
+const CHAOS_MS_MAX = 11_000;
+const FAULTS_MIN = 5;
+const FAULTS_MAX = 14;
+const KINDS_MIN = 3;
+const KINDS_MAX = 7;
+const LEASE_MS = 1_000;
+
+export function drawProfile(name: ProfileName, seed: number): Profile {
+  const chance = new Chance(seed).branch(`profile ${name}`);
+  const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
+  const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
+  const datasets = chance.pick([
+    ['accounts', 'orders'],
+    ['accounts', 'orders'],
+    ['orders', 'readings'],
+    ['accounts'],
+    ['accounts', 'orders', 'readings'],
+  ] as const);
+  const entries = draw(55, 95);
+  // More than the time allows: the load ends with the chaos.
+  const share = Math.ceil((3 * entries) / datasets.length);
+  const favourite = chance.pick(regions);
+  const skew = chance.pick([0, 0, 4]);
+  const replicators = chance.pick([1, 1, 2] as const);
+  const roles = chance.pick(['together', 'together', 'together', 'apart'] as const);
+  const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
+  const clients = draw(3, 8);
+  // So long that the load lasts about as long as the chaos; sometimes it comes in one rush.
+  const thinkMsMax = Math.round(((2 * chaosMs * clients) / entries) * chance.pick([0.2, 0.7, 1]));
+  return {
+    name,
+    seed,
+    regions,
+    datasets,
+    shardsPerGroup: draw(1, 2),
+    replicators,
+    roles,
+    clients,
+    load: {
+      accountEntries: datasets.includes('accounts' as never) ? share : 0,
+      orderEvents: datasets.includes('orders' as never) ? share : 0,
+      readingEvents: datasets.includes('readings' as never) ? share * 5 : 0,
+      repeatedPercent: chance.pick([2, 5, 10]),
+      wrongVersionsPercent: chance.pick([0, 5]),
+      shortDeadlinesPercent: chance.pick([0, 3, 10]),
+    },
+    groups: [...regions, ...Array.from({ length: skew }, () => favourite)],
+    thinkMsMax,
+    clockOffsetMsMax: chance.pick([0, 50, 5_000]),
+    clockDriftMax: chance.pick([0, 0.001, 0.02]),
+    chaosMs,
+    faults:
+      name === 'calm' ? [] : drawFaults(name, chance, { regions, replicators, roles, chaosMs, datasets }),
+  };
+}
+
+interface Scene {
+  readonly regions: readonly string[];
+  readonly replicators: 1 | 2;
+  readonly roles: 'together' | 'apart';
+  readonly chaosMs: number;
+  readonly datasets: readonly string[];
+}
+
+function drawFaults(name: ProfileName, chance: Chance, scene: Scene): readonly Fault[] {
+  const kinds = drawKinds(name, chance);
+  const count = Math.max(kinds.length, FAULTS_MIN + chance.below(FAULTS_MAX - FAULTS_MIN + 1));
+  // Faults that come together find what faults that come alone do not.
+  const centres = Array.from({ length: 1 + chance.below(3) }, () => chance.below(scene.chaosMs));
+  const isClustered = chance.next() < 0.5;
+  const faults = Array.from({ length: count }, (_, index) => {
+    const kind = index < kinds.length ? kinds[index]! : chance.pick(kinds);
+    const near = chance.pick(centres) + chance.below(1_000) - 500;
+    const anywhere = chance.below(scene.chaosMs);
+    const atMs = Math.min(Math.max(0, isClustered ? near : anywhere), scene.chaosMs - 1_000);
+    return drawFault(kind, atMs, chance, scene, name === 'beyond');
+  });
+  return faults.sort((x, y) => x.atMs - y.atMs);
+}
+
+function drawKinds(name: ProfileName, chance: Chance): readonly FaultKind[] {
+  const all = faultKinds();
+  const survivable = all.filter((kind) => FAULTS[kind].is === 'survivable');
+  const pool =
+    name === 'mixed' || name === 'beyond'
+      ? survivable
+      : survivable.filter((kind) => FAULTS[kind].of === name);
+  const left = [...pool];
+  const kinds: FaultKind[] = [];
+  const count = Math.min(left.length, KINDS_MIN + chance.below(KINDS_MAX - KINDS_MIN + 1));
+  if (name === 'beyond') kinds.push(chance.pick(all.filter((kind) => FAULTS[kind].is === 'beyond')));
+  // What finds most is a process that loses what it knew.
+  if (name === 'mixed') kinds.push(...left.splice(left.indexOf('crash'), 1));
+  while (kinds.length < count) kinds.push(left.splice(chance.below(left.length), 1)[0]!);
+  return kinds;
+}
+
+function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, isBeyond: boolean): Fault {
+  const some = (from: number, to: number): number => from + chance.below(to - from + 1);
+  const fault = { kind, atMs, forMs: some(500, 4_000), target: '', strength: 0 };
+  const region = chance.pick(scene.regions);
+  const roles = scene.roles === 'apart' ? ['gateway', 'coordinator'] : ['gateway'];
+  const replicators = Array.from({ length: scene.replicators }, (_, instance) => `replicator-${instance}`);
+  const place = `${region}/${chance.pick([...roles, ...replicators, ...replicators])}`;
+  const share = chance.pick([0.05, 0.2, 0.5, 0.9]);
+  switch (kind) {
+    case 'crash':
+      return { ...fault, target: place, forMs: some(10, 3_000) };
+    case 'pause':
+      return { ...fault, target: place, forMs: Math.round(LEASE_MS * chance.pick([0.3, 0.9, 1.1, 3, 5])) };
+    case 'clock-jump':
+      return {
+        ...fault,
+        target: place,
+        strength: chance.pick([-3_600_000, -60_000, -500, 500, 60_000, 900_000]),
+      };
+    case 'cut-one-way':
+    case 'cut-both-ways': {
+      const others = scene.regions.filter((each) => each !== region);
+      const [from, to] = chance.pick([
+        [region, chance.pick(others)],
+        [region, 'log'],
+        [place, 'log'],
+        [place, `${region}/store`],
+        [chance.pick(others), place],
+        ['clients', region],
+      ] as const);
+      const turned = chance.next() < 0.5 ? `${from}>${to}` : `${to}>${from}`;
+      return { ...fault, target: kind === 'cut-one-way' ? turned : `${from}=${to}` };
+    }
+    case 'isolation':
+    case 'store-crash':
+    case 'flushing-off':
+      return { ...fault, target: region };
+    case 'store-restored':
+    case 'restore-and-loss':
+      // The slow copy goes out once a second: less than that is not recognised, and SPEC says so.
+      return { ...fault, target: region, forMs: some(3_000, 6_000), strength: some(1, 5) };
+    case 'leader-change':
+    case 'in-sync-shrinks':
+      return { ...fault, target: String(some(1, 3)), strength: some(50, 1_500) };
+    case 'broker-clock':
+      return {
+        ...fault,
+        target: String(some(1, 3)),
+        strength: chance.pick([-600_000, -2_000, 2_000, 600_000]),
+      };
+    case 'unclean-election':
+    case 'retention-overrun':
+    case 'topic-replaced':
+      return { ...fault, target: chance.pick(scene.datasets), strength: some(1, 5) };
+    case 'offset-gaps':
+      return { ...fault, strength: some(1, 3) };
+    case 'retention':
+      // Where a cursor stands just before the start of a log, another log cannot be told from it (SPEC, "Resuming").
+      return { ...fault, strength: isBeyond ? 1 : 0 };
+    case 'disk-full':
+    case 'slow-flush':
+    case 'store-conflict':
+    case 'store-lost-before':
+    case 'store-lost-after':
+    case 'store-late':
+      return { ...fault, target: region, strength: share };
+    case 'append-refused':
+    case 'append-answer-lost':
+    case 'append-late':
+    case 'append-lost':
+    case 'append-unreplicated':
+    case 'fetch-failed':
+    case 'fetch-slow':
+    case 'fetch-stuck':
+    case 'frames-delayed':
+    case 'frames-duplicated':
+    case 'frames-reordered':
+    case 'frames-verdicts-dropped':
+    case 'frames-broken':
+    case 'forward-refused':
+    case 'forward-answer-lost':
+      return { ...fault, strength: share };
+  }
+}
+
+export const profileText = (profile: Profile): readonly string[] => {
+  const { faults, load, ...rest } = profile;
+  return [
+    ...Object.entries({ ...rest, ...load }).map(([name, value]) => `${name}: ${String(value)}`),
+    `faults: ${faults.length}`,
+    ...faults.map((fault) => `  ${faultText(fault)}`),
+  ];
+};

@@ -1,0 +1,303 @@
+/**
+ * One seed, one run: a cluster of the real engine under a profile's load and faults, then repaired, then judged.
+ *
+ *   chaos   faults come and go; only safety counts
+ *   heal    everything is repaired
+ *   quiet   every client is answered, every region reaches the end of the log, new writes are taken: progress (I20)
+ *
+ * The same profile gives the same run, to the last completion: its trace has one hash.
+ */
+import type { Fact, GatewayDataset } from '@lockstep/engine';
+import {
+  canonicalJson,
+  hashToHex,
+  parseShardName,
+  recordDigest,
+  topicOf,
+  utf8,
+  type ConfigurationContent,
+  type ConfigurationHash,
+  type DatasetName,
+  type GroupName,
+  type RegionName,
+} from '@lockstep/protocol';
+import { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { openWrites, readRun, type AskedAgain, type Finding } from '../history/index.js';
+import type { ProcessClock } from '../world/process.js';
+import { START_MS, World } from '../world/world.js';
+import { isBeyond, violationsBeyond } from './beyond.js';
+import { Chaos } from './chaos.js';
+import { faultText } from './fault.js';
+import { judgeCluster, shardsIn } from './judge-cluster.js';
+import { Load, RUN } from './load.js';
+import type { Profile } from './profile.js';
+import type { Violation } from './violation.js';
+
+const PROTOCOL_EVENTS_MIN = 2_000;
+const CHAOS_MS_MAX = 60_000;
+/** After everything was repaired, progress must have happened within this. */
+const QUIET_MS_MAX = 60_000;
+const ASK_AGAIN_MS_MAX = 60_000;
+/** Where more was taken than was promised, nothing need move; within this every halt must have been told. */
+const NAMED_MS_MAX = 25_000;
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly violations: readonly Violation[];
+  readonly traceHash: string;
+  readonly counts: {
+    readonly operations: number;
+    /** Entries in the logs of all shards, whatever their verdicts. */
+    readonly entries: number;
+    readonly faults: number;
+    readonly faultKinds: number;
+    readonly restarts: number;
+    /** Completions of ports, but for those that only wait or keep alive. */
+    readonly protocolEvents: number;
+    readonly virtualMs: number;
+  };
+  /** How often a fault met a step of the protocol: `fault x step`. */
+  readonly cells: { readonly [cell: string]: number };
+  readonly verdicts: { readonly [code: string]: number };
+  /** Steps that were under way in a process when it was killed. */
+  readonly crashPoints: readonly string[];
+  /** Halts and withheld votes that were told, by their codes. */
+  readonly named: { readonly [code: string]: number };
+  /** One line per completion, in the order in which they happened. */
+  readonly trace: readonly string[];
+}
+
+/** @param sample the datasets of the sample catalogue; groups and shards are those of the profile. */
+export async function runSeed(
+  profile: Profile,
+  sample: ReadonlyMap<DatasetName, GatewayDataset>,
+): Promise<SeedResult> {
+  const world = new World(profile.seed);
+  const chaos = new Chaos(world, profile.faults);
+  const cluster = new SimulatedCluster({
+    world,
+    regions: profile.regions as readonly RegionName[],
+    datasets: datasetsOf(profile, sample),
+    ...chaos.callFaults(),
+    clockOf: clocksOf(profile, world),
+    replicators: profile.replicators,
+    roles: profile.roles,
+    brokers: 3,
+  });
+  const load = new Load(cluster, profile);
+  const violations: Violation[] = [];
+  const unrest: string[] = [];
+  const asked = new Map<number, AskedAgain>();
+  try {
+    await cluster.start();
+    world.note('chaos');
+    chaos.begin(cluster);
+    load.begin();
+    await elapse(world, profile.chaosMs);
+    // Where faults kept the load from getting on, it goes on until something has happened.
+    await world.runUntil(() => world.protocolEvents >= PROTOCOL_EVENTS_MIN || load.isDone, CHAOS_MS_MAX);
+    world.note('heal');
+    chaos.heal(cluster);
+    for (const fault of chaos.done) load.noteFault(fault.kind, faultText(fault));
+    if (isBeyond(profile.faults)) {
+      load.stop();
+      await world.runUntil(() => load.isDone, QUIET_MS_MAX);
+      await elapse(world, NAMED_MS_MAX);
+    } else {
+      unrest.push(...(await quiet(world, cluster, load, profile)));
+      await askAgain(world, load, asked);
+      unrest.push(...(await untilFolded(world, cluster)));
+    }
+  } catch (error) {
+    violations.push(stopped(error));
+  }
+  const { findings, log } = judgeCluster({
+    cluster,
+    run: RUN,
+    lines: load.lines,
+    asked,
+    unrest,
+    keyHash: (key) => load.keyHash(key),
+  });
+  const found = findings.map(violationOf);
+  violations.push(
+    ...(isBeyond(profile.faults) ? violationsBeyond(cluster, log, found) : found),
+    ...defects(cluster),
+  );
+  const verdicts = new Map<string, number>();
+  let entries = 0;
+  for (const shard of log.shards.values()) {
+    for (const [verdict, count] of shard.verdicts) {
+      add(verdicts, verdict, count);
+      entries += count;
+    }
+  }
+  for (const [shard, { sequence, inputHash, effectsHash }] of log.shards)
+    world.note(`${shard} ${sequence} ${inputHash} ${effectsHash}`);
+  return {
+    seed: profile.seed,
+    profile,
+    violations,
+    traceHash: hashOf(world.trace.join('\n')),
+    counts: {
+      operations: load.lines.filter(({ type }) => type === 'invoke').length,
+      entries,
+      faults: chaos.done.length,
+      faultKinds: new Set(chaos.done.map(({ kind }) => kind)).size,
+      restarts: chaos.restarts,
+      protocolEvents: world.protocolEvents,
+      virtualMs: world.nowMs() - START_MS,
+    },
+    cells: Object.fromEntries([...world.cells].sort(([x], [y]) => (x < y ? -1 : 1))),
+    verdicts: Object.fromEntries(verdicts),
+    crashPoints: [...world.cells.keys()].flatMap((cell) =>
+      cell.startsWith('crash x ') ? [cell.slice(8)] : [],
+    ),
+    named: Object.fromEntries(namedIn(cluster)),
+    trace: world.trace,
+  };
+}
+
+async function elapse(world: World, ms: number): Promise<void> {
+  let over = false;
+  world.after(ms, null, () => (over = true));
+  await world.runUntil(() => over, ms);
+}
+
+async function quiet(
+  world: World,
+  cluster: SimulatedCluster,
+  load: Load,
+  profile: Profile,
+): Promise<readonly string[]> {
+  const unrest: string[] = [];
+  const reach = async (what: string, holds: () => boolean): Promise<void> => {
+    try {
+      await world.runUntil(holds, QUIET_MS_MAX);
+    } catch (error) {
+      unrest.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+  load.stop();
+  await reach('clients are not answered', () => load.isDone);
+  await reach('a gateway does not know every home', () => cluster.isReady());
+  let probing = 0;
+  for (const region of profile.regions) {
+    for (const dataset of profile.datasets) {
+      probing += 1;
+      // No row of the run: the judge knows of it only what the log says.
+      void load.probe(region, dataset as DatasetName, `${region}:probe-${dataset}`).then((refused) => {
+        probing -= 1;
+        if (refused !== null) unrest.push(`${region} does not take a write to ${dataset}: ${refused}`);
+      });
+    }
+  }
+  await reach('new writes are not answered', () => probing === 0);
+  return unrest;
+}
+
+async function untilFolded(world: World, cluster: SimulatedCluster): Promise<readonly string[]> {
+  const behind = (): readonly string[] =>
+    shardsIn(cluster).flatMap((shard) => {
+      const { dataset, partition } = parseShardName(shard)!;
+      const last = cluster.log.records(topicOf(dataset), partition).at(-1)?.offset ?? -1n;
+      return [...cluster.regions.values()].flatMap(({ database, region }) => {
+        const offset = database.cursor(shard)?.offset ?? -1n;
+        return offset >= last ? [] : [`${region} has folded ${shard} to ${offset} of ${last}`];
+      });
+    });
+  try {
+    await world.runUntil(() => behind().length === 0, QUIET_MS_MAX);
+    return [];
+  } catch {
+    return behind();
+  }
+}
+
+async function askAgain(world: World, load: Load, asked: Map<number, AskedAgain>): Promise<void> {
+  const unknown = openWrites(readRun(load.lines).writes).filter(({ key }) => key !== null);
+  const untilMs = world.nowMs() + ASK_AGAIN_MS_MAX;
+  for (const write of unknown)
+    void load.askFor(write, untilMs).then((answer) => asked.set(write.operations[0]!.invoke.op, answer));
+  await world.runUntil(() => asked.size === unknown.length, 2 * ASK_AGAIN_MS_MAX);
+}
+
+/** The sample with the profile's groups: each region is home of one, and all regions hold all. */
+function datasetsOf(
+  { datasets, regions, shardsPerGroup }: Profile,
+  sample: ReadonlyMap<DatasetName, GatewayDataset>,
+): ReadonlyMap<DatasetName, GatewayDataset> {
+  const groups = regions.map((region, index) => ({
+    name: region as GroupName,
+    home: region as RegionName,
+    firstShard: index * shardsPerGroup,
+    shards: shardsPerGroup,
+    regions: regions as readonly RegionName[],
+  }));
+  return new Map(
+    datasets.map((name) => {
+      const { configuration, table } = sample.get(name as DatasetName)!;
+      const content: ConfigurationContent = { ...configuration.content, groups };
+      const text = canonicalJson(JSON.parse(JSON.stringify(content)));
+      const hash = (hashOf(text) + hashOf(`${text} `)) as ConfigurationHash;
+      const partitions = regions.length * shardsPerGroup;
+      return [name as DatasetName, { configuration: { ...configuration, content, hash }, table, partitions }];
+    }),
+  );
+}
+
+function clocksOf(
+  { clockDriftMax, clockOffsetMsMax }: Profile,
+  world: World,
+): (place: string) => ProcessClock {
+  const chance = world.branch('clocks');
+  const around = (max: number): number => (chance.next() * 2 - 1) * max;
+  return () => ({ offsetMs: Math.round(around(clockOffsetMsMax)), drift: around(clockDriftMax) });
+}
+
+const stopped = (error: unknown): Violation => ({
+  invariant: 'I20',
+  code: 'world-stopped',
+  sentence: 'The run could not be carried to its end.',
+  count: 1,
+  examples: [String((error as Error).stack ?? error)],
+});
+
+const violationOf = ({ code, count, examples, invariant, sentence }: Finding): Violation => ({
+  invariant,
+  code,
+  sentence,
+  count,
+  examples,
+});
+
+/** A loop that failed by anything but the world's failures: it is built anew, and the reason is a defect. */
+function defects(cluster: SimulatedCluster): readonly Violation[] {
+  const examples = factsOf(cluster).flatMap((fact) =>
+    fact.kind === 'loop-failed' && fact.code === 'defect' ? [`${fact.loop}: ${fact.message}`] : [],
+  );
+  if (examples.length === 0) return [];
+  const sentence = 'A loop failed by a defect.';
+  return [
+    { invariant: null, code: 'defect', sentence, count: examples.length, examples: examples.slice(0, 5) },
+  ];
+}
+
+function namedIn(cluster: SimulatedCluster): ReadonlyMap<string, number> {
+  const named = new Map<string, number>();
+  for (const fact of factsOf(cluster)) {
+    if (fact.kind === 'shard-halted') add(named, fact.halt.code, 1);
+    if (fact.kind === 'vote' && fact.withheld !== null) add(named, fact.withheld.code, 1);
+  }
+  return named;
+}
+
+const factsOf = ({ regions }: SimulatedCluster): readonly Fact[] =>
+  [...regions.values()].flatMap(({ facts }) => facts);
+
+const add = (counts: Map<string, number>, name: string, count: number): void =>
+  void counts.set(name, (counts.get(name) ?? 0) + count);
+
+const hashOf = (text: string): string =>
+  hashToHex(recordDigest({ key: utf8(text), value: null, header: null, appendTimeMs: 0 }));

@@ -1,0 +1,17 @@
+/**
+ * `npm run sim -- OPTIONS`: sets the clone up, then runs seeds of the simulated world on the workspace's Node, which runs
+ * their TypeScript as it stands. Valid on Node 20 and free of dependencies, like everything that sets up.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setUp } from '../../apps/local/set-up.mjs';
+
+const { node } = await setUp({ log: console.error });
+// Types are stripped by Node itself, which says each time that this is new.
+const quiet = '--disable-warning=ExperimentalWarning';
+const child = spawn(node, [quiet, join(import.meta.dirname, 'sim.ts'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
+// Ctrl-C reaches the child by the terminal as well; the second signal changes nothing.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('close', (code) => (process.exitCode = code ?? 1));
