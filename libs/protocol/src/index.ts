@@ -6,6 +6,7 @@ export {
   isConfigurationHash,
   isDatasetName,
   isGroupName,
+  generationOf,
   isId128,
   isRegionName,
   leaseNumber,

@@ -6,6 +6,7 @@
  * The copy is read on all the time, so that an instance which waits for leases has little left to read when it gets them.
  */
 import {
+  generationOf,
   readRecordedWatermark,
   WATERMARK_TOPIC,
   type Offset,
@@ -33,13 +34,14 @@ export interface ToldBeforeOptions {
 }
 
 export class ToldBefore {
-  /** By shard; the life that spoke last at the end. */
+  /** By shard; of the highest generation at the end. */
   private readonly lives = new Map<ShardName, RecordedWatermark[]>();
   private readonly stopping = new Gate();
   private reader: LogReader | null = null;
   private topicId: string | null = null;
   private nextOffset = 0n as Offset;
   private hasReadToEnd = false;
+  private highestGeneration = 0;
   /** Lanes ask at the same time; the copy is read by one of them after the other. */
   private reading: Promise<void> = Promise.resolve();
 
@@ -62,6 +64,11 @@ export class ToldBefore {
   /** True once everything that stood in the copy at the start is known. */
   get isKnown(): boolean {
     return this.hasReadToEnd;
+  }
+
+  /** The highest of all lives of the store that have told anything. */
+  get generation(): number {
+    return this.highestGeneration;
   }
 
   /** Resolves when everything is known that stood in the copy when it was called. */
@@ -123,6 +130,8 @@ export class ToldBefore {
     const [known = told] = at < 0 ? [] : lives.splice(at, 1);
     const isHigher = told.logIncarnation !== known.logIncarnation || told.sequence >= known.sequence;
     lives.push(isHigher ? told : known);
+    lives.sort((x, y) => generationOf(x.storeIncarnation) - generationOf(y.storeIncarnation));
     this.lives.set(told.shard, lives.slice(-LIVES_KEPT));
+    this.highestGeneration = Math.max(this.highestGeneration, generationOf(told.storeIncarnation));
   }
 }

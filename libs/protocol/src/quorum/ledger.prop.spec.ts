@@ -48,11 +48,14 @@ const question = (rule: Rule): Parameters<typeof reachedSequence>[1] => ({
 const record = (watermarks: readonly Watermark[]): ShardLedger =>
   watermarks.reduce(recordWatermark, EMPTY_LEDGER);
 
-/** What a region's watermarks, in the order they were heard, leave valid: those of its last store and last log. */
+/** What a region's watermarks, in the order they were heard, leave valid: those of its newest life and last log. */
 function inForce(heard: readonly Watermark[], region: RegionName): readonly Watermark[] {
   const own = heard.filter((one) => one.region === region);
-  const last = [...new Set(own.map((one) => one.storeIncarnation))].at(-1);
-  const ofStore = own.filter((one) => one.storeIncarnation === last);
+  const newest = own
+    .map((one) => one.storeIncarnation)
+    .sort()
+    .at(-1);
+  const ofStore = own.filter((one) => one.storeIncarnation === newest);
   const change = ofStore.findLastIndex(
     (one, index) => one.logIncarnation !== ofStore[index - 1]?.logIncarnation,
   );

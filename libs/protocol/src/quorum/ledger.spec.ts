@@ -115,16 +115,21 @@ describe('incarnations', () => {
     expect(holders(ledger, LOG, 5n as Sequence)).toEqual([EU]);
   });
 
-  test('stores that were replaced are remembered, the sixteen newest of them (I17)', () => {
-    const lives = Array.from({ length: 18 }, (_, life) => life.toString(16).padStart(2, '0').repeat(16));
-    const ledger = ledgerOf(
-      ...lives.map((life, at) => ({ region: EU, at: at + 1, store: life as StoreIncarnation })),
-    );
-    const afterLate = (life: string): ShardLedger =>
-      recordWatermark(ledger, watermark({ region: EU, at: 99, store: life as StoreIncarnation }));
-    for (const life of lives.slice(1, -1)) expect(afterLate(life)).toBe(ledger);
-    // Seventeen lives later a store is a stranger, and taken for the newest.
-    expect(holders(afterLate(lives[0]!), LOG, 99n as Sequence)).toEqual([EU]);
+  test('of several lives of a store the newest one counts, in whatever order its streams are heard (I12)', () => {
+    const lives = ['0', '1', '2'].map((digit) => ({
+      region: EU,
+      at: 5 + Number(digit),
+      store: store(digit),
+    }));
+    for (const heard of [lives, lives.toReversed(), [lives[2]!, lives[0]!, lives[1]!, lives[2]!]])
+      expect(holders(ledgerOf(...heard), LOG, 7n as Sequence)).toEqual([EU]);
+  });
+
+  test('of two lives of one generation the one that is heard last counts: the other one is no more', () => {
+    const [first, second] = ['a', 'b'].map((digit) => `00000000${digit.repeat(24)}` as StoreIncarnation);
+    const ledger = ledgerOf({ region: EU, at: 9, store: second! }, { region: EU, at: 3, store: first! });
+    expect(holders(ledger, LOG, 3n as Sequence)).toEqual([EU]);
+    expect(holders(ledger, LOG, 4n as Sequence)).toEqual([]);
   });
 
   test('marks of a store that was replaced accuse nobody', () => {

@@ -83,7 +83,7 @@ export class SimulatedRegion {
   ) {
     const { storeFault, world } = cluster.options;
     this.database = memoryStore(world, {
-      storeIncarnation: world.branch(`store ${region}`).hex(32) as StoreIncarnation,
+      storeIncarnation: `00000000${world.branch(`store ${region}`).hex(24)}` as StoreIncarnation,
       committed: (request) => cluster.witness.committed(region, request),
       ...(storeFault === undefined ? {} : { fault: (call) => storeFault(region, call) }),
     });

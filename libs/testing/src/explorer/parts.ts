@@ -117,7 +117,7 @@ export class Parts {
 
   private keepLedger(ledger: ShardLedger): Numbered & ShardLedger {
     const text = [...ledger.regions]
-      .map(([region, { replaced, watermark }]) => `${region},${(watermark as Said).id},${replaced.join('+')}`)
+      .map(([region, { watermark }]) => `${region},${(watermark as Said).id}`)
       .sort()
       .join(';');
     const known = this.ledgers.get(text);

@@ -297,7 +297,7 @@ function keepTold(told: readonly Recorded[], said: Said): readonly Recorded[] {
 }
 
 export const incarnation = (life: number): StoreIncarnation =>
-  String(life).padStart(32, '0') as StoreIncarnation;
+  `${String(life).padStart(8, '0')}${'0'.repeat(24)}` as StoreIncarnation;
 
 /** A store that has folded `log`; nobody has taken the shard. */
 export function firstRegion(parts: Parts, images: Images, log: State['log'], place: Place): Region {

@@ -133,12 +133,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     tables: new Map(),
     configurations: new Map(),
   };
-  /** Lives of the database so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
-  let incarnations = 0n;
-  const nextIncarnation = (): StoreIncarnation => {
-    incarnations += 1n;
-    const next = BigInt(`0x${options.storeIncarnation}`) + incarnations;
-    return BigInt.asUintN(128, next).toString(16).padStart(32, '0') as StoreIncarnation;
+  /** Lives begun so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
+  let lives = 0;
+  const newLife = (generation: number): StoreIncarnation => {
+    lives += 1;
+    const rest = BigInt(`0x${options.storeIncarnation.slice(8)}`) + BigInt(lives);
+    const digits = generation.toString(16).padStart(8, '0') + rest.toString(16).padStart(24, '0').slice(-24);
+    return digits as StoreIncarnation;
   };
   /** Connections opened before the last disconnect are dead. */
   let life = 0;
@@ -220,9 +221,9 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
 
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
     incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
-    renewIncarnation: (from) =>
+    renewIncarnation: (from, generation) =>
       run({ method: 'renewIncarnation', shards: [] }, 'write', (now) => {
-        if (now.storeIncarnation === from) now.storeIncarnation = nextIncarnation();
+        if (now.storeIncarnation === from) now.storeIncarnation = newLife(generation);
         return now.storeIncarnation;
       }),
     ensureShards: (shards) =>
