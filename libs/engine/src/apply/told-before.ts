@@ -75,7 +75,7 @@ export class ToldBefore {
   of(shard: ShardName): readonly RecordedWatermark[] {
     const told = this.options.hub.newest(shard);
     if (told !== null && told.logIncarnation !== null)
-      this.keep({ ...told, logIncarnation: told.logIncarnation });
+      this.keepOwn({ ...told, logIncarnation: told.logIncarnation });
     return [...(this.lives.get(shard) ?? [])];
   }
 
@@ -117,12 +117,23 @@ export class ToldBefore {
     return part.endOffset;
   }
 
+  /** What this process told itself; of a life that is known from the copy, other lives may have spoken since. */
+  private keepOwn(told: RecordedWatermark): void {
+    const lives = this.lives.get(told.shard) ?? [];
+    const at = lives.findIndex((life) => life.storeIncarnation === told.storeIncarnation);
+    const known = lives[at];
+    if (known === undefined) this.keep(told);
+    else lives[at] = higher(known, told);
+  }
+
   private keep(told: RecordedWatermark): void {
     const lives = this.lives.get(told.shard) ?? [];
     const at = lives.findIndex((life) => life.storeIncarnation === told.storeIncarnation);
     const [known = told] = at < 0 ? [] : lives.splice(at, 1);
-    const isHigher = told.logIncarnation !== known.logIncarnation || told.sequence >= known.sequence;
-    lives.push(isHigher ? told : known);
+    lives.push(higher(known, told));
     this.lives.set(told.shard, lives.slice(-LIVES_KEPT));
   }
 }
+
+const higher = (known: RecordedWatermark, told: RecordedWatermark): RecordedWatermark =>
+  told.logIncarnation !== known.logIncarnation || told.sequence >= known.sequence ? told : known;
