@@ -207,7 +207,8 @@ async function withoutRegion(
   };
   expect(Object.keys(during.quorum)).toEqual(['200']);
   expect(during.quorum[200]).toBeGreaterThan(50);
-  expect(during.everywhere[202]).toBeGreaterThan(10);
+  // Twelve are in flight, and each waits for its whole time.
+  expect(during.everywhere[202]).toBeGreaterThanOrEqual(4);
   quorum.expectHonestAnswers();
   everywhere.expectHonestAnswers();
   await expectServing(cluster);

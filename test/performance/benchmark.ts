@@ -5,6 +5,7 @@
  * B, ...) on the same servers, a ratio is formed within each round, and a figure is the median of its rounds with the
  * least and the greatest.
  */
+import type { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Servers } from './servers.ts';
 import { processorTime, timeBetween, type ProcessorTime, type WatchedProcesses } from './processor-time.ts';
 
@@ -18,6 +19,8 @@ export interface Benchmark {
 export interface Context {
   /** Starts the servers of this run at the first call. */
   readonly servers: () => Promise<Servers>;
+  /** A local cluster, started as a user starts it; it ends with the run. */
+  readonly cluster: (options?: readonly string[]) => Promise<LocalCluster>;
   readonly say: (line: string) => void;
 }
 

@@ -1,7 +1,7 @@
 /** Gateway: entries over HTTP, in batches, to the gateway of one region that runs as `npm start` runs it. */
 import { kafkaLog } from '@lockstep/kafka';
 import type { GatewayDataset } from '@lockstep/engine';
-import { LocalCluster } from '../e2e/local-cluster.ts';
+import type { LocalCluster } from '../e2e/local-cluster.ts';
 import {
   cost,
   disturbance,
@@ -31,15 +31,7 @@ export const gateway: Benchmark = {
 Postgres, gateway, replicator and coordinator are processes on one machine, metrics on, no traces sent; the replicator \
 applies meanwhile. ${HTTP}: POST entries:batch, ${ENTRIES_PER_REQUEST} entries a request, ${IN_FLIGHT} requests in flight, ack \
 logged. ${PREPARED}: the same entries by kafkajs to a topic of the same broker, acks all.`,
-  run: async ({ say }) => {
-    say('starting a cluster of one region');
-    const cluster = await LocalCluster.start(['--regions', 'eu']);
-    try {
-      return await measure(say, cluster);
-    } finally {
-      await cluster.stop();
-    }
-  },
+  run: async ({ cluster, say }) => measure(say, await cluster(['--regions', 'eu'])),
 };
 
 async function measure(say: Context['say'], cluster: LocalCluster): ReturnType<Benchmark['run']> {

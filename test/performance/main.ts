@@ -7,12 +7,14 @@ import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { apply } from './apply.ts';
+import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { gateway } from './gateway.ts';
+import { overload } from './overload.ts';
 import { publish } from './publish.ts';
 import { startServers, type Servers } from './servers.ts';
 
-const benchmarks: readonly Benchmark[] = [apply, publish, gateway];
+const benchmarks: readonly Benchmark[] = [apply, publish, gateway, overload];
 const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
@@ -31,6 +33,7 @@ const say = (line: string): void =>
   console.error(`[${((performance.now() - begunMs) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
 
 let running: Promise<Servers> | null = null;
+let clusters: readonly Promise<LocalCluster>[] = [];
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     say(`${signal}: stopping the servers`);
@@ -39,9 +42,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 async function stopServers(): Promise<void> {
-  const stopping = running;
+  const stopping = [...clusters, ...(running === null ? [] : [running])];
   running = null;
-  await (await stopping)?.stop();
+  clusters = [];
+  for (const started of await Promise.allSettled(stopping))
+    if (started.status === 'fulfilled') await started.value.stop();
 }
 
 const git = (...args: readonly string[]): string =>
@@ -60,6 +65,12 @@ for (const benchmark of benchmarks) {
       servers: () => {
         if (running === null) tell('starting Kafka and Postgres');
         return (running ??= startServers());
+      },
+      cluster: (options) => {
+        tell('starting a cluster');
+        const starting = LocalCluster.start(options);
+        clusters = [...clusters, starting];
+        return starting;
       },
       say: tell,
     });

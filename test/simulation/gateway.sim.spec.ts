@@ -8,7 +8,9 @@ import {
   compileConfiguration,
   type Answer,
   type DatasetName,
+  type Hash128,
   type RegionName,
+  type Sequence,
   type ShardName,
 } from '@lockstep/protocol';
 import { SimulatedCluster, World, type SimulatedClusterOptions } from '@lockstep/testing';
@@ -33,6 +35,13 @@ async function answered(made: SimulatedCluster, answer: Promise<Answer>): Promis
   return result!;
 }
 
+const CALLER = {
+  principal: 'anonymous',
+  trace: { traceId: '1', spanId: '1', parentSpanId: null, sampled: false },
+  forwarded: null,
+  neverForward: false,
+};
+
 const placed = (key: string): object => ({
   events: [{ key, type: 'placed', data: { customer: 'c', total: 1 } }],
   timeoutMs: 5_000,
@@ -53,17 +62,14 @@ test('a forward whose answer was lost is unknown, whatever later attempts are to
   // It stands in the log all the same: asked again, the key answers.
   const { Location } = answer.headers as { Location: string };
   const key = decodeURIComponent(/receipts\/([^?]+)/.exec(Location)![1]!);
-  const caller = {
-    principal: 'anonymous',
-    trace: { traceId: '1', spanId: '1', parentSpanId: null, sampled: false },
-    forwarded: null,
-    neverForward: false,
-  };
   const again = await answered(
     made,
-    made
-      .region('ap')
-      .gateway.receipt({ dataset: 'orders', idempotencyKey: key, query: { wait: 'accepted' }, caller }),
+    made.region('ap').gateway.receipt({
+      dataset: 'orders',
+      idempotencyKey: key,
+      query: { wait: 'accepted' },
+      caller: CALLER,
+    }),
   );
   expect(JSON.parse(again.body)).toMatchObject({ outcome: 'accepted' });
 });
@@ -120,4 +126,45 @@ test('a defect in a projection halts its shard by name in every region, and the 
   });
   const account = { key: 'eu:ada', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
   expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
+});
+
+test('a region that contradicts the others answers nothing from its store', async () => {
+  const made = await cluster();
+  const key = 'eu:differs';
+  const written = await answered(
+    made,
+    made.write('eu', 'orders', { ...placed(key), ack: 'everywhere' }, 'k'),
+  );
+  const { shard } = JSON.parse(written.body) as { shard: ShardName };
+  const row = (region: string): Promise<Answer> =>
+    made.region(region).gateway.row({ dataset: 'orders', key, query: {}, token: null, caller: CALLER });
+  const receipt = (region: string): Promise<Answer> =>
+    made
+      .region(region)
+      .gateway.receipt({ dataset: 'orders', idempotencyKey: 'k', query: {}, caller: CALLER });
+  for (const ask of [row, receipt]) expect(await answered(made, ask('ap'))).toMatchObject({ status: 200 });
+
+  const hash = (word: number): Hash128 => ({ a: word, b: 0, c: 0, d: 0 });
+  for (const region of REGIONS) {
+    const { hub } = made.region(region).replicator()!;
+    const inputHash = hash(region === 'ap' ? 2 : 1);
+    hub.tell(
+      { ...hub.newest(shard)!, marks: [{ sequence: 256n as Sequence, inputHash, effectsHash: hash(1) }] },
+      [],
+    );
+  }
+  await made.options.world.runUntil(
+    () =>
+      REGIONS.every((region) =>
+        made
+          .region(region)
+          .feed.differing(shard)
+          .has('ap' as RegionName),
+      ),
+    10_000,
+  );
+  for (const ask of [row, receipt]) {
+    expect(await answered(made, ask('ap'))).toMatchObject({ status: 503, code: 'region-differs' });
+    expect(await answered(made, ask('us'))).toMatchObject({ status: 200 });
+  }
 });

@@ -35,6 +35,7 @@ test.each([31, 32, 33])('seed %i: the whole log folded again has every region’
       expect({ shard, ...log.shards.get(shard) }).toMatchObject({ shard, ...expected });
     }
   }
+  expect(log.audit.found.all()).toEqual([]);
   const verdicts = new Set(log.entries.map(({ verdict }) => verdict));
   expect(verdicts.size).toBeGreaterThan(2);
   expect(log.entries.filter(({ verdict }) => verdict === 'accepted').length).toBeGreaterThan(10);

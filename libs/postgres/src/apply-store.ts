@@ -48,8 +48,8 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
   });
   return {
     incarnation: () => readIncarnation(connection),
-    renewIncarnation: async (from) => {
-      await connection.run('write', RENEW_INCARNATION, [from]);
+    renewIncarnation: async (from, generation) => {
+      await connection.run('write', RENEW_INCARNATION, [from, generation.toString()]);
       return readIncarnation(connection);
     },
     ensureShards: async (shards) => {
@@ -83,7 +83,9 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
 }
 
 const RENEW_INCARNATION = `
-update lockstep.store set incarnation = replace(gen_random_uuid()::text, '-', '') where incarnation = $1`;
+update lockstep.store
+set incarnation = lpad(to_hex($2::bigint), 8, '0') || right(replace(gen_random_uuid()::text, '-', ''), 24)
+where incarnation = $1`;
 
 /** Cursor first: the lease refers to it. */
 const ENSURE_SHARDS = `

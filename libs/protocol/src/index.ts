@@ -6,6 +6,7 @@ export {
   isConfigurationHash,
   isDatasetName,
   isGroupName,
+  generationOf,
   isId128,
   isRegionName,
   leaseNumber,
@@ -108,7 +109,7 @@ export { needsProbe } from './position/probe.js';
 export { decodeEntry, endsBatch } from './fold/decoded-entry.js';
 export type { DecodedEntry } from './fold/decoded-entry.js';
 export { plan } from './fold/plan.js';
-export { CLOCK_TOLERANCE_MS, fold, ShardFold } from './fold/fold.js';
+export { CLOCK_TOLERANCE_MS, ShardFold } from './fold/fold.js';
 export type { Configurations, FoldedBatch, FoldedEntry, FoldStep, SignatureState } from './fold/fold.js';
 export { parseRule, voters } from './quorum/rule.js';
 export type { ParsedRule, Rule } from './quorum/rule.js';

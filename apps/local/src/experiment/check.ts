@@ -6,25 +6,43 @@
  * Exit 0 = nothing was found, 1 = something was, or it could not be looked at; 2 = it cannot be meant so.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { judge, ofRun, openWrites, readRun, type Judgement } from '@lockstep/testing/history';
+import {
+  EXPORT_FORMATS,
+  exportLines,
+  judge,
+  NOT_WITNESSED,
+  ofRun,
+  openWrites,
+  readRun,
+  rulesOf,
+  type ExportFormat,
+  type Judgement,
+} from '@lockstep/testing/history';
 import type { ClusterFile } from '../cluster-file.js';
 import { dataFolder, defaultDataFolder, type DataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
 import { askAgain } from './check/asked-again.js';
+import { disturbancesDuring } from './check/disturbances.js';
 import { configurationsOf, deployedDatasets, type DeployedDataset } from './check/fold-configurations.js';
 import { newestHistory, readHistory } from './check/history-reader.js';
 import { judgementText } from './check/judgement-text.js';
 import { untilQuiet } from './check/quiet-cluster.js';
 import { readRegion, type RegionalSnapshot } from './check/regional-database.js';
+import { toldWatermarks } from './check/told-watermarks.js';
 import { refoldLog } from './check/whole-log.js';
 
 export const checkUsage = `npx lockstep local check [options]
   --data DIR        data folder of the cluster (.lockstep/local)
   --history FILE    the run to judge (the newest of DIR/history)
   --wait SECONDS    how long each region may take to become quiet, and receipts to become definite (60)
+  --export FILE     writes the run for another checker as well, with --format elle (list-append, EDN) or porcupine
+                    (calls and returns of rows as registers, JSON lines)
+  --format NAME     of the export (elle)
   --json            for programs`;
 
 const WAIT_SECONDS_DEFAULT = 60;
@@ -37,6 +55,7 @@ interface CheckOptions {
   readonly history: string;
   readonly waitMs: number;
   readonly json: boolean;
+  readonly exported: { readonly file: string; readonly format: ExportFormat } | null;
 }
 
 export async function runCheck(args: readonly string[]): Promise<number> {
@@ -73,14 +92,39 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   const snapshots = await readRegions(cluster, datasets, run.run);
   const configurations = await configurationsOf(datasets, snapshots.values());
   say('folding the whole log again');
+  const { brokers } = cluster.kafka;
+  const watermarks = await toldWatermarks(brokers);
+  const told = new Set(watermarks.map(({ sequence, shard }) => `${shard} ${sequence}`));
   const log = await refoldLog({
-    brokers: cluster.kafka.brokers,
+    brokers,
     datasets,
     configurations,
     ends: endsOf(snapshots.values()),
     wanted: ofRun(run.run),
+    compared: (shard, sequence) => told.has(`${shard} ${sequence}`),
   });
-  return judge({ lines, asked, log, regions: snapshots, unrest, keyHash });
+  if (options.exported !== null) {
+    const { file, format } = options.exported;
+    const exported = exportLines(
+      { history: readRun(lines), asked, log, regions: snapshots, keyHash },
+      format,
+    );
+    await writeLines(file, exported);
+    say(`exported for ${format}: ${file}`);
+  }
+  return judge({
+    ...{ lines, asked, log, regions: snapshots, unrest, keyHash },
+    ruleOf: rulesOf(datasets.map(({ content }) => content)),
+    witnessed: { ...NOT_WITNESSED, watermarks },
+    disturbances: await disturbancesDuring(options.data.folder, run, lines),
+  });
+}
+
+async function writeLines(file: string, lines: Iterable<string>): Promise<void> {
+  const text = function* (): Iterable<string> {
+    for (const line of lines) yield `${line}\n`;
+  };
+  await pipeline(Readable.from(text()), createWriteStream(file));
 }
 
 async function readRegions(
@@ -123,9 +167,23 @@ function readOptions(args: readonly string[]): CheckOptions {
       `--wait ${values.wait}: expected seconds from 1 to ${WAIT_SECONDS_MAX}.`,
     );
   }
+  const exported = readExport(values);
   const history = values.history === undefined ? newestHistory(data.folder) : resolve(values.history);
   if (!existsSync(history)) throw new LocalError('nothing-to-check', `There is no file ${history}.`);
-  return { data, history, waitMs: seconds * 1_000, json: values.json === true };
+  return { data, history, waitMs: seconds * 1_000, json: values.json === true, exported };
+}
+
+function readExport(values: ReturnType<typeof parse>): CheckOptions['exported'] {
+  const format = EXPORT_FORMATS.find((name) => name === (values.format ?? 'elle'));
+  if (format === undefined) {
+    throw new LocalError(
+      'invalid-option',
+      `--format ${values.format}: expected ${EXPORT_FORMATS.join(' or ')}.`,
+    );
+  }
+  if (values.export !== undefined) return { file: resolve(values.export), format };
+  if (values.format === undefined) return null;
+  throw new LocalError('invalid-option', '--format is the format of an export. Name its file with --export.');
 }
 
 function parse(args: readonly string[]) {
@@ -138,6 +196,8 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         history: { type: 'string' },
         wait: { type: 'string' },
+        export: { type: 'string' },
+        format: { type: 'string' },
         json: { type: 'boolean' },
       },
     }).values;

@@ -28,9 +28,20 @@ export class GatewayCalls {
 
   /** Any answer at all. */
   async answers(): Promise<boolean> {
-    const call = { method: 'GET', path: '/healthz', body: '', idempotencyKey: null, signal: null } as const;
-    const end = await this.call({ ...call, withinMs: PROBE_MS_MAX });
+    const end = await this.get({ path: '/healthz', token: null, withinMs: PROBE_MS_MAX, signal: null });
     return end.kind === 'answered';
+  }
+
+  /** @param call.token what the caller has seen already. */
+  get(call: {
+    readonly path: string;
+    readonly token: string | null;
+    readonly withinMs: number;
+    readonly signal: AbortSignal | null;
+  }): Promise<CallEnd> {
+    const { token, ...asked } = call;
+    const headers = token === null ? {} : { 'lockstep-token': token };
+    return this.call({ ...asked, method: 'GET', body: '', headers });
   }
 
   post(call: {
@@ -40,7 +51,9 @@ export class GatewayCalls {
     readonly withinMs: number;
     readonly signal: AbortSignal;
   }): Promise<CallEnd> {
-    return this.call({ ...call, method: 'POST' });
+    const { idempotencyKey, ...asked } = call;
+    const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
+    return this.call({ ...asked, method: 'POST', headers });
   }
 
   close(): void {
@@ -51,7 +64,7 @@ export class GatewayCalls {
     readonly method: 'GET' | 'POST';
     readonly path: string;
     readonly body: string;
-    readonly idempotencyKey: string | null;
+    readonly headers: { readonly [name: string]: string };
     readonly withinMs: number;
     readonly signal: AbortSignal | null;
   }): Promise<CallEnd> {
@@ -63,7 +76,7 @@ export class GatewayCalls {
         headers: {
           'content-type': 'application/json',
           'content-length': body.length,
-          ...(call.idempotencyKey === null ? {} : { 'idempotency-key': call.idempotencyKey }),
+          ...call.headers,
         },
         ...(call.signal === null ? {} : { signal: call.signal }),
       });

@@ -1,7 +1,7 @@
 /** The clients of a load against gateways that answer, refuse, break off and are gone: what the history says of each. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { readHistoryLine, type CompletionLine, type HistoryLine } from '@lockstep/testing/history';
-import { Workload } from '@lockstep/testing/workload';
+import { readHistoryLine, readRun, type CompletionLine, type HistoryLine } from '@lockstep/testing/history';
+import { Chance, Reads, Workload } from '@lockstep/testing/workload';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -66,7 +66,7 @@ const breaksOff: Behaviour = (request) => request.socket.destroy();
 const isFull: Behaviour = (_request, response) =>
   response.writeHead(429, { 'retry-after': '0' }).end(JSON.stringify({ code: 'too-many-requests' }));
 
-async function load(addresses: readonly string[], orderEvents: number, clients = 3) {
+async function load(addresses: readonly string[], orderEvents: number, clients = 3, readsPercent = 0) {
   gateways.push(...addresses.map((address, index) => new GatewayCalls(`r${index}`, address, clients)));
   const path = join(folder, 'out/history.jsonl');
   const run = { run: 'test', seed: 1, startedAt: '', options: {} };
@@ -81,7 +81,9 @@ async function load(addresses: readonly string[], orderEvents: number, clients =
     shortDeadlinesPercent: 0,
   });
   const statistics = new LoadStatistics();
-  const options = { gateways, workload, history, statistics, clients, entriesPerSecond: 0 };
+  const regions = gateways.map(({ region }) => region);
+  const reads = new Reads(new Chance(1), readsPercent, regions);
+  const options = { gateways, workload, reads, history, statistics, clients, entriesPerSecond: 0 };
   const running = new LoadClients(options);
   const lines = async (): Promise<readonly HistoryLine[]> => {
     await history.close();
@@ -102,20 +104,9 @@ function expectUsable(lines: readonly HistoryLine[]): void {
   const [run, ...others] = lines;
   expect(run).toMatchObject({ type: 'run', version: 1, run: 'test' });
   expect(others.map((line) => (line as { i: number }).i)).toEqual(others.map((_, index) => index));
-  const busy = new Map<number, number>();
-  const retired = new Set<number>();
-  const wrong: HistoryLine[] = [];
-  for (const line of others) {
-    if (line.type === 'invoke') {
-      if (busy.has(line.p) || retired.has(line.p)) wrong.push(line);
-      busy.set(line.p, line.op);
-    } else if (line.type !== 'run' && line.type !== 'fault') {
-      if (busy.get(line.p) !== line.op) wrong.push(line);
-      busy.delete(line.p);
-      if (line.type === 'info') retired.add(line.p);
-    }
-  }
-  expect([wrong, [...busy]]).toEqual([[], []]);
+  const { malformations, operations, reads } = readRun(lines);
+  const open = [...operations.values(), ...reads].filter(({ end }) => end === null);
+  expect([malformations, open]).toEqual([[], []]);
 }
 
 test('every gateway is used, and every question has its answer', async () => {
@@ -182,4 +173,32 @@ test('a load that is stopped leaves what was not answered open, and asks nothing
       expect.objectContaining({ type: 'info', status: null, code: 'ABORT_ERR' }),
     ),
   );
+});
+
+test('a client that was told accepted reads what it wrote, with the token it was given', async () => {
+  const asked: (readonly [path: string | undefined, token: unknown])[] = [];
+  const answers: Behaviour = (request, response) => {
+    if (request.method === 'POST') {
+      const accepted = { ...receipt, outcome: 'accepted', sequence: 3, token: 'told', versions: {} };
+      response.writeHead(200).end(JSON.stringify(accepted));
+      return;
+    }
+    asked.push([request.url, request.headers['lockstep-token']]);
+    const position = { 'lockstep-position': `orders/0@${'a'.repeat(32)}.4` };
+    response.writeHead(200, position).end(JSON.stringify({ version: 3, row: { total: 5 } }));
+  };
+  const { lines, running } = await load([await listen(answers)], 20, 2, 100);
+  await running.run();
+  const written = await lines();
+  expectUsable(written);
+  const { reads } = readRun(written);
+  expect(reads).toHaveLength(20);
+  const seen = { shard: 'orders/0', sequence: 4, version: 3, columns: { total: 5 }, token: null };
+  for (const { end, invoke } of reads) {
+    expect(end).toMatchObject({ type: 'ok', p: invoke.p, seen });
+    expect(asked).toContainEqual([
+      expect.stringContaining(`consistency=${invoke.consistency}`),
+      invoke.consistency === 'session' ? 'told' : undefined,
+    ]);
+  }
 });

@@ -8,10 +8,14 @@ import {
   endedUnanswered,
   judgeAnswer,
   judgeBatchAnswer,
+  judgeReadAnswer,
+  readPath,
+  readUnanswered,
   writeBody,
   type Call,
   type Ending,
   type Operation,
+  type Reads,
   type Workload,
 } from '@lockstep/testing/workload';
 import { setMaxListeners } from 'node:events';
@@ -23,6 +27,7 @@ import type { LoadStatistics } from './load-statistics.js';
 export interface LoadClientsOptions {
   readonly gateways: readonly GatewayCalls[];
   readonly workload: Workload;
+  readonly reads: Reads;
   readonly history: HistoryFile;
   readonly statistics: LoadStatistics;
   readonly clients: number;
@@ -94,6 +99,7 @@ export class LoadClients {
         }
         silences = 0;
         if (performance.now() >= homeAgainMs) at = home;
+        await this.readAfter(call.operations[0], endings[0]!, names);
         if (endings.some(({ status }) => status === 429 || status === 503)) {
           await this.pause(retryAfterMs(end.answer.headers['retry-after']));
         }
@@ -135,6 +141,27 @@ export class LoadClients {
     }
     await history.written();
     return { end, endings };
+  }
+
+  /** The client that was told first reads, where the choice falls on it. */
+  private async readAfter(operation: Operation, ending: Ending, names: number[]): Promise<void> {
+    const { gateways, history, reads, workload } = this.options;
+    if (this.stopping.signal.aborted) return;
+    const question = reads.after(operation, ending, () => workload.takeOrdinal());
+    const gateway = gateways.find(({ region }) => region === question?.region);
+    if (question === null || gateway === undefined) return;
+    const p = (names[0] ??= this.names++);
+    history.add({ ...question, type: 'invoke', f: 'read', p });
+    const end = await gateway.get({
+      path: readPath(question),
+      token: question.token,
+      withinMs: question.timeoutMs + ANSWER_MARGIN_MS,
+      signal: this.hurrying.signal,
+    });
+    const told = end.kind === 'answered' ? judgeReadAnswer(end.answer) : readUnanswered(end.code);
+    history.add({ ...told, f: 'read', p, op: question.op });
+    if (told.type === 'info') names[0] = this.names++;
+    await history.written();
   }
 
   /** Waits for its turn at the chosen rate. */

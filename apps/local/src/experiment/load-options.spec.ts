@@ -16,6 +16,7 @@ test('without options a load takes 20 s at 200 entries per second', () => {
     entriesPerSecond: 200,
     amount: { kind: 'endless' },
     secondsMax: 20,
+    readsPercent: 5,
     repeatedPercent: 5,
     wrongVersionsPercent: 10,
     shortDeadlinesPercent: 2,

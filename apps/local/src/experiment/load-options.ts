@@ -15,6 +15,7 @@ export interface LoadOptions {
   readonly amount: WorkloadAmount;
   /** Null: until the amount is written. */
   readonly secondsMax: number | null;
+  readonly readsPercent: number;
   readonly repeatedPercent: number;
   readonly wrongVersionsPercent: number;
   readonly shortDeadlinesPercent: number;
@@ -33,6 +34,7 @@ Writes accounts, orders and readings through all gateways and keeps every questi
   --rate N               entries per second over all gateways (200); 0 = as fast as answers come
   --clients N            clients at once, spread over the gateways (48)
   --seed N               for the same choices again (a random one, which is printed)
+  --reads PERCENT        accepted writes after which a row is read, in any region, with the token or strongly (5)
   --repeated PERCENT     operations that are sent again under their key, byte for byte (5)
   --wrong-versions PERCENT   events of orders that expect a wrong version (10)
   --short-deadlines PERCENT  calls that allow 1 to 50 ms (2)
@@ -66,6 +68,7 @@ export function parseLoadOptions(args: readonly string[], folder: string): LoadO
     entriesPerSecond: number('rate', 200, 0, RATE_MAX),
     amount: isCounted ? { kind: 'counted', accountEntries, orderEvents, readingEvents } : { kind: 'endless' },
     secondsMax: isCounted ? null : number('seconds', SECONDS_DEFAULT, 1, SECONDS_MAX),
+    readsPercent: number('reads', 5, 0, 100),
     // A repeat repeats something: beyond half there would be nothing to repeat.
     repeatedPercent: number('repeated', 5, 0, 50),
     wrongVersionsPercent: number('wrong-versions', 10, 0, 100),
@@ -90,6 +93,7 @@ function parse(args: readonly string[]) {
         accounts: { type: 'string' },
         orders: { type: 'string' },
         readings: { type: 'string' },
+        reads: { type: 'string' },
         repeated: { type: 'string' },
         'wrong-versions': { type: 'string' },
         'short-deadlines': { type: 'string' },

@@ -4,7 +4,7 @@
  * Exit 0 = it was carried out, whatever was answered; 1 = no gateway answers; 2 = it cannot be meant so. SIGINT and
  * SIGTERM end it early: what is under way gets a moment, then everything heard so far stands in the history.
  */
-import { runName, Workload } from '@lockstep/testing/workload';
+import { Chance, Reads, runName, Workload } from '@lockstep/testing/workload';
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,14 +47,16 @@ async function loadThrough(gateways: readonly GatewayCalls[], options: LoadOptio
     options: optionsAsTold(options),
   });
   const statistics = new LoadStatistics();
+  const regions = gateways.map(({ region }) => region);
   const workload = new Workload({
     ...options,
     seed,
     run,
     // The sample's groups are named for the regions that are their homes.
-    groups: gateways.map(({ region }) => region),
+    groups: regions,
   });
-  const clients = new LoadClients({ ...options, gateways, workload, history, statistics });
+  const reads = new Reads(new Chance(seed).branch('reads'), options.readsPercent, regions);
+  const clients = new LoadClients({ ...options, gateways, workload, reads, history, statistics });
   let interrupted = false;
   const interrupt = (): void => {
     interrupted = true;
@@ -120,6 +122,7 @@ function optionsAsTold(options: LoadOptions): { readonly [name: string]: number 
     readings: amount.kind === 'endless' ? null : amount.readingEvents,
     rate: options.entriesPerSecond,
     clients: options.clients,
+    reads: options.readsPercent,
     repeated: options.repeatedPercent,
     wrongVersions: options.wrongVersionsPercent,
     shortDeadlines: options.shortDeadlinesPercent,

@@ -14,6 +14,7 @@ import {
   decideResume,
   decodeEntry,
   endsBatch,
+  generationOf,
   judgeStore,
   parseShardName,
   plan,
@@ -325,7 +326,8 @@ export class Lane {
       .map(({ cursor }) => cursor)
       .filter((cursor) => judgeStore(cursor, incarnation, toldBefore.of(cursor.shard)).wentBack);
     if (back.length === 0) return incarnation;
-    const renewed = await store.renewIncarnation(incarnation);
+    const generation = Math.max(generationOf(incarnation), toldBefore.generation) + 1;
+    const renewed = await store.renewIncarnation(incarnation, generation);
     const shards = back.map((cursor) => cursor.shard);
     observer.report({ kind: 'store-went-back', region, shards, from: incarnation, to: renewed });
     return renewed;

@@ -6,6 +6,7 @@
  * The copy is read on all the time, so that an instance which waits for leases has little left to read when it gets them.
  */
 import {
+  generationOf,
   readRecordedWatermark,
   WATERMARK_TOPIC,
   type Offset,
@@ -33,13 +34,14 @@ export interface ToldBeforeOptions {
 }
 
 export class ToldBefore {
-  /** By shard; the life that spoke last at the end. */
+  /** By shard; of the highest generation at the end. */
   private readonly lives = new Map<ShardName, RecordedWatermark[]>();
   private readonly stopping = new Gate();
   private reader: LogReader | null = null;
   private topicId: string | null = null;
   private nextOffset = 0n as Offset;
   private hasReadToEnd = false;
+  private highestGeneration = 0;
   /** Lanes ask at the same time; the copy is read by one of them after the other. */
   private reading: Promise<void> = Promise.resolve();
 
@@ -64,6 +66,11 @@ export class ToldBefore {
     return this.hasReadToEnd;
   }
 
+  /** The highest of all lives of the store that have told anything. */
+  get generation(): number {
+    return this.highestGeneration;
+  }
+
   /** Resolves when everything is known that stood in the copy when it was called. */
   async readToEnd(): Promise<void> {
     const before = this.reading;
@@ -75,7 +82,7 @@ export class ToldBefore {
   of(shard: ShardName): readonly RecordedWatermark[] {
     const told = this.options.hub.newest(shard);
     if (told !== null && told.logIncarnation !== null)
-      this.keepOwn({ ...told, logIncarnation: told.logIncarnation });
+      this.keep({ ...told, logIncarnation: told.logIncarnation });
     return [...(this.lives.get(shard) ?? [])];
   }
 
@@ -117,23 +124,14 @@ export class ToldBefore {
     return part.endOffset;
   }
 
-  /** What this process told itself; of a life that is known from the copy, other lives may have spoken since. */
-  private keepOwn(told: RecordedWatermark): void {
-    const lives = this.lives.get(told.shard) ?? [];
-    const at = lives.findIndex((life) => life.storeIncarnation === told.storeIncarnation);
-    const known = lives[at];
-    if (known === undefined) this.keep(told);
-    else lives[at] = higher(known, told);
-  }
-
   private keep(told: RecordedWatermark): void {
     const lives = this.lives.get(told.shard) ?? [];
     const at = lives.findIndex((life) => life.storeIncarnation === told.storeIncarnation);
     const [known = told] = at < 0 ? [] : lives.splice(at, 1);
-    lives.push(higher(known, told));
+    const isHigher = told.logIncarnation !== known.logIncarnation || told.sequence >= known.sequence;
+    lives.push(isHigher ? told : known);
+    lives.sort((x, y) => generationOf(x.storeIncarnation) - generationOf(y.storeIncarnation));
     this.lives.set(told.shard, lives.slice(-LIVES_KEPT));
+    this.highestGeneration = Math.max(this.highestGeneration, generationOf(told.storeIncarnation));
   }
 }
-
-const higher = (known: RecordedWatermark, told: RecordedWatermark): RecordedWatermark =>
-  told.logIncarnation !== known.logIncarnation || told.sequence >= known.sequence ? told : known;

@@ -25,7 +25,7 @@ import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.j
 import { knownStages } from './known-stages.js';
 import type { Publishers } from './publishers.js';
 import { readTimeout, strangeName } from './query.js';
-import { answeringStore, unknownDataset } from './refusals.js';
+import { answeringStore, refusalOfDoubted, unknownDataset } from './refusals.js';
 
 /** How often the store is asked for a key that is awaited. */
 const ASK_AGAIN_MS = 100;
@@ -95,6 +95,8 @@ export class Receipts {
   ): Promise<Answer> {
     const { clock, feed, region } = this.options;
     const { outcome, shard } = hit;
+    const refusal = refusalOfDoubted(this.options, shard);
+    if (refusal !== null) return refusal;
     const { epoch, eventKeys, sequence, verdict } = outcome;
     const logIncarnation = feed.own(shard)?.logIncarnation ?? null;
     const judged = { verdict, sequence, epoch, logIncarnation };

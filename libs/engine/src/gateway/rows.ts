@@ -18,7 +18,7 @@ import {
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import type { Publishers } from './publishers.js';
 import { readTimeout, strangeName } from './query.js';
-import { answeringStore, unknownDataset } from './refusals.js';
+import { answeringStore, refusalOfDoubted, unknownDataset } from './refusals.js';
 
 export interface RowCall {
   readonly dataset: string;
@@ -105,6 +105,8 @@ export class Rows {
   private async answerRow(dataset: GatewayDataset, shard: ShardName, key: string): Promise<Answer> {
     const { clock, feed, store } = this.options;
     const { cursor, row } = await store.row(dataset.table, shard, key);
+    const refusal = refusalOfDoubted(this.options, shard);
+    if (refusal !== null) return refusal;
     const { logIncarnation, sequence } = cursor;
     const caughtUpAtMs = feed.own(shard)?.caughtUpAtMs ?? null;
     const headers: Record<string, string> = {

@@ -462,6 +462,8 @@ export class Writes {
   private async storedOutcome(shard: ShardName, key: KeyHash): Promise<Outcome | null> {
     try {
       const [hit] = await this.options.store.outcomes([shard], key);
+      // What contradicts the other regions is no answer (I11); one of them tells the verdict.
+      if (this.options.feed.isDoubted(shard, this.options.region)) return null;
       return hit?.outcome ?? null;
     } catch (error) {
       // The store's failure is not the write's: what is not known stays unknown.

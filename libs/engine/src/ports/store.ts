@@ -45,8 +45,8 @@ export interface ProjectedTable {
 export interface ApplyStore {
   /** The present life of this database. */
   incarnation(): Promise<StoreIncarnation>;
-  /** Begins a new life unless somebody has begun one since `from`; answers the present one. */
-  renewIncarnation(from: StoreIncarnation): Promise<StoreIncarnation>;
+  /** Begins a new life of this generation unless somebody has begun one since `from`; answers the present one. */
+  renewIncarnation(from: StoreIncarnation, generation: number): Promise<StoreIncarnation>;
   /** Creates cursors and lease rows for shards that have none. */
   ensureShards(shards: readonly ShardName[]): Promise<void>;
   /** Takes those shards whose lease is free or expired, raising their numbers (in lease and cursor at once). */

@@ -27,7 +27,7 @@ const STATEMENTS = [
      only_one boolean primary key default true check (only_one),
      incarnation text collate "C" not null check (incarnation ~ '^[0-9a-f]{32}$')
    )`,
-  `insert into lockstep.store (incarnation) values (replace(gen_random_uuid()::text, '-', ''))`,
+  `insert into lockstep.store (incarnation) values ('00000000' || right(replace(gen_random_uuid()::text, '-', ''), 24))`,
 
   // Few rows, each updated by every commit of its shard: room on the page keeps these updates in place (HOT).
   `create table lockstep.cursor (

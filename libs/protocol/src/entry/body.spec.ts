@@ -139,6 +139,18 @@ describe('control bodies', () => {
     },
   );
 
+  test('ordinals begin with 0', () => {
+    const fence: ControlBody = {
+      kind: 'fence',
+      expectedEpoch: epoch(0n),
+      epoch: epoch(1n),
+      home: 'us' as RegionName,
+      term: 0n,
+      decision: 0n,
+    };
+    expect(decodeControl('fence', controlText(fence))).toEqual(fence);
+  });
+
   test.each<[string, ControlKind, object]>([
     [
       'a genesis with a home that is no name',

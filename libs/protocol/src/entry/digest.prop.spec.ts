@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  Absorber,
   chainDigest,
   hashFromHex,
   hashToHex,
@@ -87,6 +88,36 @@ test('two chains that differ in one record differ from there on', () => {
         y = chainDigest(y, changed[i]!);
         expect(sameHash(x, y)).toBe(i < which % log.length);
       }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** What the specification says of the words, word by word. */
+const hashOfWords = (words: readonly number[]): string => {
+  const absorber = new Absorber(ZERO_HASH);
+  for (const word of words) absorber.word(word);
+  return hashToHex(absorber.finish());
+};
+
+test('bytes are their length and then their words, big-endian and padded with zeros; so is text, in units of 16 bits', () => {
+  const bytes = fc.uint8Array({ maxLength: 9 });
+  const units = fc.array(fc.nat(0xffff), { maxLength: 5 });
+  fc.assert(
+    fc.property(bytes, units, (part, codes) => {
+      const padded = new DataView(new ArrayBuffer(Math.ceil(part.length / 4) * 4));
+      part.forEach((byte, at) => padded.setUint8(at, byte));
+      const wordsOf = (view: DataView): readonly number[] =>
+        Array.from({ length: view.byteLength / 4 }, (_, at) => view.getUint32(at * 4));
+      const ofBytes = new Absorber(ZERO_HASH);
+      ofBytes.bytes(part);
+      expect(hashToHex(ofBytes.finish())).toBe(hashOfWords([part.length, ...wordsOf(padded)]));
+
+      const paired = new DataView(new ArrayBuffer(Math.ceil(codes.length / 2) * 4));
+      codes.forEach((code, at) => paired.setUint16(at * 2, code));
+      const ofText = new Absorber(ZERO_HASH);
+      ofText.text(String.fromCharCode(...codes));
+      expect(hashToHex(ofText.finish())).toBe(hashOfWords([codes.length, ...wordsOf(paired)]));
     }),
     { numRuns: 200 },
   );

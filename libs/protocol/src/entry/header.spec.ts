@@ -117,8 +117,14 @@ describe('the bytes of format version 1', () => {
     expect(decodeHeader(buffer.subarray(11, 11 + FULL_HEX.length / 2))).toEqual(FULL);
   });
 
-  test('the largest ordinals survive', () => {
-    const header = { ...FULL, epoch: epoch(2n ** 64n - 1n), number: entryNumber(2n ** 64n - 1n) };
+  test('the largest ordinals survive, and the first and the last time that exist', () => {
+    const header = {
+      ...FULL,
+      epoch: epoch(2n ** 64n - 1n),
+      number: entryNumber(2n ** 64n - 1n),
+      publisherClockMs: -8_640_000_000_000_000,
+      notAfterMs: 8_640_000_000_000_000,
+    };
     expect(decodeHeader(encodeHeader(header))).toEqual(header);
   });
 });
@@ -142,6 +148,16 @@ describe('what is not a header', () => {
     ['a data entry without a session', changed(28, ...new Uint8Array(16))],
     ['a data entry with number 0', changed(44, ...new Uint8Array(8))],
     ['a control entry with a session', changed(2, KINDS.indexOf('probe'))],
+    ['a control entry with a session and no number', encodeHeader({ ...PROBE, publisher: FULL.publisher })],
+    ['a control entry with a number and no session', encodeHeader({ ...PROBE, number: FULL.number })],
+    [
+      'a time just before the first that exists',
+      encodeHeader({ ...FULL, notAfterMs: -8_640_000_000_000_001 }),
+    ],
+    [
+      'a time just after the last that exists',
+      encodeHeader({ ...FULL, publisherClockMs: 8_640_000_000_000_001 }),
+    ],
     ['one byte too many', Uint8Array.from([...encodeHeader(FULL), 0])],
   ])('%s', (_, bytes) => {
     expect(decodeHeader(bytes)).toBeNull();

@@ -10,10 +10,16 @@ test('bytes and length are those of the platform, lone surrogates included', () 
     '\u0080',
     '\u07ff',
     '\u0800',
+    '\ud7ff',
+    '\ue000',
     '\uffff',
-    '\ud83d',
-    '\ude00',
-    '😀',
+    // Lone surrogates, the first and the last of each kind, which may meet; the first and the last pair.
+    '\ud800',
+    '\udbff',
+    '\udc00',
+    '\udfff',
+    '\u{10000}',
+    '\u{10ffff}',
     '\u0000',
   );
   fc.assert(

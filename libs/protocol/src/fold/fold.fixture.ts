@@ -2,7 +2,7 @@
 import { compileConfiguration, type FoldConfiguration } from '../configuration/fold-configuration.js';
 import type { ColumnContent, ConfigurationContent, ProjectionContent } from '../configuration/content.js';
 import type { Reducer } from '../configuration/reducer.js';
-import { controlText, eventsText, type ControlBody, type EntryEvent } from '../entry/body.js';
+import { controlText, eventsText, isRecord, type ControlBody, type EntryEvent } from '../entry/body.js';
 import { hashToHex, recordDigest } from '../entry/digest.js';
 import { encodeHeader, NO_CONFIGURATION_PREFIX, NO_PUBLISHER, type EntryHeader } from '../entry/header.js';
 import type { LogRecord } from '../entry/record.js';
@@ -22,7 +22,7 @@ import {
   type ShardName,
 } from '../identity/identity.js';
 import { decodeEntry, endsBatch, type DecodedEntry } from './decoded-entry.js';
-import { ShardFold, type FoldedEntry } from './fold.js';
+import { ShardFold, type FoldedBatch, type FoldedEntry } from './fold.js';
 import { plan } from './plan.js';
 import type { ColumnOperation, RowOperation } from './row-operation.js';
 import { emptyCursor } from './state.js';
@@ -257,6 +257,8 @@ export function header(changes: Partial<EntryHeader> = {}): Uint8Array {
   });
 }
 
+const byName = ([x]: readonly [string, unknown], [y]: readonly [string, unknown]): number => (x < y ? -1 : 1);
+
 /** A region in miniature: durable cursor, sessions, outcomes and rows; folds in batches and may restart. */
 export class FoldedRegion {
   cursor: Cursor = EMPTY_STATE.cursor;
@@ -277,37 +279,82 @@ export class FoldedRegion {
     this.memory = null;
   }
 
+  /** What a store holds of it, as text, in an order of its own. `cleaned`: what is forgotten has been deleted. */
+  stored(cleaned: boolean): string {
+    const { sessionsSinceMs, outcomesSinceMs } = this.cursor;
+    const since = (ms: number, one: { readonly logTimeMs: number }): boolean =>
+      !cleaned || one.logTimeMs >= ms;
+    const held = {
+      cursor: this.cursor,
+      sessions: [...this.sessions].filter(([, one]) => since(sessionsSinceMs, one)).sort(byName),
+      outcomes: [...this.outcomes].filter(([, one]) => since(outcomesSinceMs, one)).sort(byName),
+      rows: [...this.rows].sort(byName),
+    };
+    return JSON.stringify(held, (_, value: unknown) =>
+      typeof value === 'bigint' ? { bigint: String(value) } : value,
+    );
+  }
+
+  /** A region that has nothing but what a store holds. */
+  static load(stored: string): FoldedRegion {
+    const held = JSON.parse(stored, (_, value: unknown) =>
+      isRecord(value) && typeof value['bigint'] === 'string' ? BigInt(value['bigint']) : value,
+    ) as {
+      readonly cursor: Cursor;
+      readonly sessions: readonly (readonly [PublisherId, Session])[];
+      readonly outcomes: readonly (readonly [KeyHash, Outcome])[];
+      readonly rows: readonly (readonly [string, ReadRow])[];
+    };
+    const region = new FoldedRegion();
+    region.cursor = held.cursor;
+    for (const [publisher, one] of held.sessions) region.sessions.set(publisher, one);
+    for (const [key, one] of held.outcomes) region.outcomes.set(key, one);
+    for (const [key, row] of held.rows) region.rows.set(key, row);
+    return region;
+  }
+
   /** Folds one batch and commits it; answers how many entries it took. */
   apply(entries: readonly DecodedEntry[], crash: 'none' | 'before-commit' | 'after-commit' = 'none'): number {
-    const state = this.memory ?? { cursor: this.cursor, sessions: new Map(this.sessions) };
     const cut = entries.findIndex(endsBatch);
-    const batchEntries = cut < 0 ? entries : entries.slice(0, cut + 1);
-    const find = (hash: ConfigurationHash): FoldConfiguration | null =>
-      this.known.find((configuration) => configuration.hash === hash) ?? null;
-    const active = state.cursor.configuration === null ? null : find(state.cursor.configuration);
-    const batch = new ShardFold(state, this.answers(plan(batchEntries, active)), find);
-    const folded: FoldedEntry[] = [];
-    for (const entry of batchEntries) {
-      const step = batch.fold(entry);
-      if (step.kind === 'halted') {
-        this.halt = step.halt;
-        break;
-      }
-      folded.push(step.folded);
-    }
+    const { folded, halt, result } = this.fold(cut < 0 ? entries : entries.slice(0, cut + 1));
+    this.halt = halt;
     if (crash === 'before-commit') {
       this.restart();
       return 0;
     }
-    const result = batch.finish();
+    this.commit(result);
+    this.verdicts.push(...folded.map((one) => one.verdict));
+    this.folded.push(...folded);
+    if (crash === 'after-commit') this.restart();
+    return folded.length;
+  }
+
+  /** Folds one batch, and commits nothing. */
+  fold(entries: readonly DecodedEntry[]): {
+    readonly folded: readonly FoldedEntry[];
+    readonly halt: Halt | null;
+    readonly result: FoldedBatch;
+  } {
+    const state = this.memory ?? { cursor: this.cursor, sessions: new Map(this.sessions) };
+    const find = (hash: ConfigurationHash): FoldConfiguration | null =>
+      this.known.find((configuration) => configuration.hash === hash) ?? null;
+    const active = state.cursor.configuration === null ? null : find(state.cursor.configuration);
+    const batch = new ShardFold(state, this.answers(plan(entries, active)), find);
+    const folded: FoldedEntry[] = [];
+    for (const entry of entries) {
+      const step = batch.fold(entry);
+      if (step.kind === 'halted') return { folded, halt: step.halt, result: batch.finish() };
+      folded.push(step.folded);
+    }
+    return { folded, halt: null, result: batch.finish() };
+  }
+
+  commit(result: FoldedBatch): void {
     this.cursor = result.state.cursor;
     for (const changed of result.sessions) this.sessions.set(changed.publisher, changed);
     for (const outcome of result.outcomes) this.outcomes.set(outcome.key, outcome);
     for (const row of result.rows) this.applyRow(row);
-    this.verdicts.push(...folded.map((one) => one.verdict));
-    this.folded.push(...folded);
-    this.memory = crash === 'after-commit' ? null : result.state;
-    return folded.length;
+    this.memory = result.state;
   }
 
   /** Folds everything, in batches of the sizes given (then of one). */

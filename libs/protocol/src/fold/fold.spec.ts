@@ -2,7 +2,8 @@
  * Every row of the verdict table, in its order, with the cases that decide between neighbours (I3, I5, I6, I8, I9, I10).
  */
 import { describe, expect, test } from '@jest/globals';
-import { entryNumber, epoch } from '../identity/identity.js';
+import { eventsText } from '../entry/body.js';
+import { entryNumber, epoch, sequence, type DatasetName } from '../identity/identity.js';
 import {
   AGGREGATE,
   AP,
@@ -13,6 +14,7 @@ import {
   EMPTY_STATE,
   EU,
   event,
+  fingerprintOf,
   FoldedRegion,
   header,
   HOUR_MS,
@@ -111,6 +113,23 @@ const CASES: readonly Case[] = [
     verdicts: ['accepted', 'superseded', 'superseded'],
   },
   {
+    title: 'a fence of a later decision of the term, or of a later term whatever its decision',
+    log: (log) =>
+      log
+        .fence(1n, US, 0n, 0n)
+        .fence(1n, US, 0n, 1n)
+        .fence(2n, EU, 2n, 9n)
+        .fence(3n, US, 3n, 1n)
+        .fence(4n, US, 2n, 99n)
+        .fence(4n, US, 3n, 2n),
+    verdicts: ['superseded', 'accepted', 'accepted', 'accepted', 'superseded', 'accepted'],
+  },
+  {
+    title: 'a fence that expects another epoch, be it higher or lower',
+    log: (log) => log.fence(2n, US, 1n, 1n).fence(0n, US, 1n, 1n),
+    verdicts: ['superseded', 'superseded'],
+  },
+  {
     title: 'a fence that came too late',
     log: (log) =>
       log.control(
@@ -152,6 +171,34 @@ const CASES: readonly Case[] = [
     log: (log) =>
       log.data([opened()], { number: entryNumber(2n) }).data([opened()], { number: entryNumber(1n) }),
     verdicts: ['hole', 'hole'],
+  },
+  {
+    title: 'a session is remembered for exactly its retention after its last entry, holes included',
+    log: (log) =>
+      log
+        .data([opened()], { publisher: session('b') })
+        .data([credited(1)], { publisher: session('c'), number: entryNumber(2n) })
+        .pass(7 * DAY_MS - 2_000)
+        .data([credited(1)], { publisher: session('b') })
+        .data([credited(1)], { publisher: session('c'), number: entryNumber(1n) })
+        .pass(7 * DAY_MS - 2_000)
+        .data([credited(1)], { publisher: session('b') })
+        .data([credited(1)], { publisher: session('c'), number: entryNumber(1n) })
+        .pass(7 * DAY_MS - 1_999)
+        .data([credited(1)], { publisher: session('b'), number: entryNumber(4n) })
+        .data([credited(1)], { publisher: session('c'), number: entryNumber(1n) }),
+    verdicts: ['accepted', 'hole', 'accepted', 'hole', 'accepted', 'hole', 'hole', 'accepted'],
+  },
+  {
+    title: 'a copy does not prolong the life of a session',
+    log: (log) =>
+      log
+        .data([opened()])
+        .pass(4 * DAY_MS)
+        .data([opened()], { number: entryNumber(1n) })
+        .pass(4 * DAY_MS)
+        .data([credited(1)], { number: entryNumber(1n) }),
+    verdicts: ['accepted', 'duplicate', 'accepted'],
   },
   // repeated, key-reused
   {
@@ -210,6 +257,26 @@ const CASES: readonly Case[] = [
     title: 'a settle after the time in which it may bind',
     log: (log) => log.pass(DAY_MS).control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS }),
     verdicts: ['superseded'],
+  },
+  {
+    title: 'a settle up to the last millisecond in which it may bind',
+    log: (log) =>
+      log
+        .control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS + 1_001 - DAY_MS + HOUR_MS })
+        .control({ kind: 'settle', key: keyOf('l'), deadlineMs: START_MS + 2_000 - DAY_MS + HOUR_MS })
+        .data([opened()], { idempotencyKey: 'l' }),
+    verdicts: ['accepted', 'superseded', 'accepted'],
+  },
+  {
+    title: 'an outcome is remembered for exactly its retention',
+    log: (log) =>
+      log
+        .data([opened()], { idempotencyKey: 'k' })
+        .pass(DAY_MS - 1_000)
+        .data([opened()], { idempotencyKey: 'k' })
+        .pass(-999)
+        .data([opened()], { idempotencyKey: 'k' }),
+    verdicts: ['accepted', 'repeated', 'guard'],
   },
   {
     title: 'an outcome is forgotten by age in log time',
@@ -295,6 +362,16 @@ const CASES: readonly Case[] = [
         .data([credited(1)], { at: START_MS - DAY_MS, publisherClockMs: START_MS - DAY_MS })
         .data([credited(1)], { notAfterMs: START_MS - 1 }),
     verdicts: ['accepted', 'accepted', 'expired'],
+  },
+  {
+    title: 'notAfter at log time is in time, and so is one an hour after it; a millisecond decides',
+    log: (log) =>
+      log
+        .data([opened()], { notAfterMs: START_MS + 1_000 })
+        .data([credited(1)], { notAfterMs: START_MS + 1_999 })
+        .data([credited(1)], { notAfterMs: START_MS + 3_000 + HOUR_MS })
+        .data([credited(1)], { notAfterMs: START_MS + 4_001 + HOUR_MS }),
+    verdicts: ['accepted', 'expired', 'accepted', 'expired'],
   },
   // schema, policy
   { title: 'an unknown event type', log: (log) => log.data([event('renamed', {})]), verdicts: ['schema'] },
@@ -444,6 +521,87 @@ describe('what an entry leaves behind', () => {
     expect(new FoldedRegion().applyAll(log.entries()).cursor.logTimeMs).toBe(before);
   });
 
+  test('log time is the append time, or a minute ahead of the publisher if that is less', () => {
+    const logTimeAfter = (at: number): number =>
+      new FoldedRegion().applyAll(begun().data([opened()], { at, publisherClockMs: START_MS }).entries())
+        .cursor.logTimeMs;
+    expect(logTimeAfter(START_MS + 59_000)).toBe(START_MS + 59_000);
+    expect(logTimeAfter(START_MS + 61_000)).toBe(START_MS + 60_000);
+  });
+
+  test('sessions that are forgotten leave memory when a session changes', () => {
+    const log = begun()
+      .data([opened()], { publisher: session('b') })
+      .data([credited(1)], { publisher: session('c') })
+      .pass(7 * DAY_MS)
+      .control({ kind: 'probe' })
+      .data([credited(1)], { publisher: session('c') });
+    const [genesis, ...rest] = log.entries();
+    const region = new FoldedRegion();
+    region.apply([genesis!]);
+    region.apply(rest.slice(0, 2));
+    const { result: idle } = region.fold(rest.slice(2, 3));
+    region.commit(idle);
+    expect([...idle.state.sessions.keys()]).toEqual([session('b'), session('c')]);
+    expect([...region.fold(rest.slice(3)).result.state.sessions.keys()]).toEqual([session('c')]);
+  });
+
+  test('a session is kept in memory for as long as it is remembered, to the millisecond', () => {
+    const log = begun()
+      .data([opened()], { publisher: session('b') })
+      .data([credited(1)], { publisher: session('c') })
+      .pass(7 * DAY_MS - 2_000)
+      .data([credited(1)], { publisher: session('c') });
+    const region = new FoldedRegion();
+    const entries = log.entries();
+    region.apply(entries.slice(0, 1));
+    region.apply(entries.slice(1, 3));
+    expect([...region.fold(entries.slice(3)).result.state.sessions.keys()]).toEqual([
+      session('b'),
+      session('c'),
+    ]);
+  });
+
+  test('the outcome of a key says when, where and of what it was bound', () => {
+    const events = [opened('eu:b'), opened('eu:a'), credited(1, 'eu:b')];
+    const log = begun()
+      .fence(1n, EU)
+      .data(events, { idempotencyKey: 'k', epoch: epoch(2n), at: START_MS + 9_000 });
+    const region = new FoldedRegion().applyAll(log.entries());
+    expect([...region.outcomes.values()]).toEqual([
+      {
+        key: keyOf('k'),
+        fingerprint: fingerprintOf(eventsText(events)),
+        verdict: 'accepted',
+        sequence: 3n,
+        epoch: 2n,
+        logTimeMs: START_MS + 9_000,
+        appendTimeMs: START_MS + 9_000,
+        eventKeys: ['eu:b', 'eu:a'],
+      },
+    ]);
+  });
+
+  test('a key that was settled is bound to `expired`, for no events', () => {
+    const log = begun().control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS });
+    const [outcome] = new FoldedRegion().applyAll(log.entries()).outcomes.values();
+    expect(outcome).toMatchObject({ key: keyOf('k'), fingerprint: null, verdict: 'expired', eventKeys: [] });
+  });
+
+  test('a row that was deleted has version 0, in the same batch and in a later one', () => {
+    const absent = { expectedVersion: sequence(0n) };
+    const log = new LogBuilder()
+      .genesis(ROWS)
+      .data([opened()])
+      .data([debited(1)])
+      .data([{ ...opened(), ...absent }])
+      .data([{ ...credited(1), ...absent }])
+      .data([{ ...credited(1), expectedVersion: sequence(4n) }]);
+    const verdicts = ['accepted', 'accepted', 'accepted', 'accepted', 'version-conflict', 'accepted'];
+    expect(new FoldedRegion().applyAll(log.entries()).verdicts).toEqual(verdicts);
+    expect(new FoldedRegion().applyAll(log.entries(), [1, 9]).verdicts).toEqual(verdicts);
+  });
+
   test('a fence moves epoch and home, and only a fence does (I5)', () => {
     const log = begun().data([opened()]).fence(1n, US);
     const { epoch: now, home } = new FoldedRegion().applyAll(log.entries()).cursor;
@@ -461,25 +619,96 @@ describe('what an entry leaves behind', () => {
     expect(region.cursor.sequence).toBe(2n);
   });
 
-  test('a defect that throws leaves the batch as it was before the record, so that it can be folded again', () => {
-    const failing: FoldConfiguration = {
-      ...AGGREGATE,
-      checkEvent: (event) => {
-        if ((event.data as { amount?: number }).amount === 13) throw new Error('a defect');
-        return AGGREGATE.checkEvent(event);
-      },
-    };
-    const [genesis, first, bad] = begun()
-      .data([opened()])
-      .data([credited(13)])
-      .entries();
-    const batch = new ShardFold(EMPTY_STATE, { outcomes: new Map(), rows: new Map() }, () => failing);
-    batch.fold(genesis!);
-    batch.fold(first!);
-    const before = batch.finish();
-    expect(() => batch.fold(bad!)).toThrow('a defect');
-    expect(batch.finish()).toEqual(before);
+  test.each<[string, (log: LogBuilder) => LogBuilder, string | null]>([
+    ['a genesis', (log) => log.genesis(STRICTER), STRICTER.hash],
+    [
+      'a configuration entry, be it too late to be accepted',
+      (log) =>
+        log
+          .genesis()
+          .control(
+            { kind: 'configuration', expected: AGGREGATE.hash, configuration: STRICTER.hash },
+            { notAfterMs: START_MS - 1 },
+          ),
+      STRICTER.hash,
+    ],
+    ['a second genesis, which is refused anyhow', (log) => log.genesis().genesis(STRICTER), null],
+    [
+      'a configuration entry that expects another one, which is refused anyhow',
+      (log) =>
+        log.genesis().control({ kind: 'configuration', expected: ROWS.hash, configuration: STRICTER.hash }),
+      null,
+    ],
+  ])('a region that lacks what an entry names: %s', (_, write, lacking) => {
+    const region = new FoldedRegion([AGGREGATE]).applyAll(write(new LogBuilder()).entries());
+    if (lacking === null) {
+      expect(region.halt).toBeNull();
+    } else {
+      expect(region.halt).toMatchObject({ code: 'configuration-missing' });
+      expect(region.halt?.detail).toContain(lacking);
+    }
   });
+
+  test('a configuration of another dataset counts as missing', () => {
+    const foreign = configured('8', { dataset: 'orders' as DatasetName });
+    const region = new FoldedRegion([foreign]).applyAll(new LogBuilder().genesis(foreign).entries());
+    expect(region.halt).toMatchObject({ code: 'configuration-missing' });
+    expect(region.cursor).toEqual(EMPTY_STATE.cursor);
+  });
+
+  test('a forged entry takes a sequence and nothing else: no session, no key, no fence', () => {
+    const log = begun()
+      .data([opened()], { number: entryNumber(7n), idempotencyKey: 'k' })
+      .fence(1n, US)
+      .data([opened()], { number: entryNumber(1n), idempotencyKey: 'k' });
+    const forged = new Set(log.records.slice(1, 3).map((record) => record.offset));
+    const batch = new ShardFold(
+      EMPTY_STATE,
+      { outcomes: new Map(), rows: new Map() },
+      () => AGGREGATE,
+      (entry) => (forged.has(entry.record.offset) ? 'invalid' : 'valid'),
+    );
+    const steps = log.entries().map((entry) => batch.fold(entry));
+    expect(steps.map((step) => step.kind === 'folded' && step.folded.verdict)).toEqual([
+      'accepted',
+      'forged',
+      'forged',
+      'accepted',
+    ]);
+    expect(batch.finish().state.cursor).toMatchObject({ epoch: 1n, home: EU, sequence: 4n });
+  });
+
+  test.each([
+    ['of a session that wrote before', session('b')],
+    ['that begins a session', session('c')],
+  ])(
+    'a defect that throws leaves the batch as it was before the record, so that it can be folded again: one %s',
+    (_, publisher) => {
+      let isDefect = true;
+      const failing: FoldConfiguration = {
+        ...AGGREGATE,
+        checkEvent: (event) => {
+          if (isDefect && (event.data as { amount?: number }).amount === 13) throw new Error('a defect');
+          return AGGREGATE.checkEvent(event);
+        },
+      };
+      const [genesis, first, bad] = begun()
+        .data([opened()])
+        .data([credited(13)], { publisher })
+        .entries();
+      const batch = new ShardFold(EMPTY_STATE, { outcomes: new Map(), rows: new Map() }, () => failing);
+      batch.fold(genesis!);
+      batch.fold(first!);
+      const before = batch.finish();
+      expect(() => batch.fold(bad!)).toThrow('a defect');
+      expect(batch.finish()).toEqual(before);
+      isDefect = false;
+      expect(batch.fold(bad!)).toMatchObject({
+        kind: 'folded',
+        folded: { verdict: 'accepted', sequence: 3n },
+      });
+    },
+  );
 
   test('a longer retention brings back nothing that was forgotten, with or without a restart (I3)', () => {
     const hour = { outcomesMs: 3 * HOUR_MS, sessionsMs: 3 * HOUR_MS };
@@ -513,6 +742,17 @@ describe('what an entry leaves behind', () => {
       sequence: 3n,
       first: { verdict: 'guard', sequence: 2n },
     });
+  });
+
+  test('a batch that passes several marks tells them all, oldest first', () => {
+    const log = begun();
+    for (let i = 0; i < 600; i += 1) log.control({ kind: 'probe' });
+    const region = new FoldedRegion();
+    const [genesis, ...probes] = log.entries();
+    region.apply([genesis!]);
+    const { marks, state } = region.fold(probes).result;
+    expect(marks.map((mark) => mark.sequence)).toEqual([256n, 512n]);
+    expect(state.cursor.mark).toEqual(marks[1]);
   });
 
   test('both hashes are kept at multiples of 256', () => {

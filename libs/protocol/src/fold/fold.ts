@@ -76,18 +76,6 @@ export interface FoldedBatch {
   readonly rows: readonly RowOperation[];
 }
 
-/** One entry on one state: `ShardFold` with a batch of one. */
-export function fold(
-  state: ShardState,
-  entry: DecodedEntry,
-  answers: ReadAnswers,
-  configurations: Configurations,
-): { readonly step: FoldStep; readonly batch: FoldedBatch } {
-  const batch = new ShardFold(state, answers, configurations);
-  const step = batch.fold(entry);
-  return { step, batch: batch.finish() };
-}
-
 type Judgement =
   | { readonly verdict: Verdict; readonly first?: Outcome }
   | { readonly verdict: 'accepted'; readonly operations: readonly RowOperation[] }

@@ -26,7 +26,7 @@ export type ShardName = Brand<string, 'ShardName'>;
 
 /** One life of a shard's log: 32 hex digits. */
 export type LogIncarnation = Brand<string, 'LogIncarnation'>;
-/** One life of a region's database: 32 hex digits. */
+/** One life of a region's database: 32 hex digits, the first 8 its generation. */
 export type StoreIncarnation = Brand<string, 'StoreIncarnation'>;
 /** One session of an appender: 32 hex digits; the first 16 are shared by all sessions of one process. */
 export type PublisherId = Brand<string, 'PublisherId'>;
@@ -76,3 +76,6 @@ export function parseShardName(
 export const topicOf = (dataset: DatasetName): string => `lockstep.${dataset}`;
 export const WATERMARK_TOPIC = 'lockstep.watermarks';
 export const CONTROL_TOPIC = 'lockstep.control';
+
+/** Lives of a region's database follow each other by generation; 0 is that of a database that was just made. */
+export const generationOf = (incarnation: StoreIncarnation): number => parseInt(incarnation.slice(0, 8), 16);

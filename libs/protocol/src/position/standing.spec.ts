@@ -24,6 +24,9 @@ import {
 const id = (digit: string): string => digit.repeat(32);
 const OWN = id('1') as StoreIncarnation;
 const OTHER = id('2') as StoreIncarnation;
+/** A life before, and one of the same generation. */
+const FORMER = id('0') as StoreIncarnation;
+const TWIN = `${OWN.slice(0, 8)}${'9'.repeat(24)}` as StoreIncarnation;
 const LOG = id('a') as LogIncarnation;
 const place = (at: number): Sequence => sequence(BigInt(at));
 const hash = (history: string, at: number): string => `${history}${at}`.padEnd(32, '0');
@@ -61,9 +64,16 @@ describe('a store', () => {
       true,
     ],
     [
-      'that took the place of a lost one must fold as far as that one was',
+      'that took the place of a lost one begins a new life, and must fold as far as that one was',
       cursorAt(1),
-      [told(OTHER, 7)],
+      [told(TWIN, 7)],
+      unverified(7),
+      true,
+    ],
+    [
+      'in its new life must fold as far as the lives before',
+      cursorAt(1),
+      [told(FORMER, 7)],
       unverified(7),
       false,
     ],
@@ -82,7 +92,7 @@ describe('a store', () => {
       false,
     ],
     ['owes nothing to another life of the log', cursorAt(5), [told(OWN, 9, 'a', ANOTHER_LOG)], COUNTS, false],
-    ['that is empty is judged when its log has a name', cursorAt(0), [told(OTHER, 9)], COUNTS, false],
+    ['that is empty is judged when its log has a name', cursorAt(0), [told(FORMER, 9)], COUNTS, false],
   ])('%s', (_, cursor, before, standing, wentBack) => {
     expect(judgeStore(cursor, OWN, before)).toEqual({ standing, wentBack });
   });

@@ -8,7 +8,7 @@
  */
 import { hashToHex } from '../entry/digest.js';
 import type { Cursor } from '../fold/state.js';
-import type { Sequence, StoreIncarnation } from '../identity/identity.js';
+import { generationOf, type Sequence, type StoreIncarnation } from '../identity/identity.js';
 import type { RecordedWatermark } from './recorded-watermark.js';
 import type { Withheld } from './watermark.js';
 
@@ -21,8 +21,7 @@ export type Standing =
 export const COUNTS: Standing = { kind: 'counts' };
 
 /**
- * @param told what the region told of this shard, by every life of its store, the one that spoke last at the end; of each
- *   life its highest place.
+ * @param told what the region told of this shard, by every life of its store; of each life its highest place.
  * @returns `wentBack`: this life of the store is over, it must take a new incarnation.
  */
 export function judgeStore(
@@ -30,11 +29,13 @@ export function judgeStore(
   incarnation: StoreIncarnation,
   told: readonly RecordedWatermark[],
 ): { readonly standing: Standing; readonly wentBack: boolean } {
-  const own = told.findIndex((one) => one.storeIncarnation === incarnation);
-  // A life whose place another one has taken speaks no more: it was put back from a copy of before that.
-  const wasReplaced = own >= 0 && own < told.length - 1;
-  const lacks = own >= 0 && isOfLog(told[own]!, cursor) && told[own]!.sequence > cursor.sequence;
-  return { standing: standingAt(cursor, told), wentBack: wasReplaced || lacks };
+  const wentBack = told.some((one) =>
+    one.storeIncarnation === incarnation
+      ? isOfLog(one, cursor) && one.sequence > cursor.sequence
+      : // A copy of before that life began, or an empty store in place of a lost one.
+        generationOf(one.storeIncarnation) >= generationOf(incarnation),
+  );
+  return { standing: standingAt(cursor, told), wentBack };
 }
 
 /** The standing once the store has committed `after`. A batch folds no further than `recordsUntilProof` says. */

@@ -2,10 +2,11 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { sameHash } from '../entry/digest.js';
-import type { RegionName, Sequence } from '../identity/identity.js';
+import { sequence, type RegionName, type Sequence } from '../identity/identity.js';
 import type { Mark } from '../fold/state.js';
 import type { Watermark } from '../position/watermark.js';
 import {
+  addMarks,
   differingRegions,
   EMPTY_LEDGER,
   holders,
@@ -47,11 +48,14 @@ const question = (rule: Rule): Parameters<typeof reachedSequence>[1] => ({
 const record = (watermarks: readonly Watermark[]): ShardLedger =>
   watermarks.reduce(recordWatermark, EMPTY_LEDGER);
 
-/** What a region's watermarks, in the order they were heard, leave valid: those of its last store and last log. */
+/** What a region's watermarks, in the order they were heard, leave valid: those of its newest life and last log. */
 function inForce(heard: readonly Watermark[], region: RegionName): readonly Watermark[] {
   const own = heard.filter((one) => one.region === region);
-  const last = [...new Set(own.map((one) => one.storeIncarnation))].at(-1);
-  const ofStore = own.filter((one) => one.storeIncarnation === last);
+  const newest = own
+    .map((one) => one.storeIncarnation)
+    .sort()
+    .at(-1);
+  const ofStore = own.filter((one) => one.storeIncarnation === newest);
   const change = ofStore.findLastIndex(
     (one, index) => one.logIncarnation !== ofStore[index - 1]?.logIncarnation,
   );
@@ -171,5 +175,50 @@ test('order and repetition of what is heard do not matter', () => {
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+test('in which order regions are heard does not matter, whatever each of them tells: only the order of one region does', () => {
+  const withheld = fc.constantFrom(null, null, null, { code: 'unverified', detail: '' } as const);
+  const heard = fc.array(fc.tuple(told, withheld), { maxLength: 24, size: 'max' });
+  let differed = 0;
+  fc.assert(
+    fc.property(heard, fc.array(fc.nat(), { minLength: 24, maxLength: 24 }), rules, (all, order, rule) => {
+      const watermarks = all.map(([one, vote]) => watermark({ ...one, withheld: vote }));
+      // Draws the next region to be heard; each region's own come in their order.
+      const waiting = REGIONS.map((region) => watermarks.filter((one) => one.region === region));
+      const merged = watermarks.map((_, index) => {
+        const speaking = waiting.filter((own) => own.length > 0);
+        return speaking[order[index]! % speaking.length]!.shift()!;
+      });
+      const [ledger, again] = [record(watermarks), record(merged)];
+      expect([...differingRegions(again, LOG)].sort()).toEqual([...differingRegions(ledger, LOG)].sort());
+      const reached = reachedSequence(ledger, question(rule));
+      expect(reachedSequence(again, question(rule))).toBe(reached);
+      for (const place of [1n, reached + 1n] as Sequence[])
+        expect(holders(again, LOG, place)).toEqual(holders(ledger, LOG, place));
+      if (differingRegions(ledger, LOG).size > 0) differed += 1;
+    }),
+    { numRuns: 200, seed: 9 },
+  );
+  expect(differed).toBeGreaterThan(20);
+});
+
+test('marks are a set: in whatever order and parts they are told, each stands once, in order, and the newest are kept', () => {
+  const marked = (at: number): Mark => watermark({ region: EU, at: at * 256 }).marks[0]!;
+  const parts = fc.array(fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 12, size: 'max' }), {
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(parts, (all) => {
+      const kept = all.reduce(
+        (before, part) => addMarks(before, [...new Set(part)].map(marked)),
+        [] as readonly Mark[],
+      );
+      const expected = [...new Set(all.flat())].sort((x, y) => x - y).slice(-16);
+      expect(kept.map((mark) => mark.sequence)).toEqual(expected.map((at) => sequence(BigInt(at * 256))));
+      expect(kept).toEqual(expected.map(marked));
+    }),
+    { numRuns: 200 },
   );
 });

@@ -1,6 +1,6 @@
 /** The ledger: who has committed how far, and who does not count (I7, I11, I12). */
 import { describe, expect, test } from '@jest/globals';
-import type { RegionName, Sequence } from '../identity/identity.js';
+import type { RegionName, Sequence, StoreIncarnation } from '../identity/identity.js';
 import {
   differingRegions,
   EMPTY_LEDGER,
@@ -110,6 +110,28 @@ describe('incarnations', () => {
     expect(reached(after)).toBe(50n);
   });
 
+  test('a late watermark from before genesis takes no vote away', () => {
+    const ledger = ledgerOf({ region: EU, at: 5 }, { region: EU, at: 2, log: null });
+    expect(holders(ledger, LOG, 5n as Sequence)).toEqual([EU]);
+  });
+
+  test('of several lives of a store the newest one counts, in whatever order its streams are heard (I12)', () => {
+    const lives = ['0', '1', '2'].map((digit) => ({
+      region: EU,
+      at: 5 + Number(digit),
+      store: store(digit),
+    }));
+    for (const heard of [lives, lives.toReversed(), [lives[2]!, lives[0]!, lives[1]!, lives[2]!]])
+      expect(holders(ledgerOf(...heard), LOG, 7n as Sequence)).toEqual([EU]);
+  });
+
+  test('of two lives of one generation the one that is heard last counts: the other one is no more', () => {
+    const [first, second] = ['a', 'b'].map((digit) => `00000000${digit.repeat(24)}` as StoreIncarnation);
+    const ledger = ledgerOf({ region: EU, at: 9, store: second! }, { region: EU, at: 3, store: first! });
+    expect(holders(ledger, LOG, 3n as Sequence)).toEqual([EU]);
+    expect(holders(ledger, LOG, 4n as Sequence)).toEqual([]);
+  });
+
   test('marks of a store that was replaced accuse nobody', () => {
     const ledger = ledgerOf(
       { region: EU, at: 256 },
@@ -185,6 +207,16 @@ describe('hashes that disagree (I11)', () => {
     const us = watermark({ region: US, at: 700, history: 'other' });
     const ledger = [eu, us].reduce(recordWatermark, EMPTY_LEDGER);
     expect([...differingRegions(ledger, LOG)].sort()).toEqual([EU, US]);
+  });
+
+  test('what a region told first of a mark stays: by telling another hash it cannot take its word back', () => {
+    const ledger = ledgerOf(
+      { region: EU, at: 256 },
+      { region: US, at: 256, history: 'other' },
+      { region: US, at: 300 },
+      { region: AP, at: 256 },
+    );
+    expect([...differingRegions(ledger, LOG)]).toEqual([US]);
   });
 
   test('regions in different places are not compared: no mark of one is a mark of the other', () => {

@@ -3,15 +3,15 @@
  * (B41). Rebuilt from watermarks by whoever waits; holds nothing that must survive.
  *
  * A region does not count while its hashes differ from those of a strict majority at the same mark, and nobody counts
- * where no strict majority agrees (I11). A watermark of another log incarnation, of a store incarnation that was
- * replaced, or whose region withholds its vote, does not count (I12).
+ * where no strict majority agrees (I11). A watermark of another log incarnation, of a former life of the region's store,
+ * or whose region withholds its vote, does not count (I12).
  */
 import {
+  generationOf,
   sequence,
   type LogIncarnation,
   type RegionName,
   type Sequence,
-  type StoreIncarnation,
 } from '../identity/identity.js';
 import { sameHash } from '../entry/digest.js';
 import type { Mark } from '../fold/state.js';
@@ -26,33 +26,31 @@ interface RegionLine {
   readonly watermark: Watermark;
   /** Newest last, bounded, so that a region that runs ahead can still be compared. */
   readonly marks: readonly Mark[];
-  /** Store incarnations that were replaced; none of them counts again. Bounded. */
-  readonly replaced: readonly StoreIncarnation[];
 }
 
 const MARKS_KEPT = 16;
-const REPLACED_KEPT = 16;
 
 export const EMPTY_LEDGER: ShardLedger = { regions: new Map() };
 
 /** The ledger after one more watermark; the same object when it brings nothing new. */
 export function recordWatermark(ledger: ShardLedger, watermark: Watermark): ShardLedger {
   const line = ledger.regions.get(watermark.region);
-  const next = line === undefined ? newLine(watermark, []) : nextLine(line, watermark);
+  const next = line === undefined ? newLine(watermark) : nextLine(line, watermark);
   if (next === line) return ledger;
   return { regions: new Map(ledger.regions).set(watermark.region, next) };
 }
 
 function nextLine(line: RegionLine, watermark: Watermark): RegionLine {
-  if (line.replaced.includes(watermark.storeIncarnation)) return line;
-  if (watermark.storeIncarnation !== line.watermark.storeIncarnation) {
-    return newLine(watermark, [...line.replaced, line.watermark.storeIncarnation].slice(-REPLACED_KEPT));
+  const known = line.watermark;
+  if (watermark.storeIncarnation !== known.storeIncarnation) {
+    // A region tells by several streams, and what a former life told may be heard after the present one.
+    const isFormer = generationOf(watermark.storeIncarnation) < generationOf(known.storeIncarnation);
+    return isFormer ? line : newLine(watermark);
   }
-  if (watermark.logIncarnation !== line.watermark.logIncarnation && watermark.logIncarnation !== null) {
-    return newLine(watermark, line.replaced);
-  }
-  if (watermark.sequence < line.watermark.sequence) return line;
-  return { watermark, marks: addMarks(line.marks, watermark.marks), replaced: line.replaced };
+  if (watermark.logIncarnation !== known.logIncarnation && watermark.logIncarnation !== null)
+    return newLine(watermark);
+  if (watermark.sequence < known.sequence) return line;
+  return { watermark, marks: addMarks(line.marks, watermark.marks) };
 }
 
 /** Both lists, oldest first, each mark once; the newest are kept. What was heard first of a place stays. */
@@ -63,10 +61,9 @@ export function addMarks(kept: readonly Mark[], told: readonly Mark[]): readonly
   return all.slice(-MARKS_KEPT);
 }
 
-const newLine = (watermark: Watermark, replaced: readonly StoreIncarnation[]): RegionLine => ({
+const newLine = (watermark: Watermark): RegionLine => ({
   watermark,
   marks: addMarks([], watermark.marks),
-  replaced,
 });
 
 /** Highest sequence that the rule finds committed; 0 when it finds none. */
@@ -84,7 +81,7 @@ export function reachedSequence(
   const sequences = [...new Set(regions)]
     .filter((region) => counting.has(region))
     .map((region) => ledger.regions.get(region)!.watermark.sequence)
-    .sort((x, y) => (x > y ? -1 : x < y ? 1 : 0));
+    .sort((x, y) => (x > y ? -1 : 1));
   return sequences[needed - 1] ?? sequence(0n);
 }
 

@@ -31,6 +31,7 @@ describe('rules that are refused, with the place', () => {
     ['majority of [eu]', '^', /a rule is/],
     ['any of [eu]', '^', /a rule is/],
     ['any -1 of [eu]', '^', /a rule is/],
+    ['not any 1 of [eu]', '^', /a rule is/],
     ['any 1.5 of [eu]', '^', /a rule is/],
     ['any 1 of [eu', '            ^', /"\]" is missing/],
     [' any 1 of [eu  ', '             ^', /"\]" is missing/],

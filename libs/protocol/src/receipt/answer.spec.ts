@@ -143,6 +143,7 @@ describe('problems', () => {
       'home-unavailable': 503,
       'not-ready': 503,
       'store-unavailable': 503,
+      'region-differs': 503,
       'shard-halted': 503,
     } satisfies { readonly [code in ProblemCode]: number });
   });

@@ -105,6 +105,11 @@ export const PROBLEMS = {
     title: 'The store of this region cannot be reached',
     next: 'Try again as Retry-After says, or ask another region.',
   },
+  'region-differs': {
+    status: 503,
+    title: 'This region holds other data than the others',
+    next: 'Ask another region; an operator rebuilds this one.',
+  },
   'home-unavailable': {
     status: 503,
     title: 'The home region cannot be reached',

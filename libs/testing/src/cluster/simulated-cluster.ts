@@ -29,6 +29,7 @@ import { memoryStore, type MemoryDatabase, type StoreCall, type StoreFault } fro
 import { Network } from '../world/network.js';
 import { Process, type ProcessClock } from '../world/process.js';
 import type { World } from '../world/world.js';
+import { ClusterWitness } from './cluster-witness.js';
 import { request, streamConnection, type FrameFate } from './simulated-streams.js';
 
 export interface SimulatedClusterOptions {
@@ -82,7 +83,8 @@ export class SimulatedRegion {
   ) {
     const { storeFault, world } = cluster.options;
     this.database = memoryStore(world, {
-      storeIncarnation: world.branch(`store ${region}`).hex(32) as StoreIncarnation,
+      storeIncarnation: `00000000${world.branch(`store ${region}`).hex(24)}` as StoreIncarnation,
+      committed: (request) => cluster.witness.committed(region, request),
       ...(storeFault === undefined ? {} : { fault: (call) => storeFault(region, call) }),
     });
   }
@@ -269,10 +271,13 @@ export class SimulatedRegion {
 export class SimulatedCluster {
   readonly log: MemoryLog;
   readonly network = new Network();
+  /** For checkers. */
+  readonly witness: ClusterWitness;
   readonly regions: ReadonlyMap<RegionName, SimulatedRegion>;
 
   constructor(readonly options: SimulatedClusterOptions) {
     const { brokers = 1, logFaults, regions, world } = options;
+    this.witness = new ClusterWitness(world);
     this.log = memoryLog(world, {
       ...(logFaults === undefined ? {} : { faults: logFaults }),
       ...(brokers === 1 ? {} : { brokers: Array.from({ length: brokers }, (_, index) => regions[index]!) }),
@@ -358,7 +363,7 @@ export class SimulatedCluster {
           server: () => this.region(region).served(name),
           serve: async ({ process, replicator }) => ({
             server: process,
-            subscription: replicator!.hub.subscribe(prefix),
+            subscription: this.witness.overhear(region, replicator!.hub.subscribe(prefix)),
           }),
           refused,
           unanswered: refused,

@@ -947,11 +947,12 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         const second = await fixture.openApplyStore();
         try {
           const before = await store.incarnation();
-          const renewed = await Promise.all([store, second].map((one) => one.renewIncarnation(before)));
+          const renewed = await Promise.all([store, second].map((one) => one.renewIncarnation(before, 7)));
           assert.notEqual(renewed[0], before);
           assert.equal(renewed[1], renewed[0]);
+          assert.match(renewed[0]!, /^00000007[0-9a-f]{24}$/);
           assert.equal(await store.incarnation(), renewed[0]);
-          assert.equal(await second.renewIncarnation(before), renewed[0]);
+          assert.equal(await second.renewIncarnation(before, 9), renewed[0]);
         } finally {
           await second.close();
         }

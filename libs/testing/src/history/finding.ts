@@ -23,6 +23,26 @@ export const FINDINGS = {
     invariant: 'I7',
     sentence: 'A receipt told versions that are not its sequence for each of its keys.',
   },
+  'receipt-inconsistent': {
+    invariant: 'I7',
+    sentence: 'A receipt contradicts itself, its status or its token.',
+  },
+  'quorum-too-small': {
+    invariant: 'I7',
+    sentence: 'A quorum was told with fewer regions than the rule demands.',
+  },
+  'stage-untrue': {
+    invariant: 'I7',
+    sentence: 'A stage was told before the stores of the regions that it speaks of had committed.',
+  },
+  'told-before-commit': {
+    invariant: 'I7',
+    sentence: 'A region told a watermark or a verdict that its store had not committed.',
+  },
+  'epoch-untrue': {
+    invariant: 'I7',
+    sentence: 'An epoch or a home was told that the shard did not have at that sequence.',
+  },
   'logged-lost': { invariant: 'I7', sentence: 'A write was told logged, and it does not stand in the log.' },
   'rejection-untrue': {
     invariant: 'I7',
@@ -48,6 +68,10 @@ export const FINDINGS = {
     invariant: 'I10',
     sentence: 'The same write under the same key was answered in two ways.',
   },
+  'key-reuse-unnoticed': {
+    invariant: 'I10',
+    sentence: 'Another payload under a known key was answered as if it were the first one.',
+  },
   'effect-twice': { invariant: 'I8', sentence: 'One write took effect more than once.' },
   'phantom-entry': {
     invariant: 'I8',
@@ -56,6 +80,40 @@ export const FINDINGS = {
   'place-told-twice': {
     invariant: 'I2',
     sentence: 'One place of a shard was told to two different writes.',
+  },
+  'position-inconsistent': {
+    invariant: 'I2',
+    sentence: 'One sequence of a shard was told with two contents, or one entry with two sequences.',
+  },
+  'sequence-gap': {
+    invariant: 'I2',
+    sentence: 'A record of a shard was folded out of its order, twice, or not at all.',
+  },
+  'number-twice': {
+    invariant: 'I8',
+    sentence: 'One number of a publisher’s session was judged twice, as if the second were no copy.',
+  },
+  'session-misjudged': {
+    invariant: 'I8',
+    sentence:
+      'An entry was taken for a copy, for one behind a hole, or for neither, and its number says otherwise.',
+  },
+  'epoch-jumped': {
+    invariant: 'I5',
+    sentence: 'The epoch of a shard changed by something else than one valid step.',
+  },
+  'two-owners': { invariant: 'I6', sentence: 'One epoch of a shard was given to two owners.' },
+  'owner-ignored': {
+    invariant: 'I6',
+    sentence: 'An entry was judged that another epoch or another region than the owner wrote.',
+  },
+  'fence-unfounded': {
+    invariant: 'I6',
+    sentence: 'An entry of the owner was turned away for its epoch or its region, or by the wrong name.',
+  },
+  'verdict-told-untrue': {
+    invariant: 'I3',
+    sentence: 'A region told another verdict than the log has at that sequence.',
   },
   'order-reversed': {
     invariant: 'I1',
@@ -102,6 +160,34 @@ export const FINDINGS = {
     invariant: 'I11',
     sentence: 'Regions at the same sequence of a shard have different logs or hashes.',
   },
+  'told-hashes-differ': {
+    invariant: 'I11',
+    sentence: 'At one sequence of a shard two hashes were told, or others than the log has there.',
+  },
+  'outcome-differs': {
+    invariant: 'I10',
+    sentence: 'A store keeps another outcome of a key than the log gives it, or none.',
+  },
+  'session-differs': {
+    invariant: 'I8',
+    sentence: 'A store keeps another state of a publisher’s session than the log gives it.',
+  },
+  'read-untrue': {
+    invariant: 'I11',
+    sentence: 'A read showed a row that is not what the log makes of it at the position that was told.',
+  },
+  'session-read-stale': {
+    invariant: null,
+    sentence: 'A read was answered from before the position that its token names.',
+  },
+  'strong-read-stale': {
+    invariant: null,
+    sentence: 'A strong read was answered from before a position that was told when it began.',
+  },
+  'not-linearizable': {
+    invariant: 'I1',
+    sentence: 'The strong reads and conditional writes of a row fit into no order that agrees with time.',
+  },
   'refold-differs': {
     invariant: 'I3',
     sentence: 'Folding the whole log again gives another place or other hashes than the regions have.',
@@ -147,6 +233,14 @@ export class FindingList {
     else {
       known.count += 1;
       if (known.examples.length < EXAMPLES_MAX) known.examples.push(evidence);
+    }
+  }
+
+  /** Takes over what another list holds. */
+  include(other: FindingList): void {
+    for (const [code, { count, examples }] of other.found) {
+      for (const example of examples) this.add(code, example);
+      this.found.get(code)!.count += count - examples.length;
     }
   }
 

@@ -8,7 +8,7 @@
  * - a client (`p`) has one operation at a time and is never used again after an `info`.
  * - identities (idempotency keys, ids of rows) are unique per run, except where a repeat is meant.
  */
-import type { Receipt } from '@lockstep/protocol';
+import type { ColumnValue, Receipt } from '@lockstep/protocol';
 
 export const HISTORY_VERSION = 1;
 
@@ -79,6 +79,51 @@ export interface CompletionLine {
   readonly location: string | null;
 }
 
+export type Consistency = 'local' | 'session' | 'strong';
+
+/** A row is about to be read. */
+export interface ReadInvokeLine {
+  readonly type: 'invoke';
+  readonly i: number;
+  readonly t: number;
+  readonly p: number;
+  readonly f: 'read';
+  readonly op: number;
+  readonly region: string;
+  readonly dataset: string;
+  /** The row's key. */
+  readonly row: string;
+  readonly consistency: Consistency;
+  /** What the reader has seen already, as it was told; null where it names nothing. */
+  readonly token: string | null;
+  readonly timeoutMs: number;
+}
+
+/** How a read ended. `ok`: something was seen, be it that there is no row. A read has no effect, so `fail` and `info` only end it. */
+export interface ReadCompletionLine {
+  readonly type: 'ok' | 'fail' | 'info';
+  readonly i: number;
+  readonly t: number;
+  readonly p: number;
+  readonly f: 'read';
+  readonly op: number;
+  readonly status: number | null;
+  readonly code: string | null;
+  /** With `ok` only. */
+  readonly seen: SeenRow | null;
+}
+
+/** What an answer showed, and the position that it claims for it. */
+export interface SeenRow {
+  readonly shard: string;
+  readonly sequence: number;
+  /** 0: there is no row. */
+  readonly version: number;
+  readonly columns: { readonly [column: string]: ColumnValue } | null;
+  /** For later reads of the same session. */
+  readonly token: string | null;
+}
+
 /** A disturbance, as the one who caused it saw it. */
 export interface FaultLine {
   readonly type: 'fault';
@@ -88,7 +133,8 @@ export interface FaultLine {
   readonly value: string;
 }
 
-export type HistoryLine = RunLine | InvokeLine | CompletionLine | FaultLine;
+export type HistoryLine =
+  RunLine | InvokeLine | CompletionLine | ReadInvokeLine | ReadCompletionLine | FaultLine;
 
 export const historyText = (line: HistoryLine): string => `${JSON.stringify(line)}\n`;
 

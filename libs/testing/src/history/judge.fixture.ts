@@ -1,12 +1,33 @@
 /**
  * A small run in which everything went right and something of each kind happened, as a structure that a test may break:
- * a pair of accounts, an order, readings; a repeat, a version conflict, a refusal, unknown ends of each kind, a fault.
+ * a pair of accounts, an order, readings; a repeat, a version conflict, a refusal, unknown ends of each kind, reads, faults.
  */
-import type { KeyHash, Receipt, Sequence, ShardName, Verdict } from '@lockstep/protocol';
-import type { HistoryEvent, HistoryLine, CompletionLine, InvokeLine } from './history.js';
+import { encodeToken } from '@lockstep/protocol';
+import type {
+  KeyHash,
+  LogIncarnation,
+  Outcome,
+  Receipt,
+  Sequence,
+  Session,
+  ShardName,
+  Verdict,
+} from '@lockstep/protocol';
+import type { Commit } from './commits.js';
+import type {
+  CompletionLine,
+  FaultLine,
+  HistoryEvent,
+  HistoryLine,
+  InvokeLine,
+  ReadInvokeLine,
+  SeenRow,
+} from './history.js';
 import type { JudgedRun } from './judge.js';
+import { LogAudit, type AuditedRecord } from './log-audit.js';
 import type { LoggedEntry } from './refold.js';
 import type { AskedAgain } from './standing.js';
+import type { WitnessedVerdict, WitnessedWatermark } from './witnessed.js';
 
 export const RUN = 'r1';
 export const REGIONS = ['eu', 'us', 'ap'] as const;
@@ -16,6 +37,12 @@ export const ORDER = 'eu:r1-o0';
 export const READING = 'eu:r1-d0';
 export const READING_UNANSWERED = 'eu:r1-d1';
 export const PUBLISHER = 'b'.repeat(32);
+export const LOG = 'a'.repeat(32) as LogIncarnation;
+const PLACES = [
+  ['accounts/0', 7n],
+  ['orders/0', 4n],
+  ['readings/0', 3n],
+] as const;
 export const keyHash = (key: string): string => `hash of ${key}`;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -23,9 +50,34 @@ export interface BrokenRun {
   lines: HistoryLine[];
   asked: Map<number, AskedAgain>;
   entries: Mutable<LoggedEntry>[];
+  /** Of the whole log, as the audit takes them. */
+  records: Mutable<AuditedRecord>[];
+  witnessed: {
+    commits: Mutable<Commit>[] | null;
+    watermarks: Mutable<WitnessedWatermark>[];
+    verdicts: Mutable<WitnessedVerdict>[];
+  };
+  disturbances: FaultLine[];
   unrest: string[];
-  shards: Map<string, Mutable<BrokenCursor> & { verdicts: Map<Verdict, number>; halted: null | Halted }>;
-  regions: Map<string, { cursors: Map<string, BrokenCursor>; rows: Map<string, Map<string, BrokenRow>> }>;
+  shards: Map<string, BrokenShard>;
+  regions: Map<string, BrokenRegion>;
+}
+interface BrokenShard extends BrokenCursor, BrokenAnswers {
+  verdicts: Map<Verdict, number>;
+  halted: null | Halted;
+  hashes: Map<bigint, { inputHash: string; effectsHash: string }>;
+  outcomesSinceMs: number;
+  sessionsSinceMs: number;
+}
+/** What a store keeps of one shard. */
+interface BrokenAnswers {
+  outcomes: Map<string, Mutable<Outcome>>;
+  sessions: Map<string, Mutable<Session>>;
+}
+interface BrokenRegion {
+  cursors: Map<string, BrokenCursor>;
+  rows: Map<string, Map<string, BrokenRow>>;
+  answers: { [Kept in keyof BrokenAnswers]: Map<string, BrokenAnswers[Kept]> };
 }
 interface Halted {
   readonly code: 'configuration-missing';
@@ -100,17 +152,51 @@ export function end(
   };
 }
 
+export function readInvoke(
+  op: number,
+  consistency: ReadInvokeLine['consistency'],
+  dataset: string,
+  row: string,
+  token: string | null = null,
+): ReadInvokeLine {
+  const asked = { op, region: 'us', dataset, row, consistency, token, timeoutMs: 1_000 };
+  return { type: 'invoke', i: 0, t: 10, p: op, f: 'read', ...asked };
+}
+
+export const readEnd = (op: number, seen: SeenRow): HistoryLine => ({
+  ...{ type: 'ok', i: 0, t: 10, p: op, f: 'read', op, status: 200, code: null, seen },
+});
+
+export function seen(
+  shard: string,
+  sequence: number,
+  version: number,
+  columns: SeenRow['columns'] = null,
+): SeenRow {
+  return { shard, sequence, version, columns, token: tokenOf(shard, sequence) };
+}
+
 export function accepted(id: string, shard: string, sequence: number, keys: readonly string[]): Receipt {
   const versions = Object.fromEntries(keys.map((key) => [key, sequence]));
-  return { ...receiptOf(id, shard), outcome: 'accepted', stage: 'everywhere', epoch: 1, sequence, versions };
+  const stages = {
+    logged: { at: AT },
+    accepted: { at: AT, region: 'eu' },
+    quorum: { at: AT, regions: REGIONS },
+    everywhere: { at: AT },
+  };
+  const { traceId, ...base } = receiptOf(id, shard);
+  const told = { outcome: 'accepted', stage: 'everywhere', stages, epoch: 1, sequence, versions } as const;
+  return { ...base, ...told, token: tokenOf(shard, sequence), traceId };
 }
 
 export const rejected = (id: string, shard: string, sequence: number, code: string): Receipt => ({
   ...receiptOf(id, shard),
   outcome: 'rejected',
   stage: 'logged',
+  epoch: 1,
   sequence,
   code,
+  token: tokenOf(shard, sequence),
 });
 
 export const unknown = (id: string, shard: string): Receipt => ({
@@ -119,6 +205,8 @@ export const unknown = (id: string, shard: string): Receipt => ({
   stage: 'logged',
 });
 
+const AT = '2026-11-21T08:00:00.000Z';
+
 const receiptOf = (
   id: string,
   shard: string,
@@ -126,9 +214,14 @@ const receiptOf = (
   id,
   dataset: shard.slice(0, shard.indexOf('/')),
   shard,
-  stages: {},
+  stages: { logged: { at: AT } },
   traceId: 'c'.repeat(32),
 });
+
+export const tokenOf = (shard: string, sequence: number): string =>
+  encodeToken(
+    new Map([[shard as ShardName, { logIncarnation: LOG, sequence: BigInt(sequence) as Sequence }]]),
+  );
 
 export function logged(
   shard: string,
@@ -156,7 +249,7 @@ const CREDITED = [event(X, 'credited', { amount: 100 })];
 const MOVED = [event(X, 'debited', { amount: 30 }), event(Y, 'credited', { amount: 30 })];
 const PLACED = [event(ORDER, 'placed', { customer: 'Bo', total: 5 }, 0)];
 const PAID_WRONG = [event(ORDER, 'paid', {}, 9)];
-const PAID = [event(ORDER, 'paid', {}, 2)];
+export const PAID = [event(ORDER, 'paid', {}, 2)];
 export const READ = [event(READING, 'recorded', { sensor: 's', value: 1.5, at: '2026-11-21T08:00:00.500Z' })];
 const READ_UNANSWERED = [
   event(READING_UNANSWERED, 'recorded', { sensor: 's', value: -2, at: '2026-11-21T08:00:01Z' }),
@@ -193,6 +286,12 @@ export function correctRun(): BrokenRun {
     // Never arrived; settled when it was asked for again.
     invoke(10, 'accounts', 'k10', [event(X, 'credited', { amount: 7 })]),
     end(10, 'info', null, 'ECONNRESET'),
+    readInvoke(20, 'strong', 'orders', ORDER),
+    readEnd(20, seen('orders/0', 4, 4, rows().get('orders')!.get(ORDER)!.columns)),
+    readInvoke(21, 'session', 'accounts', X, tokenOf('accounts/0', 3)),
+    readEnd(21, seen('accounts/0', 3, 3, { owner: 'Ada', currency: 'EUR', balance: 100 })),
+    readInvoke(22, 'local', 'orders', 'eu:r1-nobody'),
+    readEnd(22, seen('orders/0', 1, 0)),
   ];
   const entries = [
     logged('accounts/0', 2, 'k0', OPENED),
@@ -208,16 +307,7 @@ export function correctRun(): BrokenRun {
   ];
   const cursors = (): Map<string, BrokenCursor> =>
     new Map(
-      (
-        [
-          ['accounts/0', 7n],
-          ['orders/0', 4n],
-          ['readings/0', 3n],
-        ] as const
-      ).map(([shard, sequence]) => [
-        shard,
-        { logIncarnation: 'log', sequence, inputHash: `input ${shard}`, effectsHash: `effects ${shard}` },
-      ]),
+      PLACES.map(([shard, sequence]) => [shard, { logIncarnation: LOG, sequence, ...hashesOf(shard) }]),
     );
   const verdicts = new Map<Verdict, number>([
     ['accepted', 3],
@@ -230,11 +320,80 @@ export function correctRun(): BrokenRun {
       [10, { kind: 'receipt', receipt: rejected('k10', 'accounts/0', 6, 'expired') }],
     ]),
     entries,
+    records: entries.flatMap((entry) => [...genesisBefore(entry), recordOf(entry)]),
+    witnessed: {
+      commits: PLACES.flatMap(([shard, sequence]) =>
+        REGIONS.map((region) => ({ t: 0, region, shard, sequence })),
+      ),
+      watermarks: PLACES.flatMap(([shard, sequence]) =>
+        REGIONS.map((region) => ({
+          ...{ t: 1, region, shard, logIncarnation: LOG, sequence, offset: sequence - 1n },
+          ...{ ...hashesOf(shard), owner: { epoch: 1n, home: 'eu' } },
+        })),
+      ),
+      verdicts: entries.map(({ id, sequence, shard, verdict }) => ({
+        ...{ t: 1, region: 'us', shard, sequence, epoch: 1n, id, verdict },
+      })),
+    },
+    disturbances: [
+      { type: 'fault', i: 0, t: 3, f: 'kill', value: 'kafka 1' },
+      { type: 'fault', i: 1, t: 4, f: 'start', value: 'kafka 1' },
+    ],
     unrest: [],
-    shards: new Map([...cursors()].map(([shard, cursor]) => [shard, { ...cursor, verdicts, halted: null }])),
-    regions: new Map(REGIONS.map((region) => [region, { cursors: cursors(), rows: rows() }])),
+    shards: new Map(
+      [...cursors()].map(([shard, cursor]) => [
+        shard,
+        {
+          ...{ ...cursor, verdicts, halted: null, hashes: new Map([[cursor.sequence, hashesOf(shard)]]) },
+          ...{ ...answers(shard, entries), outcomesSinceMs: 0, sessionsSinceMs: 0 },
+        },
+      ]),
+    ),
+    regions: new Map(
+      REGIONS.map((region) => {
+        const kept = PLACES.map(([shard]) => [shard, answers(shard, entries)] as const);
+        const outcomes = new Map(kept.map(([shard, one]) => [shard as string, one.outcomes]));
+        const sessions = new Map(kept.map(([shard, one]) => [shard as string, one.sessions]));
+        return [region, { cursors: cursors(), rows: rows(), answers: { outcomes, sessions } }];
+      }),
+    ),
   };
 }
+
+const hashesOf = (shard: string) => ({ inputHash: `input ${shard}`, effectsHash: `effects ${shard}` });
+
+function answers(shard: string, entries: readonly LoggedEntry[]): BrokenAnswers {
+  const outcomes = new Map<string, Mutable<Outcome>>();
+  for (const entry of entries.filter((one) => one.shard === shard)) {
+    const { events, keyHash: key, sequence, verdict } = entry;
+    if (key === null || verdict === 'repeated') continue;
+    const kept = { key, verdict, sequence, epoch: 1n, logTimeMs: 1, appendTimeMs: 1, fingerprint: null };
+    outcomes.set(key, { ...kept, eventKeys: events.map((one) => one.key) } as never);
+  }
+  const sessions = new Map<string, Mutable<Session>>();
+  const session = { publisher: PUBLISHER, last: 3n, holed: false, logTimeMs: 1 };
+  sessions.set(PUBLISHER, session as Session);
+  return { outcomes, sessions };
+}
+
+/** The first entry of each shard stands behind its genesis, in these logs. */
+function genesisBefore({ sequence, shard }: LoggedEntry): readonly AuditedRecord[] {
+  if (sequence !== 2n) return [];
+  const control = { kind: 'genesis', logIncarnation: LOG, home: 'eu', configuration: '' } as never;
+  const place = { shard, sequence: 1n, offset: 0n, appendTimeMs: 1_000 };
+  return [{ ...place, verdict: 'accepted', header: headerOf('genesis', 0n), control }];
+}
+
+const recordOf = ({ sequence, shard, verdict }: LoggedEntry): Mutable<AuditedRecord> => ({
+  ...{ shard, sequence, offset: sequence - 1n, appendTimeMs: 1_000, verdict, control: null },
+  header: headerOf('data', sequence - 1n),
+});
+
+export const headerOf = (
+  kind: 'data' | 'genesis' | 'fence',
+  number: bigint,
+): NonNullable<AuditedRecord['header']> =>
+  ({ kind, epoch: 1n, publisher: PUBLISHER, number, region: 'eu', publisherClockMs: 1_000 }) as never;
 
 const rows = (): Map<string, Map<string, BrokenRow>> =>
   new Map<string, Map<string, BrokenRow>>([
@@ -267,5 +426,12 @@ const rows = (): Map<string, Map<string, BrokenRow>> =>
     ],
   ]);
 
-export const judgeable = ({ lines, asked, entries, shards, regions, unrest }: BrokenRun): JudgedRun =>
-  ({ lines, asked, log: { shards, entries }, regions, unrest, keyHash }) as unknown as JudgedRun;
+/** The audit is made of the records here, as a fold of the log makes it. */
+export function judgeable({ entries, records, shards, ...run }: BrokenRun): JudgedRun {
+  const audit = new LogAudit();
+  for (const record of records) audit.note(record, { writers: 'log', sessionsMs: 7 * 86_400_000 });
+  const log = { shards, entries, audit };
+  return { ...run, log, keyHash, ruleOf: () => MAJORITY } as unknown as JudgedRun;
+}
+
+const MAJORITY = { rule: { kind: 'majority' }, members: REGIONS } as const;

@@ -1,20 +1,27 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ShardName } from '@lockstep/protocol';
+import type { Receipt, ShardName, Verdict } from '@lockstep/protocol';
 import { EXAMPLES_MAX, FINDINGS, type FindingCode } from './finding.js';
-import type { CompletionLine, InvokeLine } from './history.js';
+import type { CompletionLine, InvokeLine, ReadCompletionLine, SeenRow } from './history.js';
 import {
   accepted,
   correctRun,
   end,
   event,
+  headerOf,
   invoke,
   judgeable,
   keyHash,
   logged,
   ORDER,
+  PAID,
+  PUBLISHER,
   READ,
   READING,
+  readEnd,
+  readInvoke,
   rejected,
+  seen,
+  tokenOf,
   unknown,
   X,
   Y,
@@ -353,6 +360,299 @@ const defects: readonly (readonly [code: FindingCode, title: string, plant: (run
   ],
 ];
 
+/** The same for what the log itself, its witnesses, the reads and the answers in time show. */
+const recordAt = (run: BrokenRun, shard: string, sequence: number): BrokenRun['records'][number] =>
+  run.records.find((record) => record.shard === shard && record.sequence === BigInt(sequence))!;
+
+const watermarkOf = (run: BrokenRun, region: string, shard: string) =>
+  run.witnessed.watermarks.find((told) => told.region === region && told.shard === shard)!;
+
+const verdictAt = (run: BrokenRun, shard: string, sequence: number) =>
+  run.witnessed.verdicts.find((told) => told.shard === shard && told.sequence === BigInt(sequence))!;
+
+/** A fence behind everything that stands in orders, to epoch 2 unless said otherwise. */
+function fence(run: BrokenRun, home: string, epoch = 2n, sequence = 5n): void {
+  const control = { kind: 'fence', expectedEpoch: epoch - 1n, epoch, home } as never;
+  const place = { shard: 'orders/0', sequence, offset: sequence - 1n, appendTimeMs: 1_000 };
+  run.records.push({ ...place, verdict: 'accepted', header: headerOf('fence', 0n), control });
+}
+
+/** An entry of orders behind the fence. */
+function behindFence(run: BrokenRun, verdict: Verdict, from: { region: string; epoch: bigint }): void {
+  fence(run, 'us');
+  const place = { shard: 'orders/0', sequence: 6n, offset: 5n, appendTimeMs: 1_000, control: null };
+  run.records.push({ ...place, verdict, header: { ...headerOf('data', 4n), ...from } as never });
+}
+
+function sawInstead(run: BrokenRun, op: number, change: Partial<SeenRow>): void {
+  const at = endOf(run, op);
+  const line = run.lines[at] as ReadCompletionLine;
+  run.lines[at] = { ...line, seen: { ...line.seen!, ...change } };
+}
+
+const receiptOf = (run: BrokenRun, op: number): Receipt =>
+  (run.lines[endOf(run, op)] as CompletionLine).receipt!;
+
+const shown: readonly (readonly [code: FindingCode, title: string, plant: (run: BrokenRun) => void])[] = [
+  [
+    'history-broken',
+    'a client that asks two things at once',
+    (run) =>
+      run.lines.push(
+        { ...invoke(11, 'orders', 'k11', PAID), p: 70 },
+        { ...invoke(12, 'orders', 'k12', PAID), p: 70 },
+      ),
+  ],
+  [
+    'history-broken',
+    'a client that is heard of again after an unknown end',
+    (run) => run.lines.push({ ...invoke(11, 'orders', 'k11', PAID), p: 2 }),
+  ],
+  [
+    'history-broken',
+    'an end that another client tells',
+    (run) =>
+      run.lines.push({ ...invoke(11, 'orders', 'k11', PAID), p: 70 }, { ...end(11, 'info', null), p: 71 }),
+  ],
+  [
+    'history-broken',
+    'a time that goes back',
+    (run) => run.lines.push({ ...invoke(11, 'orders', 'k11', PAID), t: 9 }),
+  ],
+  [
+    'key-reuse-unnoticed',
+    'another payload under a known key that is told accepted',
+    (run) =>
+      run.lines.push(invoke(11, 'orders', 'k4', PAID), end(11, 'ok', accepted('k4', 'orders/0', 2, [ORDER]))),
+  ],
+  [
+    'key-reuse-unnoticed',
+    'the payload that has the key, told that the key is taken',
+    (run) => {
+      run.lines.push(
+        invoke(11, 'orders', 'k4', PAID),
+        end(11, 'fail', rejected('k4', 'orders/0', 9, 'key-reused')),
+      );
+      told(run, 4, { receipt: rejected('k4', 'orders/0', 2, 'key-reused') });
+    },
+  ],
+  [
+    'receipt-inconsistent',
+    'an accepted write without the stage of it',
+    (run) =>
+      told(run, 1, { receipt: { ...receiptOf(run, 1), stage: 'logged', stages: { logged: { at: 'now' } } } }),
+  ],
+  [
+    'receipt-inconsistent',
+    'an unknown write that has reached a quorum',
+    (run) => told(run, 7, { receipt: { ...receiptOf(run, 1), outcome: 'unknown' } }),
+  ],
+  [
+    'receipt-inconsistent',
+    'a highest stage that is not the highest',
+    (run) => told(run, 1, { receipt: { ...receiptOf(run, 1), stage: 'quorum' } }),
+  ],
+  [
+    'receipt-inconsistent',
+    'a token of another position',
+    (run) => told(run, 1, { receipt: { ...receiptOf(run, 1), token: tokenOf('accounts/0', 2) } }),
+  ],
+  [
+    'receipt-inconsistent',
+    'a status that says more than the receipt',
+    (run) => {
+      const { accepted: told1, logged: told0 } = receiptOf(run, 1).stages;
+      const stages = { logged: told0!, accepted: told1! };
+      told(run, 1, { receipt: { ...receiptOf(run, 1), stage: 'accepted', stages } });
+      const at = run.lines.findIndex((line) => line.type === 'invoke' && line.op === 1);
+      run.lines[at] = { ...run.lines[at], ack: 'everywhere' } as InvokeLine;
+    },
+  ],
+  [
+    'receipt-inconsistent',
+    'a read whose token is not its position',
+    (run) => sawInstead(run, 20, { token: tokenOf('orders/0', 3) }),
+  ],
+  [
+    'quorum-too-small',
+    'a quorum of one region in three',
+    (run) => {
+      const { stages } = receiptOf(run, 1);
+      told(run, 1, {
+        receipt: { ...receiptOf(run, 1), stages: { ...stages, quorum: { at: 'now', regions: ['eu'] } } },
+      });
+    },
+  ],
+  [
+    'stage-untrue',
+    'everywhere, told before the last region had committed',
+    (run) => (run.witnessed.commits!.find((one) => one.region === 'ap' && one.shard === 'accounts/0')!.t = 5),
+  ],
+  [
+    'stage-untrue',
+    'accepted, told by a region that never committed',
+    (run) => (run.witnessed.commits = run.witnessed.commits!.filter((one) => one.region !== 'eu')),
+  ],
+  [
+    'told-before-commit',
+    'a watermark beyond what the store had',
+    (run) => (watermarkOf(run, 'us', 'accounts/0').sequence = 8n),
+  ],
+  [
+    'told-before-commit',
+    'a verdict that was told before its commit',
+    (run) => {
+      for (const commit of run.witnessed.commits!) if (commit.region === 'us') commit.t = 2;
+      for (const told of run.witnessed.watermarks) told.t = 3;
+    },
+  ],
+  [
+    'epoch-untrue',
+    'a receipt with another epoch',
+    (run) => told(run, 1, { receipt: { ...receiptOf(run, 1), epoch: 2 } }),
+  ],
+  [
+    'epoch-untrue',
+    'a watermark with another home',
+    (run) => (watermarkOf(run, 'us', 'orders/0').owner = { epoch: 1n, home: 'us' }),
+  ],
+  ['epoch-untrue', 'a verdict with another epoch', (run) => (verdictAt(run, 'orders/0', 2).epoch = 2n)],
+  [
+    'position-inconsistent',
+    'one sequence at two offsets',
+    (run) => (watermarkOf(run, 'us', 'orders/0').offset = 17n),
+  ],
+  [
+    'position-inconsistent',
+    'one sequence of two entries',
+    (run) => (verdictAt(run, 'orders/0', 2).id = `${'d'.repeat(32)}:1`),
+  ],
+  [
+    'sequence-gap',
+    'a record that was left out',
+    (run) => (run.records = run.records.filter((one) => one !== recordAt(run, 'orders/0', 3))),
+  ],
+  ['sequence-gap', 'a record that was folded twice', (run) => run.records.push(recordAt(run, 'orders/0', 4))],
+  ['sequence-gap', 'records that changed places', (run) => (recordAt(run, 'orders/0', 4).offset = 1n)],
+  [
+    'number-twice',
+    'a copy that was judged again',
+    (run) => (recordAt(run, 'orders/0', 4).header = headerOf('data', 2n)),
+  ],
+  [
+    'session-misjudged',
+    'an entry behind a hole that was accepted',
+    (run) => (recordAt(run, 'orders/0', 4).header = headerOf('data', 5n)),
+  ],
+  [
+    'session-misjudged',
+    'the next entry of a session that was taken for a copy',
+    (run) => (recordAt(run, 'orders/0', 4).verdict = 'duplicate'),
+  ],
+  ['epoch-jumped', 'a fence that passes over an epoch', (run) => fence(run, 'us', 3n)],
+  [
+    'two-owners',
+    'a second fence to the same epoch',
+    (run) => {
+      fence(run, 'us');
+      fence(run, 'ap', 2n, 6n);
+    },
+  ],
+  [
+    'owner-ignored',
+    'an entry of the former owner that was accepted behind the fence',
+    (run) => behindFence(run, 'accepted', { region: 'eu', epoch: 1n }),
+  ],
+  [
+    'owner-ignored',
+    'an entry of another region than the home',
+    (run) => behindFence(run, 'guard', { region: 'ap', epoch: 2n }),
+  ],
+  [
+    'fence-unfounded',
+    'an entry of the owner that was fenced',
+    (run) => behindFence(run, 'fenced', { region: 'us', epoch: 2n }),
+  ],
+  [
+    'fence-unfounded',
+    'a former owner that was told the wrong reason',
+    (run) => behindFence(run, 'not-owner', { region: 'eu', epoch: 1n }),
+  ],
+  [
+    'verdict-told-untrue',
+    'a region that told another verdict',
+    (run) => (verdictAt(run, 'orders/0', 3).verdict = 'accepted'),
+  ],
+  [
+    'told-hashes-differ',
+    'hashes that only one region told for a while',
+    (run) => {
+      run.shards.get('orders/0')!.hashes.clear();
+      watermarkOf(run, 'us', 'orders/0').effectsHash = 'other';
+    },
+  ],
+  [
+    'told-hashes-differ',
+    'hashes that all regions told, and the log does not have',
+    (run) => run.witnessed.watermarks.forEach((one) => (one.inputHash = 'other')),
+  ],
+  [
+    'outcome-differs',
+    'a store that answers a key with another place',
+    (run) => {
+      const kept = run.regions.get('ap')!.answers.outcomes.get('orders/0')!;
+      kept.get(keyHash('k4'))!.sequence = 3n as never;
+    },
+  ],
+  [
+    'outcome-differs',
+    'a store that forgot a key too early',
+    (run) => run.regions.get('ap')!.answers.outcomes.get('orders/0')!.delete(keyHash('k4')),
+  ],
+  [
+    'session-differs',
+    'a store that counts a session otherwise',
+    (run) => (run.regions.get('us')!.answers.sessions.get('orders/0')!.get(PUBLISHER)!.holed = true),
+  ],
+  ['read-untrue', 'an older version at a later position', (run) => sawInstead(run, 20, { version: 2 })],
+  [
+    'read-untrue',
+    'a row that misses an event',
+    (run) => sawInstead(run, 21, { columns: { owner: 'Ada', currency: 'EUR', balance: 0 } }),
+  ],
+  ['read-untrue', 'a row where there is none', (run) => sawInstead(run, 22, { version: 1, columns: {} })],
+  [
+    'session-read-stale',
+    'a read from before the reader’s own write',
+    (run) => sawInstead(run, 21, { sequence: 2, version: 2, token: tokenOf('accounts/0', 2) }),
+  ],
+  [
+    'strong-read-stale',
+    'a strong read from before an acknowledged write',
+    (run) => sawInstead(run, 20, { sequence: 2, version: 2, token: tokenOf('orders/0', 2) }),
+  ],
+  [
+    'strong-read-stale',
+    'a strong read from before what another reader was shown',
+    (run) => {
+      run.lines.push(readInvoke(23, 'strong', 'accounts', Y), readEnd(23, seen('accounts/0', 2, 2)));
+    },
+  ],
+  [
+    'not-linearizable',
+    'a strong read that missed a write, at a position that nobody can check',
+    (run) => sawInstead(run, 20, { version: 2 }),
+  ],
+  [
+    'not-linearizable',
+    'a conflict that was told on the version that the row had',
+    (run) => {
+      const at = run.lines.findIndex((line) => line.type === 'invoke' && line.op === 5);
+      run.lines[at] = { ...(run.lines[at] as InvokeLine), events: [event(ORDER, 'paid', {}, 2)] };
+    },
+  ],
+];
+
 describe('a run in which everything went right', () => {
   test('has no finding', () => {
     expect(judge(judgeable(correctRun())).findings).toEqual([]);
@@ -363,11 +663,13 @@ describe('a run in which everything went right', () => {
       run: 'r1',
       seed: 7,
       operations: { asked: 11, accepted: 5, logged: 1, failed: 2, open: 3 },
+      reads: 3,
       failures: { 'version-conflict': 1, 'log-unavailable': 1 },
       repeats: 1,
       replayed: 1,
       wrongVersions: 1,
-      faults: { kill: 1 },
+      faults: { 'kill replicator': 1, 'kill broker': 1 },
+      stagesToldLower: 0,
       unknown: { tookEffect: 2, withoutEffect: 1, keyless: 1 },
       entries: 7,
       events: 9,
@@ -378,6 +680,8 @@ describe('a run in which everything went right', () => {
       },
       rows: { eu: 5, us: 5, ap: 5 },
       shards: 3,
+      registers: { judged: 1, undecided: 0 },
+      told: 9,
       regions: ['eu', 'us', 'ap'],
       remarks: [],
     });
@@ -386,6 +690,7 @@ describe('a run in which everything went right', () => {
   test('says where it shows nothing, which is no finding', () => {
     const run = correctRun();
     run.lines = run.lines.filter((line) => line.type !== 'fault');
+    run.disturbances = [];
     told(run, 2, { type: 'ok', receipt: accepted('k2', 'accounts/0', 4, [X, Y]) });
     told(run, 8, { type: 'ok', receipt: unknown(`${'b'.repeat(32)}:3`, 'readings/0') });
     told(run, 10, { type: 'fail', receipt: rejected('k10', 'accounts/0', 6, 'expired') });
@@ -400,6 +705,7 @@ describe('a run in which everything went right', () => {
   test('may hold a logged write that the fold rejected by name', () => {
     const run = correctRun();
     entryAt(run, 'readings/0', 2).verdict = 'expired';
+    verdictAt(run, 'readings/0', 2).verdict = 'expired';
     everywhere(run, (region) => run.regions.get(region)!.rows.get('readings')!.delete(READING));
     expect(codesOf(run)).toEqual([]);
   });
@@ -423,7 +729,7 @@ describe('a run in which everything went right', () => {
 });
 
 describe('a planted defect is found and named', () => {
-  test.each(defects)('%s: %s', (code, _title, plant) => {
+  test.each([...defects, ...shown])('%s: %s', (code, _title, plant) => {
     const run = correctRun();
     plant(run);
     const found = judge(judgeable(run)).findings.find((finding) => finding.code === code);
@@ -433,7 +739,7 @@ describe('a planted defect is found and named', () => {
   });
 
   test('every code has a defect here', () => {
-    expect(new Set(defects.map(([code]) => code))).toEqual(new Set(Object.keys(FINDINGS)));
+    expect(new Set([...defects, ...shown].map(([code]) => code))).toEqual(new Set(Object.keys(FINDINGS)));
   });
 
   test('examples are bounded, the count is not', () => {

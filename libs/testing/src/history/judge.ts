@@ -6,13 +6,19 @@
  * whoever reads it decides whether that was worth something. Only a run without one accepted operation is a finding.
  */
 import { FindingList, type Finding } from './finding.js';
-import type { HistoryLine } from './history.js';
+import { faultName } from './fault-name.js';
+import type { FaultLine, HistoryLine } from './history.js';
+import { judgeKept } from './kept-answers.js';
 import { isDefinite, openWrites, readRun, type RunHistory } from './operations.js';
 import { judgeExpectedVersions, judgeRealTime } from './order-in-shards.js';
+import { judgeReads } from './reads.js';
 import type { RefoldedLog } from './refold.js';
 import { judgeCursors, judgeRows, tookEffect, type RegionalState } from './regional-state.js';
+import { judgeRegisters, type JudgedRegisters } from './registers.js';
+import { judgeStages, stagesToldLower, type RuleOf } from './stage-truth.js';
 import { standingOf, type AskedAgain, type Standing } from './standing.js';
 import { judgeTold } from './told-answers.js';
+import { judgeWitnessed, type Witnessed } from './witnessed.js';
 
 export interface JudgedRun {
   readonly lines: readonly HistoryLine[];
@@ -24,6 +30,11 @@ export interface JudgedRun {
   readonly unrest: readonly string[];
   /** The hash under which the log carries an idempotency key. */
   readonly keyHash: (key: string) => string;
+  /** Who votes on a shard; null where nobody knows. */
+  readonly ruleOf: RuleOf;
+  readonly witnessed: Witnessed;
+  /** Disturbances that another recorder wrote down, as chaos does. */
+  readonly disturbances: readonly FaultLine[];
 }
 
 export interface Judgement {
@@ -49,7 +60,12 @@ export interface RunSummary {
   /** Repeats that the gateway itself recognised. */
   readonly replayed: number;
   readonly wrongVersions: number;
+  /** Reads that were answered. */
+  readonly reads: number;
+  /** What the run went through, by what it was and whom it struck; repairs are left out. */
   readonly faults: Counts;
+  /** Answers with a lower stage than the same write had been told before: a gateway that knows less, which is no lie. */
+  readonly stagesToldLower: number;
   /** Writes whose end no answer told, and what became of them. */
   readonly unknown: {
     readonly tookEffect: number;
@@ -64,46 +80,73 @@ export interface RunSummary {
   readonly verdicts: { readonly [dataset: string]: Counts };
   readonly rows: Counts;
   readonly shards: number;
+  /** Rows whose strong reads and conditional writes were put in order, and those where the search was given up. */
+  readonly registers: JudgedRegisters;
+  /** Watermarks that regions told during the run and that were compared. */
+  readonly told: number;
   readonly regions: readonly string[];
   /** What a reader should not take for shown. */
   readonly remarks: readonly string[];
 }
 
-export function judge({ lines, asked, log, regions, unrest, keyHash }: JudgedRun): Judgement {
-  const history = readRun(lines);
-  const standing = standingOf(history, log, asked, keyHash);
+export function judge(run: JudgedRun): Judgement {
+  const { log, regions } = run;
+  const history = readRun(run.lines);
+  const standing = standingOf(history, log, run.asked, run.keyHash);
   const found = new FindingList();
-  for (const op of history.broken) found.add('history-broken', { operations: [op] });
-  if (history.run === null) found.add('history-broken', { detail: 'the first line is missing' });
-  const accepted = log.entries.filter(({ verdict }) => verdict === 'accepted');
-  if (accepted.length === 0 || !standing.writes.some(tookEffect)) {
-    found.add('nothing-accepted', { detail: `${history.operations.size} operations` });
+  for (const { detail, op } of history.malformations) {
+    found.add('history-broken', { ...(op === null ? {} : { operations: [op] }), detail });
   }
-  for (const detail of unrest) found.add('not-quiet', { detail });
-  judgeTold(history, standing, found);
-  judgeRealTime(history, standing, found);
-  judgeExpectedVersions(log, found);
-  judgeRows(log, standing, regions, found);
-  const shards = judgeCursors(log, regions, found);
+  // A history that cannot have been accuses nobody.
+  const compared =
+    history.malformations.length > 0 ? NOTHING_COMPARED : judgeAll(run, history, standing, found);
+  const accepted = log.entries.filter(({ verdict }) => verdict === 'accepted');
   const summary = {
-    ...summaryOf(history, standing, log),
+    ...summaryOf(run, history, standing, compared),
+    ...compared,
     entries: accepted.length,
     events: accepted.reduce((sum, { events }) => sum + events.length, 0),
     rows: Object.fromEntries([...regions].map(([region, { rows }]) => [region, rowCount(rows)])),
-    shards,
     regions: [...regions.keys()],
   };
   return { summary, findings: found.all() };
+}
+
+const NOTHING_COMPARED = { shards: 0, registers: { judged: 0, undecided: 0 }, told: 0 };
+type Compared = Pick<RunSummary, keyof typeof NOTHING_COMPARED>;
+
+function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found: FindingList): Compared {
+  const { log, regions, ruleOf, unrest, witnessed } = run;
+  const isAccepted = log.entries.some(({ verdict }) => verdict === 'accepted');
+  if (!isAccepted || !standing.writes.some(tookEffect)) {
+    found.add('nothing-accepted', { detail: `${history.operations.size} operations` });
+  }
+  for (const detail of unrest) found.add('not-quiet', { detail });
+  found.include(log.audit.found);
+  judgeTold(history, standing, found);
+  judgeStages(history, log, witnessed.commits, ruleOf, found);
+  judgeRealTime(history, standing, found);
+  judgeExpectedVersions(log, found);
+  judgeReads(history, log, found);
+  judgeRows(log, standing, regions, found);
+  judgeKept(log, regions, found);
+  judgeWitnessed(witnessed, log, found);
+  return {
+    shards: judgeCursors(log, regions, found),
+    registers: judgeRegisters(history, standing, found),
+    told: witnessed.watermarks.length,
+  };
 }
 
 const rowCount = (rows: RegionalState['rows']): number =>
   [...rows.values()].reduce((sum, { size }) => sum + size, 0);
 
 function summaryOf(
+  { disturbances, log }: JudgedRun,
   history: RunHistory,
   standing: Standing,
-  log: RefoldedLog,
-): Omit<RunSummary, 'entries' | 'events' | 'rows' | 'shards' | 'regions'> {
+  { registers }: Compared,
+): Omit<RunSummary, 'entries' | 'events' | 'rows' | 'regions' | keyof Compared> {
   const operations = [...history.operations.values()];
   const ended = (type: 'ok' | 'fail'): typeof operations =>
     operations.filter(({ end }) => end?.type === type);
@@ -113,7 +156,7 @@ function summaryOf(
   const effective = unknown.filter(({ operations: [first] }) =>
     tookEffect(standing.byOperation.get(first!.invoke.op)!),
   );
-  const faults = counted(history.faults.map(({ f }) => f));
+  const faults = counted([...history.faults, ...disturbances].flatMap(faultName));
   const verdicts: Record<string, Record<string, number>> = {};
   for (const [shard, refolded] of log.shards) {
     const counts = (verdicts[shard.slice(0, shard.indexOf('/'))] ??= {});
@@ -134,7 +177,9 @@ function summaryOf(
     repeats: operations.filter(({ invoke }) => invoke.repeats !== null).length,
     replayed: operations.filter(({ end }) => end?.replayed === true).length,
     wrongVersions: operations.filter(({ invoke }) => invoke.wrongVersion).length,
+    reads: history.reads.filter(({ end }) => end?.type === 'ok').length,
     faults,
+    stagesToldLower: stagesToldLower(history, standing),
     unknown: {
       tookEffect: effective.length,
       withoutEffect: unknown.length - effective.length,
@@ -142,7 +187,12 @@ function summaryOf(
     },
     verdicts,
     remarks: [
-      ...(history.faults.length === 0 ? ['The history names no fault: nothing is shown about faults.'] : []),
+      ...(Object.keys(faults).length === 0
+        ? ['The history names no fault: nothing is shown about faults.']
+        : []),
+      ...(registers.undecided === 0
+        ? []
+        : [`For ${registers.undecided} rows no order was found or excluded: the search was given up.`]),
       ...(open === 0 ? ['No operation was ambiguous: nothing is shown about unknown ends.'] : []),
     ],
   };

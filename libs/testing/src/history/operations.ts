@@ -5,12 +5,26 @@
  * What was told of a write is the union of what its operations and a later question for its receipt were told.
  */
 import type { Receipt } from '@lockstep/protocol';
-import type { CompletionLine, FaultLine, HistoryLine, InvokeLine, RunLine } from './history.js';
+import type {
+  CompletionLine,
+  FaultLine,
+  HistoryLine,
+  InvokeLine,
+  ReadCompletionLine,
+  ReadInvokeLine,
+  RunLine,
+} from './history.js';
+import { malformations, type Malformation } from './well-formed.js';
 
 export interface Operation {
   readonly invoke: InvokeLine;
   /** Null where the recorder saw no end, as after its own crash: open, like `info`. */
   readonly end: CompletionLine | null;
+}
+
+export interface ReadOperation {
+  readonly invoke: ReadInvokeLine;
+  readonly end: ReadCompletionLine | null;
 }
 
 export interface Write {
@@ -27,40 +41,33 @@ export interface RunHistory {
   readonly lines: readonly HistoryLine[];
   readonly operations: ReadonlyMap<number, Operation>;
   readonly writes: readonly Write[];
+  readonly reads: readonly ReadOperation[];
   readonly faults: readonly FaultLine[];
-  /** What no recorder may write: ordinals of operations that began or ended twice, or ended without a beginning. */
-  readonly broken: readonly number[];
+  /** What no recorder may write. A history with any of it judges nobody. */
+  readonly malformations: readonly Malformation[];
 }
 
 export function readRun(lines: readonly HistoryLine[]): RunHistory {
   let run: RunLine | null = null;
   const invokes = new Map<number, InvokeLine>();
   const ends = new Map<number, CompletionLine>();
+  const readInvokes = new Map<number, ReadInvokeLine>();
+  const readEnds = new Map<number, ReadCompletionLine>();
   const faults: FaultLine[] = [];
-  const broken: number[] = [];
   for (const line of lines) {
-    switch (line.type) {
-      case 'run':
-        run ??= line;
-        break;
-      case 'fault':
-        faults.push(line);
-        break;
-      case 'invoke':
-        if (invokes.has(line.op)) broken.push(line.op);
-        else invokes.set(line.op, line);
-        break;
-      case 'ok':
-      case 'fail':
-      case 'info':
-        if (!invokes.has(line.op) || ends.has(line.op)) broken.push(line.op);
-        else ends.set(line.op, line);
-        break;
-    }
+    if (line.type === 'run') run ??= line;
+    else if (line.type === 'fault') faults.push(line);
+    else if (line.type === 'invoke') {
+      if (line.f === 'append') invokes.set(line.op, line);
+      else readInvokes.set(line.op, line);
+    } else if (line.f === 'append') ends.set(line.op, line);
+    else readEnds.set(line.op, line);
   }
   const operations = new Map<number, Operation>();
   for (const [op, invoke] of invokes) operations.set(op, { invoke, end: ends.get(op) ?? null });
-  return { run, lines, operations, writes: writesOf(operations.values()), faults, broken };
+  const reads = [...readInvokes].map(([op, invoke]) => ({ invoke, end: readEnds.get(op) ?? null }));
+  const writes = writesOf(operations.values());
+  return { run, lines, operations, writes, reads, faults, malformations: malformations(lines) };
 }
 
 function writesOf(operations: Iterable<Operation>): readonly Write[] {

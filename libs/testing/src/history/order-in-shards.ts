@@ -2,39 +2,81 @@
  * Order: a write that began after another one had been acknowledged stands behind it in their shard (I1), and an event
  * is accepted only on the version that it expects (I3).
  */
+import { binds } from '@lockstep/protocol';
 import type { FindingList } from './finding.js';
+import type { CompletionLine, ReadCompletionLine } from './history.js';
 import type { RunHistory } from './operations.js';
 import type { LoggedEntry, RefoldedLog } from './refold.js';
 import { datasetOf, type Standing, type StandingWrite } from './standing.js';
 
 /**
- * One walk over the lines: each shard's highest acknowledged place so far is a floor for every write that begins now. A
- * repeat begins with the first question under its key.
+ * One walk over the lines: the highest place of each shard that anybody was told so far, by an answer or by a read, is a
+ * floor for every write and every strong read that begins now. A repeat begins with the first question under its key.
  */
 export function judgeRealTime(history: RunHistory, standing: Standing, found: FindingList): void {
-  const highest = new Map<string, { readonly sequence: bigint; readonly op: number }>();
+  const highest = new Map<string, Floor>();
   const begun = new Set<StandingWrite>();
+  /** Of strong reads under way: the floors when they began, which are those of all shards, as a read names its shard late. */
+  const floors = new Map<number, ReadonlyMap<string, Floor>>();
   for (const line of history.lines) {
-    if (line.type !== 'invoke' && line.type !== 'ok') continue;
-    const write = standing.byOperation.get(line.op);
-    const entry = write?.accepted[0];
-    if (write === undefined || entry === undefined) continue;
-    const { shard, sequence } = entry;
-    const floor = highest.get(shard);
-    if (line.type === 'ok') {
-      if (floor === undefined || floor.sequence < sequence) highest.set(shard, { sequence, op: line.op });
+    if (line.type === 'run' || line.type === 'fault') continue;
+    if (line.type === 'invoke') {
+      if (line.f === 'append') judgeBeginning(line.op, standing, highest, begun, found);
+      else if (line.consistency === 'strong') floors.set(line.op, new Map(highest));
       continue;
     }
-    if (begun.has(write)) continue;
-    begun.add(write);
-    if (floor === undefined || floor.sequence < sequence) continue;
-    found.add('order-reversed', {
-      operations: [floor.op, line.op],
-      shard,
-      sequence: Number(sequence),
-      detail: `operation ${floor.op} stands at ${floor.sequence}`,
-    });
+    const place = placeTold(line, standing);
+    if (place === null) continue;
+    const { shard, sequence } = place;
+    const floor = floors.get(line.op)?.get(shard);
+    if (floor !== undefined && sequence < floor.sequence) {
+      const detail = `operation ${floor.op} was told ${floor.sequence}`;
+      const operations = [floor.op, line.op];
+      found.add('strong-read-stale', { operations, shard, sequence: Number(sequence), detail });
+    }
+    floors.delete(line.op);
+    if ((highest.get(shard)?.sequence ?? 0n) < sequence) highest.set(shard, { sequence, op: line.op });
   }
+}
+
+interface Floor {
+  readonly sequence: bigint;
+  readonly op: number;
+}
+
+function judgeBeginning(
+  op: number,
+  { byOperation }: Standing,
+  highest: ReadonlyMap<string, Floor>,
+  begun: Set<StandingWrite>,
+  found: FindingList,
+): void {
+  const write = byOperation.get(op);
+  const entry = write?.entries.find(({ verdict }) => binds(verdict));
+  if (write === undefined || entry === undefined || begun.has(write)) return;
+  begun.add(write);
+  const { shard, sequence } = entry;
+  const floor = highest.get(shard);
+  if (floor === undefined || floor.sequence < sequence) return;
+  found.add('order-reversed', {
+    operations: [floor.op, op],
+    shard,
+    sequence: Number(sequence),
+    detail: `operation ${floor.op} was told ${floor.sequence}`,
+  });
+}
+
+/** The place that an answer proves to be in the log; one that was told logged has told none, but stands. */
+function placeTold(
+  line: CompletionLine | ReadCompletionLine,
+  { byOperation }: Standing,
+): { readonly shard: string; readonly sequence: bigint } | null {
+  if (line.f === 'read') {
+    return line.seen === null ? null : { shard: line.seen.shard, sequence: BigInt(line.seen.sequence) };
+  }
+  const { receipt } = line;
+  if (receipt?.sequence !== undefined) return { shard: receipt.shard, sequence: BigInt(receipt.sequence) };
+  return line.type === 'ok' ? (byOperation.get(line.op)?.accepted[0] ?? null) : null;
 }
 
 export function judgeExpectedVersions(log: RefoldedLog, found: FindingList): void {

@@ -10,18 +10,22 @@ import type {
   Configurations,
   DecodedEntry,
   EntryEvent,
+  FoldConfiguration,
   Halt,
   KeyHash,
   LogIncarnation,
   LogRecord,
   Outcome,
+  PublisherId,
   ReadAnswers,
   Sequence,
+  Session,
   ShardName,
   ShardState,
   Verdict,
 } from '@lockstep/protocol';
 import { applyRowOperation, type MemoryRow } from '../store/memory-row.js';
+import { LogAudit, type AuditRules } from './log-audit.js';
 
 export interface RefoldedShard {
   readonly logIncarnation: LogIncarnation | null;
@@ -32,6 +36,18 @@ export interface RefoldedShard {
   readonly verdicts: ReadonlyMap<Verdict, number>;
   /** Where the fold could not go on; nothing behind it is folded. */
   readonly halted: Halt | null;
+  /** Hashes behind the sequences that were asked for. */
+  readonly hashes: ReadonlyMap<bigint, HashPair>;
+  /** Of all keys and publishers ever; what lies before these log times is forgotten. */
+  readonly outcomes: ReadonlyMap<KeyHash, Outcome>;
+  readonly sessions: ReadonlyMap<PublisherId, Session>;
+  readonly outcomesSinceMs: number;
+  readonly sessionsSinceMs: number;
+}
+
+export interface HashPair {
+  readonly inputHash: string;
+  readonly effectsHash: string;
 }
 
 /** A data entry as it stands in the log, whatever its verdict. */
@@ -49,6 +65,8 @@ export interface RefoldedLog {
   readonly shards: ReadonlyMap<ShardName, RefoldedShard>;
   /** Per shard in the order of their sequences. */
   readonly entries: readonly LoggedEntry[];
+  /** What is wrong with the order of the log itself, and who owned its shards. */
+  readonly audit: LogAudit;
 }
 
 interface Folding {
@@ -56,17 +74,23 @@ interface Folding {
   readonly outcomes: Map<KeyHash, Outcome>;
   readonly rows: Map<string, MemoryRow>;
   readonly verdicts: Map<Verdict, number>;
+  readonly hashes: Map<bigint, HashPair>;
   halted: Halt | null;
 }
 
 export class Refold {
   private readonly shards = new Map<ShardName, Folding>();
   private readonly entries: LoggedEntry[] = [];
+  private readonly audit = new LogAudit();
 
-  /** @param wanted keys whose entries are kept. */
+  /**
+   * @param wanted keys whose entries are kept.
+   * @param compared places whose hashes are kept.
+   */
   constructor(
     private readonly configurations: Configurations,
     private readonly wanted: (key: string) => boolean,
+    private readonly compared: (shard: ShardName, sequence: bigint) => boolean = () => false,
   ) {}
 
   take(shard: ShardName, records: readonly LogRecord[]): void {
@@ -75,7 +99,8 @@ export class Refold {
     for (const record of records) {
       const entry = decodeEntry(record);
       batch.push(entry);
-      if (!endsBatch(entry)) continue;
+      const at = folding.state.cursor.sequence + BigInt(batch.length);
+      if (!endsBatch(entry) && !this.compared(shard, at)) continue;
       this.foldBatch(shard, folding, batch);
       batch = [];
     }
@@ -84,18 +109,13 @@ export class Refold {
 
   finish(): RefoldedLog {
     const shards = new Map<ShardName, RefoldedShard>();
-    for (const [shard, { state, verdicts, halted }] of this.shards) {
-      const { logIncarnation, sequence, inputHash, effectsHash } = state.cursor;
-      shards.set(shard, {
-        logIncarnation,
-        sequence,
-        inputHash: hashToHex(inputHash),
-        effectsHash: hashToHex(effectsHash),
-        verdicts,
-        halted,
-      });
+    for (const [shard, { state, verdicts, halted, hashes, outcomes }] of this.shards) {
+      const { logIncarnation, sequence, outcomesSinceMs, sessionsSinceMs } = state.cursor;
+      const { sessions } = state;
+      const kept = { hashes, outcomes, sessions, outcomesSinceMs, sessionsSinceMs };
+      shards.set(shard, { logIncarnation, sequence, ...hashPair(state), verdicts, halted, ...kept });
     }
-    return { shards, entries: this.entries };
+    return { shards, entries: this.entries, audit: this.audit };
   }
 
   private foldBatch(shard: ShardName, folding: Folding, batch: readonly DecodedEntry[]): void {
@@ -115,6 +135,18 @@ export class Refold {
       }
       const { sequence, verdict } = step.folded;
       folding.verdicts.set(verdict, (folding.verdicts.get(verdict) ?? 0) + 1);
+      this.audit.note(
+        {
+          shard,
+          sequence,
+          offset: entry.record.offset,
+          appendTimeMs: entry.record.appendTimeMs,
+          verdict,
+          header: entry.header,
+          control: entry.kind === 'control' ? entry.body : null,
+        },
+        configuration === null ? null : rulesOf(configuration),
+      );
       if (entry.kind !== 'data' || !entry.events.some(({ key }) => this.wanted(key))) continue;
       const { idempotency, number, publisher } = entry.header;
       this.entries.push({
@@ -128,6 +160,8 @@ export class Refold {
     }
     const { state, outcomes, rows } = fold.finish();
     folding.state = state;
+    const at = state.cursor.sequence;
+    if (this.compared(shard, at)) folding.hashes.set(at, hashPair(state));
     for (const outcome of outcomes) folding.outcomes.set(outcome.key, outcome);
     if (configuration === null) return;
     const { dataset, projection } = configuration.content;
@@ -147,12 +181,23 @@ export class Refold {
       outcomes: new Map(),
       rows: new Map(),
       verdicts: new Map(),
+      hashes: new Map(),
       halted: null,
     };
     this.shards.set(shard, folding);
     return folding;
   }
 }
+
+const hashPair = ({ cursor }: ShardState): HashPair => ({
+  inputHash: hashToHex(cursor.inputHash),
+  effectsHash: hashToHex(cursor.effectsHash),
+});
+
+const rulesOf = ({ content }: FoldConfiguration): AuditRules => ({
+  writers: content.writers,
+  sessionsMs: content.retention.sessionsMs,
+});
 
 function answersTo(reads: ReturnType<typeof plan>, { outcomes, rows }: Folding): ReadAnswers {
   return { outcomes: chosen(reads.outcomes, outcomes), rows: chosen(reads.rows, rows) };

@@ -1,7 +1,7 @@
 /**
  * What each region holds against what the accepted entries demand, and the regions against each other (I3, I4, I11).
  */
-import type { ColumnValue, Sequence, ShardName } from '@lockstep/protocol';
+import type { ColumnValue, Outcome, Sequence, Session, ShardName } from '@lockstep/protocol';
 import { columnsAfter, differingColumns, moved, type Columns, type ExpectedRow } from './expected-rows.js';
 import type { FindingList } from './finding.js';
 import type { LoggedEntry, RefoldedLog } from './refold.js';
@@ -26,6 +26,13 @@ export interface RegionalState {
   readonly cursors: ReadonlyMap<string, StoredCursor>;
   /** By dataset and key; those of the run. */
   readonly rows: ReadonlyMap<string, ReadonlyMap<string, StoredRow>>;
+  /** By shard; of all writers. Left out where the database is too large to be asked for it. */
+  readonly answers?: KeptAnswers;
+}
+
+export interface KeptAnswers {
+  readonly outcomes: ReadonlyMap<string, ReadonlyMap<string, Outcome>>;
+  readonly sessions: ReadonlyMap<string, ReadonlyMap<string, Session>>;
 }
 
 type Regions = ReadonlyMap<string, RegionalState>;
@@ -110,8 +117,9 @@ function judgeToldEffects(
   found: FindingList,
 ): void {
   for (const write of writes) {
-    const receipt = definiteReceipts(write).find(({ outcome }) => outcome === 'accepted');
-    if (receipt === undefined) continue;
+    const told = definiteReceipts(write).find(({ receipt: { outcome } }) => outcome === 'accepted');
+    if (told === undefined) continue;
+    const { receipt } = told;
     const rows = state.rows.get(write.write.dataset);
     for (const { key } of write.events) {
       const version = rows?.get(key)?.version ?? 0n;
@@ -160,8 +168,8 @@ function totalOf({ writes }: Standing): bigint {
 
 /** As told; where nobody told, as the log has it. */
 export function tookEffect(write: StandingWrite): boolean {
-  const [receipt] = definiteReceipts(write);
-  return receipt === undefined ? write.accepted.length > 0 : receipt.outcome === 'accepted';
+  const told = definiteReceipts(write).find(({ receipt: { code } }) => code !== 'key-reused');
+  return told === undefined ? write.accepted.length > 0 : told.receipt.outcome === 'accepted';
 }
 
 function judgeTotal(region: string, state: RegionalState, expected: bigint, found: FindingList): void {

@@ -2,7 +2,13 @@
  * What stands in the log for each write of a run. A write with a key is found by its key; a keyless one by the name its
  * receipt gives it (`publisher:number`); one that nobody answered by its events alone.
  */
-import { eventsText, parseShardName, sequence as toSequence, type EntryEvent } from '@lockstep/protocol';
+import {
+  binds,
+  eventsText,
+  parseShardName,
+  sequence as toSequence,
+  type EntryEvent,
+} from '@lockstep/protocol';
 import type { Receipt, Sequence } from '@lockstep/protocol';
 import type { HistoryEvent } from './history.js';
 import { isEntryId, type RunHistory, type Write } from './operations.js';
@@ -19,7 +25,10 @@ export interface StandingWrite {
   readonly write: Write;
   /** Ordinals of its operations. */
   readonly ops: readonly number[];
+  /** Of the question to which the log bound the key, where several were asked under it; else of the first. */
   readonly events: readonly EntryEvent[];
+  /** Canonical text of what each operation asked for; the same where they are repeats. */
+  readonly payloads: readonly string[];
   readonly asked: AskedAgain | null;
   /** Its entries, in the order of the log, whatever their verdicts. */
   readonly entries: readonly LoggedEntry[];
@@ -78,7 +87,8 @@ export function standingOf(
   const writes = found.map(({ write, events, entries }): StandingWrite => {
     const ops = write.operations.map(({ invoke }) => invoke.op);
     const accepted = entries.filter(({ verdict }) => verdict === 'accepted');
-    return { write, ops, events, asked: asked.get(ops[0]!) ?? null, entries, accepted };
+    const questions = questionsOf(write, events, entries);
+    return { write, ops, ...questions, asked: asked.get(ops[0]!) ?? null, entries, accepted };
   });
   const byOperation = new Map(writes.flatMap((write) => write.ops.map((op) => [op, write] as const)));
   return { writes, byOperation, byPlace, strangers };
@@ -92,6 +102,22 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, [value]);
   else known.push(value);
+}
+
+/** Most writes are asked once: only what another operation asks is looked at again. */
+function questionsOf(
+  { operations }: Write,
+  first: readonly EntryEvent[],
+  entries: readonly LoggedEntry[],
+): Pick<StandingWrite, 'events' | 'payloads'> {
+  const questions = operations.map(({ invoke }, index) =>
+    index === 0 ? first : invoke.events.map(entryEvent),
+  );
+  const payloads = questions.map(eventsText);
+  if (new Set(payloads).size === 1) return { events: first, payloads };
+  const bound = entries.find(({ verdict }) => binds(verdict));
+  const index = bound === undefined ? -1 : payloads.indexOf(eventsText(bound.events));
+  return { events: questions[index] ?? first, payloads };
 }
 
 const entryEvent = ({ key, type, data, expectedVersion }: HistoryEvent): EntryEvent => ({

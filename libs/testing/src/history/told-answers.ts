@@ -2,16 +2,26 @@
  * What was told against what stands in the log: accepted, logged, rejected, refused and unknown, and repeats under one
  * key (I2, I7, I8, I9, I10).
  */
-import { eventsText, sequence as toSequence, type Receipt } from '@lockstep/protocol';
+import { binds, eventsText, sequence as toSequence, type Receipt } from '@lockstep/protocol';
 import type { FindingList } from './finding.js';
 import { isDefinite, openWrites, type RunHistory } from './operations.js';
 import type { LoggedEntry } from './refold.js';
 import { datasetOf, placeOf, type Standing, type StandingWrite } from './standing.js';
 
+/** A definite receipt, and what was asked when it was told. */
+export interface ToldReceipt {
+  readonly receipt: Receipt;
+  /** Canonical text of the events; null where the key alone was asked for. */
+  readonly asked: string | null;
+}
+
 /** Every definite receipt of a write, however it came. */
-export function definiteReceipts({ write, asked }: StandingWrite): readonly Receipt[] {
-  const told = write.operations.map(({ end }) => end?.receipt);
-  return [...told, asked?.kind === 'receipt' ? asked.receipt : null].filter(isDefinite);
+export function definiteReceipts(write: StandingWrite): readonly ToldReceipt[] {
+  const told = write.write.operations.flatMap(({ end }, index) =>
+    isDefinite(end?.receipt) ? [{ receipt: end.receipt, asked: write.payloads[index]! }] : [],
+  );
+  const again = write.asked?.kind === 'receipt' ? write.asked.receipt : null;
+  return isDefinite(again) ? [...told, { receipt: again, asked: null }] : told;
 }
 
 export function judgeTold(history: RunHistory, standing: Standing, found: FindingList): void {
@@ -19,10 +29,11 @@ export function judgeTold(history: RunHistory, standing: Standing, found: Findin
   const acceptedByKey = acceptedOf(standing);
   for (const write of standing.writes) {
     const receipts = definiteReceipts(write);
-    for (const receipt of receipts) {
-      if (receipt.outcome === 'accepted') judgeAccepted(write, receipt, standing, placesTold, found);
-      else judgeRejected(write, receipt, standing, acceptedByKey, found);
+    for (const told of receipts) {
+      if (told.receipt.outcome === 'accepted') judgeAccepted(write, told, standing, placesTold, found);
+      else judgeRejected(write, told.receipt, standing, acceptedByKey, found);
     }
+    judgeReuse(write, receipts, found);
     judgeAnswers(write, receipts, found);
     judgeLogged(write, found);
     judgeAbsence(write, receipts, found);
@@ -50,7 +61,7 @@ const placed = (receipt: Receipt): { shard: string; sequence: number } => ({
 
 function judgeAccepted(
   write: StandingWrite,
-  receipt: Receipt,
+  { asked, receipt }: ToldReceipt,
   standing: Standing,
   placesTold: Map<string, StandingWrite>,
   found: FindingList,
@@ -66,7 +77,7 @@ function judgeAccepted(
   const entry = standing.byPlace.get(place);
   if (entry?.verdict !== 'accepted') {
     found.add('accepted-lost', { ...told, detail: entry === undefined ? 'no entry' : entry.verdict });
-  } else if (!write.entries.includes(entry) || eventsText(entry.events) !== eventsText(write.events)) {
+  } else if (!write.entries.includes(entry) || !askedFor(write, asked, eventsText(entry.events))) {
     found.add('accepted-differs', { ...told, detail: eventsText(entry.events).slice(0, 200) });
   }
   const versions = Object.entries(receipt.versions ?? {});
@@ -103,16 +114,34 @@ function judgeRejected(
   if (!founded) found.add('conflict-unfounded', told);
 }
 
+const askedFor = ({ payloads }: StandingWrite, asked: string | null, standing: string): boolean =>
+  asked === null ? payloads.includes(standing) : asked === standing;
+
 /** I10. Another payload under the key is another question: then `key-reused` is the right answer to it. */
-function judgeAnswers(write: StandingWrite, receipts: readonly Receipt[], found: FindingList): void {
-  const texts = new Set(write.write.operations.map(({ invoke }) => JSON.stringify(invoke.events)));
+function judgeAnswers(write: StandingWrite, receipts: readonly ToldReceipt[], found: FindingList): void {
+  const isOneQuestion = new Set(write.payloads).size === 1;
   const answers = new Set(
     receipts
-      .filter(({ code }) => texts.size === 1 || code !== 'key-reused')
-      .map(({ outcome, code, shard, sequence }) => [outcome, code, placeOf(shard, sequence ?? 0)].join(' ')),
+      .filter(({ receipt: { code } }) => isOneQuestion || code !== 'key-reused')
+      .map(({ receipt: { outcome, code, shard, sequence } }) =>
+        [outcome, code, placeOf(shard, sequence ?? 0)].join(' '),
+      ),
   );
   if (answers.size > 1) {
     found.add('repeat-answered-differently', { ...evidence(write), detail: [...answers].join('; ') });
+  }
+}
+
+/** I10. The payload that the log bound to the key has its outcome, and every other one is told that the key is taken. */
+function judgeReuse(write: StandingWrite, receipts: readonly ToldReceipt[], found: FindingList): void {
+  if (new Set(write.payloads).size === 1) return;
+  const bound = write.entries.find(({ verdict }) => binds(verdict));
+  if (bound === undefined) return;
+  const payload = eventsText(bound.events);
+  for (const { asked, receipt } of receipts) {
+    if (asked === null || (asked === payload) !== (receipt.code === 'key-reused')) continue;
+    const detail = `${asked === payload ? 'the bound' : 'another'} payload told ${receipt.code ?? receipt.outcome}`;
+    found.add('key-reuse-unnoticed', { ...evidence(write), ...placed(receipt), detail });
   }
 }
 
@@ -122,11 +151,13 @@ function judgeLogged(write: StandingWrite, found: FindingList): void {
   if (logged.length > 0) found.add('logged-lost', evidence(write));
 }
 
-function judgeAbsence(write: StandingWrite, receipts: readonly Receipt[], found: FindingList): void {
+function judgeAbsence(write: StandingWrite, receipts: readonly ToldReceipt[], found: FindingList): void {
   const [entry] = write.accepted;
   if (entry === undefined) return;
   const at = { ...evidence(write), shard: entry.shard, sequence: Number(entry.sequence) };
-  const rejected = receipts.find(({ outcome, code }) => outcome === 'rejected' && code !== 'key-reused');
+  const rejected = receipts
+    .map(({ receipt }) => receipt)
+    .find(({ outcome, code }) => outcome === 'rejected' && code !== 'key-reused');
   if (rejected !== undefined || write.asked?.kind === 'never') {
     found.add('rejection-took-effect', { ...at, detail: rejected?.code ?? 'never-or-expired' });
   } else if (receipts.length === 0 && write.write.operations.every(({ end }) => end?.type === 'fail')) {

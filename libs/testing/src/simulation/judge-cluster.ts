@@ -1,45 +1,83 @@
 /**
- * Hands a simulated cluster that has come to rest to the judge of all histories: every region's database, and the log
- * folded once more as a whole. The one place where a run of a seed is judged.
+ * Hands a simulated cluster that has come to rest to the judge of all histories: the log folded once more as a whole, every
+ * region's database with what it keeps for later answers, and all that was committed and told on the way. The one place
+ * where a run of a seed is judged.
  */
 import { shardsOf } from '@lockstep/engine';
-import { hashToHex, parseShardName, topicOf, type ShardName } from '@lockstep/protocol';
+import {
+  hashToHex,
+  parseShardName,
+  readRecordedWatermark,
+  topicOf,
+  WATERMARK_TOPIC,
+} from '@lockstep/protocol';
+import type { ShardName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import {
   judge,
   ofRun,
   Refold,
+  rulesOf,
   type AskedAgain,
   type HistoryLine,
   type Judgement,
   type RefoldedLog,
   type RegionalState,
+  type Witnessed,
 } from '../history/index.js';
 
 export interface ClusterRun {
   readonly cluster: SimulatedCluster;
+  /** Every id of a row of the run is `group:<run>-...`. */
   readonly run: string;
   readonly lines: readonly HistoryLine[];
+  /** What became of writes that had ended unknown, by the ordinal of their first operation. */
   readonly asked: ReadonlyMap<number, AskedAgain>;
+  /** What kept the cluster from coming to rest. */
   readonly unrest: readonly string[];
+  /** As the world's gateways make it, of the principal that asked. */
   readonly keyHash: (key: string) => string;
 }
 
 export function judgeCluster(run: ClusterRun): Judgement & { readonly log: RefoldedLog } {
   const { asked, cluster, keyHash, lines, unrest } = run;
-  const log = refolded(cluster, run.run);
+  const witnessed = withCopies(cluster);
+  const log = refolded(cluster, run.run, witnessed);
   const regions = new Map(
     [...cluster.regions.keys()].map((region) => [region as string, regionalState(cluster, region, run.run)]),
   );
-  return { ...judge({ lines, asked, log, regions, unrest, keyHash }), log };
+  const configurations = [...cluster.options.datasets.values()].map(({ configuration }) => configuration);
+  const ruleOf = rulesOf(configurations.map(({ content }) => content));
+  const judged = { lines, asked, log, regions, unrest, keyHash, ruleOf, witnessed, disturbances: [] };
+  return { ...judge(judged), log };
+}
+
+/** What the regions told each other, and what they wrote down of it in the log. */
+function withCopies({ log, witness }: SimulatedCluster): Witnessed {
+  const { commits, verdicts, watermarks } = witness;
+  const copies = log
+    .records(WATERMARK_TOPIC, 0)
+    .map(({ valueText }) => readRecordedWatermark(valueText))
+    .filter((told) => told !== null)
+    .map((told) => ({ ...told, t: null, offset: null, owner: null }));
+  return { commits, verdicts, watermarks: [...watermarks, ...copies] };
 }
 
 export const shardsIn = ({ options }: SimulatedCluster): readonly ShardName[] =>
   [...options.datasets].flatMap(([name, { partitions }]) => shardsOf(name, partitions));
 
-function refolded(cluster: SimulatedCluster, run: string): RefoldedLog {
+function refolded(
+  cluster: SimulatedCluster,
+  run: string,
+  { watermarks }: Pick<Witnessed, 'watermarks'>,
+): RefoldedLog {
+  const told = new Set(watermarks.map(({ sequence, shard }) => `${shard} ${sequence}`));
   const known = [...cluster.options.datasets.values()].map(({ configuration }) => configuration);
-  const refold = new Refold((hash) => known.find((one) => one.hash === hash) ?? null, ofRun(run));
+  const refold = new Refold(
+    (hash) => known.find((one) => one.hash === hash) ?? null,
+    ofRun(run),
+    (shard, sequence) => told.has(`${shard} ${sequence}`),
+  );
   for (const shard of shardsIn(cluster)) {
     const { dataset, partition } = parseShardName(shard)!;
     refold.take(shard, cluster.log.records(topicOf(dataset), partition));
@@ -66,5 +104,13 @@ function regionalState(cluster: SimulatedCluster, region: string, run: string): 
     const stored = [...(database.rows(table.table) ?? [])].filter(([key]) => isOfRun(key));
     return [dataset as string, new Map(stored)] as const;
   });
-  return { cursors: new Map(cursors), rows: new Map(rows) };
+  const answers = shardsIn(cluster).map((shard) => [shard as string, database.answers(shard)] as const);
+  return {
+    cursors: new Map(cursors),
+    rows: new Map(rows),
+    answers: {
+      outcomes: new Map(answers.map(([shard, { outcomes }]) => [shard, outcomes])),
+      sessions: new Map(answers.map(([shard, { sessions }]) => [shard, sessions])),
+    },
+  };
 }

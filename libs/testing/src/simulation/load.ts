@@ -136,23 +136,26 @@ export class Load {
   }
 
   private async work(chance: Chance): Promise<void> {
-    let client = this.nextClient();
+    /** Of the client for each place in a batch, as one does one thing at a time; who learnt no end is replaced. */
+    const clients: number[] = [];
     for (let call = this.next(); call !== null; call = this.next()) {
       const region = chance.pick(this.profile.regions);
       const { dataset, timeoutMs } = call.operations[0];
-      for (const operation of call.operations) {
+      for (const [place, operation] of call.operations.entries()) {
+        clients[place] ??= this.nextClient();
+        const p = clients[place];
         const { ack, events, key, op, repeats, wrongVersion } = operation;
         const asked = { op, region, dataset, key, repeats, wrongVersion, ack, timeoutMs, events };
-        this.line({ type: 'invoke', p: client, f: 'append', ...asked });
+        this.line({ type: 'invoke', p, f: 'append', ...asked });
       }
       const endings = await this.ask(call, region, timeoutMs);
       call.operations.forEach(({ op }, index) => {
         const ending = endings[index]!;
-        this.line({ ...ending, p: client, f: 'append', op });
+        this.line({ ...ending, p: clients[index]!, f: 'append', op });
+        if (ending.type === 'info') clients[index] = this.nextClient();
         this.world.note(`told ${op} ${ending.type} ${ending.status} ${ending.receipt?.sequence ?? ''}`);
         this.workload.settle(op, ending);
       });
-      if (endings.some(({ type }) => type === 'info')) client = this.nextClient();
       await this.pause(chance.below(this.profile.thinkMsMax));
     }
   }

@@ -73,9 +73,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const favourite = chance.pick(regions);
   const skew = chance.pick([0, 0, 4]);
   const kinds = name === 'calm' ? [] : drawKinds(name, chance);
-  // Lives of a store have no order that two instances could be compared by: a vote may stay away (open, test/simulation).
-  const isPutBack = kinds.some((kind) => PUTS_BACK.has(kind));
-  const replicators = isPutBack ? 1 : chance.pick([1, 1, 2] as const);
+  const replicators = chance.pick([1, 1, 2] as const);
   const roles = chance.pick(['together', 'together', 'together', 'apart'] as const);
   const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
   const clients = draw(3, 8);
@@ -107,8 +105,6 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
       kinds.length === 0 ? [] : drawFaults(kinds, chance, { regions, replicators, roles, chaosMs, datasets }),
   };
 }
-
-const PUTS_BACK: ReadonlySet<FaultKind> = new Set(['store-restored', 'restore-and-loss', 'flushing-off']);
 
 interface Scene {
   readonly regions: readonly string[];

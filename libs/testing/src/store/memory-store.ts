@@ -42,6 +42,8 @@ export interface MemoryStoreOptions {
   readonly storeIncarnation: StoreIncarnation;
   /** Asked at the moment a call takes effect; null lets it pass. */
   readonly fault?: (call: StoreCall) => StoreFault | null;
+  /** Told of each commit at the moment at which it takes effect, answered or not. */
+  readonly committed?: (request: CommitRequest) => void;
 }
 
 export interface StoreCall {
@@ -74,6 +76,11 @@ export interface MemoryDatabase {
   start(): void;
   /** `off`: commits are answered before they are on the disk; a crash goes back to what was there when it was turned off. */
   setFlushing(flushing: 'on' | 'off'): void;
+  /** What is kept for later answers in a shard, for checkers. */
+  answers(shard: ShardName): {
+    readonly outcomes: ReadonlyMap<KeyHash, Outcome>;
+    readonly sessions: ReadonlyMap<PublisherId, Session>;
+  };
   snapshot(): MemorySnapshot;
   /** Puts the database back, incarnation included, as a restored disk does; every open store loses its connection. */
   restore(snapshot: MemorySnapshot): void;
@@ -126,12 +133,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     tables: new Map(),
     configurations: new Map(),
   };
-  /** Lives of the database so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
-  let incarnations = 0n;
-  const nextIncarnation = (): StoreIncarnation => {
-    incarnations += 1n;
-    const next = BigInt(`0x${options.storeIncarnation}`) + incarnations;
-    return BigInt.asUintN(128, next).toString(16).padStart(32, '0') as StoreIncarnation;
+  /** Lives begun so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
+  let lives = 0;
+  const newLife = (generation: number): StoreIncarnation => {
+    lives += 1;
+    const rest = BigInt(`0x${options.storeIncarnation.slice(8)}`) + BigInt(lives);
+    const digits = generation.toString(16).padStart(8, '0') + rest.toString(16).padStart(24, '0').slice(-24);
+    return digits as StoreIncarnation;
   };
   /** Connections opened before the last disconnect are dead. */
   let life = 0;
@@ -213,9 +221,9 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
 
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
     incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
-    renewIncarnation: (from) =>
+    renewIncarnation: (from, generation) =>
       run({ method: 'renewIncarnation', shards: [] }, 'write', (now) => {
-        if (now.storeIncarnation === from) now.storeIncarnation = nextIncarnation();
+        if (now.storeIncarnation === from) now.storeIncarnation = newLife(generation);
         return now.storeIncarnation;
       }),
     ensureShards: (shards) =>
@@ -236,7 +244,11 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
         read(now, table, reads, withColumns),
       ),
     commit: (request) =>
-      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => commit(now, request)),
+      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => {
+        const result = commit(now, request);
+        if (result.kind === 'committed') options.committed?.(request);
+        return result;
+      }),
     clean: (shards) => run({ method: 'clean', shards }, 'write', (now) => clean(now, shards)),
     close,
   });
@@ -291,6 +303,10 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     setFlushing: (flushing) => {
       flushed = flushing === 'off' ? copyOf(state) : null;
     },
+    answers: (shard) => ({
+      outcomes: state.outcomes.get(shard) ?? new Map(),
+      sessions: state.sessions.get(shard) ?? new Map(),
+    }),
     snapshot: () => copyOf(state) as unknown as MemorySnapshot,
     restore: (snapshot) => {
       life += 1;

@@ -100,6 +100,12 @@ export class Workload {
       : { kind: 'batch', operations: [first, ...others] };
   }
 
+  /** For an operation that the workload does not know, such as a read. */
+  takeOrdinal(): number {
+    this.operations += 1;
+    return this.operations - 1;
+  }
+
   /** How an operation ended; once for each that `next` gave. */
   settle(op: number, ending: Ending): void {
     const settled = this.underWay.get(op);
@@ -129,8 +135,7 @@ export class Workload {
   }
 
   private begin(draft: Draft, dataset: WorkloadDataset, timeoutMs: number): Operation {
-    const op = this.operations;
-    this.operations += 1;
+    const op = this.takeOrdinal();
     const { ack, events, isKeyed, wrongVersion } = draft;
     const key = isKeyed ? `${this.options.run}-k${op}` : null;
     const operation: Operation = { op, dataset, key, repeats: null, wrongVersion, ack, timeoutMs, events };
@@ -139,8 +144,7 @@ export class Workload {
   }
 
   private repeat(original: Operation): Call {
-    const operation = { ...original, op: this.operations, repeats: original.op };
-    this.operations += 1;
+    const operation = { ...original, op: this.takeOrdinal(), repeats: original.op };
     this.underWay.set(operation.op, { operation, draft: null });
     return { kind: 'single', operations: [operation] };
   }

@@ -31,12 +31,17 @@ function summaryRows(summary: RunSummary): readonly (readonly [name: string, tex
       'unknown writes',
       `${unknownCount}: ${unknown.tookEffect} took effect, ${unknown.withoutEffect} did not (${unknown.keyless} without a key)`,
     ],
-    ['faults', countsText(summary.faults)],
+    ['reads', `${summary.reads}; ${summary.registers.judged} rows put in order`],
+    ['stages', `${summary.stagesToldLower} told lower than before`],
+    ['faults', faultsText(summary.faults)],
     ['log', `${summary.entries} entries with ${summary.events} events of this run`],
     ...Object.entries(summary.verdicts).map(
       ([dataset, verdicts]) => [`  ${dataset}`, countsText(verdicts)] as const,
     ),
-    ['regions', `${countsText(summary.rows)} rows; ${summary.shards} shards compared`],
+    [
+      'regions',
+      `${countsText(summary.rows)} rows; ${summary.shards} shards and ${summary.told} told places compared`,
+    ],
   ];
 }
 
@@ -44,6 +49,11 @@ const countsText = (counts: { readonly [name: string]: number }): string =>
   Object.entries(counts)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ') || 'none';
+
+function faultsText(faults: RunSummary['faults']): string {
+  const count = Object.values(faults).reduce((sum, each) => sum + each, 0);
+  return count === 0 ? 'none' : `${count} survived: ${countsText(faults)}`;
+}
 
 const findingLines = ({ code, count, examples, invariant, sentence }: Finding): readonly string[] => [
   `  ${code}${invariant === null ? '' : ` (${invariant})`}, ${count === 1 ? 'once' : `${count} times`}: ${sentence}`,

@@ -16,10 +16,12 @@ export interface WholeLog {
   /** By shard, the offset of the last record that is folded. */
   readonly ends: ReadonlyMap<string, bigint>;
   readonly wanted: (key: string) => boolean;
+  /** Places whose hashes are to be compared with what was told. */
+  readonly compared: (shard: string, sequence: bigint) => boolean;
 }
 
 export async function refoldLog(whole: WholeLog): Promise<RefoldedLog> {
-  const refold = new Refold(whole.configurations, whole.wanted);
+  const refold = new Refold(whole.configurations, whole.wanted, whole.compared);
   const log = kafkaLog({ brokers: whole.brokers, clientId: 'lockstep-check' });
   try {
     for (const { content } of whole.datasets) await readDataset(log, content, whole.ends, refold);

@@ -1,0 +1,22 @@
+/** What is refused before anything is parsed, and what a configured limit refuses. */
+import { expect, test } from '@jest/globals';
+import { eventsText } from '../entry/body.js';
+import { decodeEntry, isTooLarge } from './decoded-entry.js';
+import { credited, LogBuilder, opened } from './fold.fixture.js';
+
+const [record] = new LogBuilder().data([opened(), credited(1)]).records;
+const MIB = 1024 * 1024;
+
+test('a value above 8 MiB is malformed, whatever the configuration says', () => {
+  expect(decodeEntry({ ...record!, valueBytes: 8 * MIB }).kind).toBe('data');
+  expect(decodeEntry({ ...record!, valueBytes: 8 * MIB + 1 }).kind).toBe('malformed');
+});
+
+test('an entry is too large by its bytes or by its events, and at the limit it is not', () => {
+  const entry = decodeEntry(record!);
+  const bytes = eventsText([opened(), credited(1)]).length;
+  const limits = { entryBytesMax: bytes, eventsPerEntryMax: 2, notAfterAheadMsMax: 0 };
+  expect(isTooLarge(entry, limits)).toBe(false);
+  expect(isTooLarge(entry, { ...limits, entryBytesMax: bytes - 1 })).toBe(true);
+  expect(isTooLarge(entry, { ...limits, eventsPerEntryMax: 1 })).toBe(true);
+});

@@ -1,0 +1,183 @@
+/**
+ * What the judge is given of a simulated cluster: a run with faults has no finding, and each part that is gathered (log,
+ * databases, kept answers, commits, what was told, answers with their times) is looked at, as a defect in it is found.
+ */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { topicOf, type DatasetName, type RegionName, type Sequence } from '@lockstep/protocol';
+import { SimulatedCluster, World, type MemoryRow } from '@lockstep/testing';
+import {
+  openWrites,
+  readRun,
+  type AskedAgain,
+  type CompletionLine,
+  type FindingCode,
+} from '@lockstep/testing/history';
+import {
+  drawProfile,
+  judgeCluster,
+  Load,
+  RUN,
+  shardsIn,
+  type ClusterRun,
+} from '@lockstep/testing/simulation';
+import { sampleDatasets } from './sample-datasets.js';
+
+const QUIET_MS_MAX = 120_000;
+
+/** Load, lost answers of the log and of the stores, and a replicator that dies; then rest. */
+async function worked(): Promise<ClusterRun> {
+  const regions = ['eu', 'us', 'ap'] as RegionName[];
+  const world = new World(51);
+  const chance = world.branch('faults');
+  const lost = (): boolean => chance.next() < 0.05;
+  const cluster = new SimulatedCluster({
+    world,
+    regions,
+    datasets: await sampleDatasets(),
+    storeFault: (_, { method }) => (method === 'commit' && lost() ? 'lost-after' : null),
+    logFaults: { append: () => (lost() ? 'appended-unanswered' : 'appended') },
+  });
+  await cluster.start();
+  const drawn = drawProfile('calm', 51);
+  const load = new Load(cluster, {
+    ...drawn,
+    regions,
+    groups: regions,
+    datasets: ['accounts', 'orders', 'readings'],
+  });
+  load.begin();
+  world.after(1_000, null, () => cluster.region('us').killReplicator());
+  world.after(2_000, null, () => cluster.region('us').startReplicator());
+  await world.runUntil(() => load.isDone, QUIET_MS_MAX);
+  const asked = new Map<number, AskedAgain>();
+  const unknown = openWrites(readRun(load.lines).writes).filter(({ key }) => key !== null);
+  for (const write of unknown)
+    void load
+      .askFor(write, world.nowMs() + QUIET_MS_MAX)
+      .then((answer) => asked.set(write.operations[0]!.invoke.op, answer));
+  await world.runUntil(() => asked.size === unknown.length, QUIET_MS_MAX);
+  const isFolded = (): boolean =>
+    shardsIn(cluster).every((shard) => {
+      const [dataset, partition] = shard.split('/') as [DatasetName, string];
+      const last = cluster.log.records(topicOf(dataset), Number(partition)).at(-1)?.offset ?? -1n;
+      return [...cluster.regions.values()].every(({ database }) => database.cursor(shard)?.offset === last);
+    });
+  await world.runUntil(isFolded, QUIET_MS_MAX);
+  return { cluster, run: RUN, lines: load.lines, asked, unrest: [], keyHash: (key) => load.keyHash(key) };
+}
+
+let run: ClusterRun;
+beforeEach(async () => {
+  run = await worked();
+});
+
+const codes = (judged: ClusterRun): readonly string[] =>
+  judgeCluster(judged).findings.map(({ code }) => code);
+
+test('a run with faults has no finding, and everything that was told on the way is compared', () => {
+  const { findings, summary } = judgeCluster(run);
+  expect(findings).toEqual([]);
+  expect(summary.operations.accepted).toBeGreaterThan(50);
+  expect(summary.told).toBeGreaterThan(100);
+  expect(summary.registers.judged).toBeGreaterThan(5);
+  const { commits, verdicts } = run.cluster.witness;
+  expect(commits.length).toBeGreaterThan(50);
+  expect(verdicts.length).toBeGreaterThan(50);
+});
+
+describe('a defect is found', () => {
+  const accepted = ({ lines }: ClusterRun): CompletionLine =>
+    lines.find(
+      (line): line is CompletionLine =>
+        line.type === 'ok' && line.f === 'append' && line.receipt?.outcome === 'accepted',
+    )!;
+
+  test.each<readonly [FindingCode, string, (broken: ClusterRun) => void]>([
+    [
+      'accepted-lost',
+      'in the log: an acknowledged record is gone',
+      ({ cluster, lines }) => {
+        const { shard, sequence } = accepted({ lines } as ClusterRun).receipt!;
+        const [dataset, partition] = shard.split('/') as [DatasetName, string];
+        const records = cluster.log.records(topicOf(dataset), Number(partition)) as unknown[];
+        records.splice(sequence! - 1, 1);
+      },
+    ],
+    [
+      'regions-differ',
+      'in a database: a row is changed behind the fold',
+      ({ cluster }) => {
+        const rows = cluster.region('ap').database.rows('orders')! as Map<string, MemoryRow>;
+        const [key, row] = [...rows].find(([id]) => id.includes(`:${RUN}-`))!;
+        rows.set(key, { ...row, version: (row.version + 1n) as Sequence });
+      },
+    ],
+    [
+      'outcome-differs',
+      'in what is kept: a key is forgotten',
+      ({ cluster }) => {
+        const { database } = cluster.region('ap');
+        const shard = shardsIn(cluster).find((one) => database.answers(one).outcomes.size > 0)!;
+        (database.answers(shard).outcomes as Map<unknown, unknown>).clear();
+      },
+    ],
+    [
+      'session-differs',
+      'in what is kept: a session is forgotten',
+      ({ cluster }) => {
+        const { database } = cluster.region('eu');
+        const shard = shardsIn(cluster).find((one) => database.answers(one).sessions.size > 0)!;
+        (database.answers(shard).sessions as Map<unknown, unknown>).clear();
+      },
+    ],
+    [
+      'stage-untrue',
+      'in time: the stores committed after the answers',
+      ({ cluster }) => {
+        const { commits } = cluster.witness;
+        const late = commits.splice(0).map((commit) => ({ ...commit, t: commit.t + 3_600e9 }));
+        commits.push(...late);
+      },
+    ],
+    [
+      'told-before-commit',
+      'in time: a region never committed what it told',
+      ({ cluster }) => {
+        const { commits } = cluster.witness;
+        commits.push(...commits.splice(0).filter(({ region }) => region !== 'us'));
+      },
+    ],
+    [
+      'told-hashes-differ',
+      'in what was told: other hashes for a while',
+      ({ cluster }) => {
+        const { watermarks } = cluster.witness;
+        watermarks[40] = { ...watermarks[40]!, effectsHash: 'f'.repeat(32) };
+      },
+    ],
+    [
+      'verdict-told-untrue',
+      'in what was told: another verdict',
+      ({ cluster }) => {
+        const { verdicts } = cluster.witness;
+        const at = verdicts.findIndex(({ verdict }) => verdict === 'accepted');
+        verdicts[at] = { ...verdicts[at]!, verdict: 'guard' };
+      },
+    ],
+    [
+      'receipt-inconsistent',
+      'in an answer: a stage that is not the highest',
+      (broken) => {
+        const line = accepted(broken);
+        Object.assign(line, { receipt: { ...line.receipt!, stage: 'logged' } });
+      },
+    ],
+  ])('%s, %s', (code, _title, plant) => {
+    plant(run);
+    expect(codes(run)).toContain(code);
+  });
+
+  test('not-quiet, where the cluster did not come to rest', () => {
+    expect(codes({ ...run, unrest: ['us is behind'] })).toEqual(['not-quiet']);
+  });
+});
