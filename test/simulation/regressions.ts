@@ -12,6 +12,8 @@ export interface Regression {
   /** What failed and why, for people; written by the command, completed by whoever mended it. */
   readonly story: string;
   readonly violation: string;
+  /** `open`: it still fails, and says so when it does not any more. */
+  readonly state: 'mended' | 'open';
   readonly foundAt: string;
   readonly profile: Profile;
 }
@@ -30,7 +32,7 @@ export function keepRegression(profile: Profile, violation: Violation, commit: s
   const { code, examples, invariant, sentence } = violation;
   const faults = profile.faults.map(faultText).join('; ');
   const story = `${sentence} (${invariant ?? 'no invariant'}) Seen with: ${faults || 'no fault'}. First example: ${JSON.stringify(examples[0]).slice(0, 300)}`;
-  const regression: Regression = { story, violation: code, foundAt: commit, profile };
+  const regression: Regression = { story, violation: code, state: 'open', foundAt: commit, profile };
   const file = join(REGRESSIONS, `${profile.name}-${profile.seed}.json`);
   writeFileSync(file, `${JSON.stringify(regression, null, 2)}\n`);
   return file;

@@ -6,12 +6,14 @@ export type SeedSummary = Omit<SeedResult, 'trace'>;
 
 const sample = await sampleDatasets();
 
+const tell = (what: unknown): void => {
+  if (process.connected) process.send!(what);
+};
+
 process.on('message', (profile: Profile) => {
-  void runSeed(profile, sample).then(
-    ({ trace: _trace, ...summary }) => process.connected && process.send!(summary),
-  );
+  void runSeed(profile, sample).then(({ trace: _trace, ...summary }) => tell(summary));
 });
 process.on('disconnect', () => process.exit());
 // The terminal's Ctrl-C is the parent's to answer.
 process.on('SIGINT', () => undefined);
-process.send!('ready');
+tell('ready');

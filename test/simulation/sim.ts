@@ -29,6 +29,8 @@ import { SeedWorkers } from './seed-workers.ts';
 
 /** What is recorded at once, and lost when a campaign is interrupted. */
 const SLICE_SEEDS = 500;
+/** Less is no campaign. */
+const RECORDED_SEEDS_MIN = 100;
 const PROGRESS_MS = 10_000;
 /** Of one slice, how many failing seeds are made smaller. */
 const SHRUNK_MAX = 3;
@@ -83,11 +85,12 @@ async function runOne(name: ProfileName, seed: number, isTraced: boolean): Promi
 async function runRegressions(): Promise<number> {
   const sample = await sampleDatasets();
   let failed = 0;
-  for (const { file, profile } of readRegressions()) {
+  for (const { file, profile, state } of readRegressions()) {
     const result = await runSeed(profile, sample);
-    if (result.violations.length > 0) failed += 1;
-    console.log(`${file}: ${result.violations.length === 0 ? 'holds' : 'FAILS'}`);
-    tellViolations(result);
+    const holds = result.violations.length === 0;
+    if (holds !== (state === 'mended')) failed += 1;
+    console.log(`${file}: ${state}, ${holds ? 'holds' : 'fails'}`);
+    if (state === 'mended') tellViolations(result);
   }
   return failed === 0 ? 0 : 1;
 }
@@ -111,9 +114,8 @@ async function runTwice(name: ProfileName, from: number, to: number): Promise<nu
 async function runCampaign(name: ProfileName, from: number, to: number, count: number): Promise<number> {
   const at = { commit: commit(), profile: name };
   const machine = `${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.versions.node}`;
-  const done = doneSlices(at);
+  const done = [...doneSlices(at)];
   const workers = new SeedWorkers(count);
-  let failed = 0;
   try {
     for (let first = from; first <= to && !isInterrupted; first += SLICE_SEEDS) {
       const last = Math.min(to, first + SLICE_SEEDS - 1);
@@ -126,17 +128,17 @@ async function runCampaign(name: ProfileName, from: number, to: number, count: n
         results,
         performance.now() - begunMs,
       );
-      appendSlice(slice);
-      failed += slice.failed.length;
+      done.push(slice);
+      if (slice.seeds >= RECORDED_SEEDS_MIN) appendSlice(slice);
       for (const result of results.filter(({ violations }) => violations.length > 0).slice(0, SHRUNK_MAX))
         await keepSmaller(workers, result, at.commit);
     }
   } finally {
     workers.close();
   }
-  console.log(totalsText(at, doneSlices(at)));
+  console.log(totalsText(at, done));
   if (isInterrupted) say('interrupted: the same command goes on where it stopped');
-  return failed === 0 && !isInterrupted ? 0 : 1;
+  return done.every((slice) => slice.failed.length === 0) && !isInterrupted ? 0 : 1;
 }
 
 /** Null when it was interrupted. */

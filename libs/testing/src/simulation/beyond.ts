@@ -17,6 +17,12 @@ const NEVER: ReadonlySet<string> = new Set<FindingCode>([
   'expected-version-ignored',
   'balance-negative',
   'entry-torn',
+  'told-before-commit',
+  'number-twice',
+  'epoch-jumped',
+  'two-owners',
+  'owner-ignored',
+  'fence-unfounded',
 ]);
 
 /** Nobody asks again: unknown is a right answer here. */

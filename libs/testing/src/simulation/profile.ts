@@ -72,6 +72,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const share = Math.ceil((3 * entries) / datasets.length);
   const favourite = chance.pick(regions);
   const skew = chance.pick([0, 0, 4]);
+  const kinds = name === 'calm' ? [] : drawKinds(name, chance);
   const replicators = chance.pick([1, 1, 2] as const);
   const roles = chance.pick(['together', 'together', 'together', 'apart'] as const);
   const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
@@ -101,7 +102,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     clockDriftMax: chance.pick([0, 0.001, 0.02]),
     chaosMs,
     faults:
-      name === 'calm' ? [] : drawFaults(name, chance, { regions, replicators, roles, chaosMs, datasets }),
+      kinds.length === 0 ? [] : drawFaults(kinds, chance, { regions, replicators, roles, chaosMs, datasets }),
   };
 }
 
@@ -113,18 +114,18 @@ interface Scene {
   readonly datasets: readonly string[];
 }
 
-function drawFaults(name: ProfileName, chance: Chance, scene: Scene): readonly Fault[] {
-  const kinds = drawKinds(name, chance);
+function drawFaults(kinds: readonly FaultKind[], chance: Chance, scene: Scene): readonly Fault[] {
   const count = Math.max(kinds.length, FAULTS_MIN + chance.below(FAULTS_MAX - FAULTS_MIN + 1));
   // Faults that come together find what faults that come alone do not.
   const centres = Array.from({ length: 1 + chance.below(3) }, () => chance.below(scene.chaosMs));
   const isClustered = chance.next() < 0.5;
+  const isBeyond = kinds.some((kind) => FAULTS[kind].is === 'beyond');
   const faults = Array.from({ length: count }, (_, index) => {
     const kind = index < kinds.length ? kinds[index]! : chance.pick(kinds);
     const near = chance.pick(centres) + chance.below(1_000) - 500;
     const anywhere = chance.below(scene.chaosMs);
     const atMs = Math.min(Math.max(0, isClustered ? near : anywhere), scene.chaosMs - 1_000);
-    return drawFault(kind, atMs, chance, scene, name === 'beyond');
+    return drawFault(kind, atMs, chance, scene, isBeyond);
   });
   return faults.sort((x, y) => x.atMs - y.atMs);
 }
@@ -163,7 +164,7 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
       return {
         ...fault,
         target: place,
-        strength: chance.pick([-3_600_000, -60_000, -500, 500, 60_000, 900_000]),
+        strength: chance.pick([-3_600_000, -60_000, -500, 500, 60_000, 900_000, 4_500_000]),
       };
     case 'cut-one-way':
     case 'cut-both-ways': {

@@ -23,6 +23,9 @@ export const START_MS = 1_800_000_000_000;
 /** Simulated work takes up to this long. */
 const LATENCY_MS_MAX = 8;
 
+/** Steps for which the event loop is asked at once: a turn of the loop costs more than most steps. */
+const STEPS_QUEUED = 64;
+
 /** Work that waits for a condition; due by its time-out at the latest. */
 interface Waiting {
   readonly ready: () => boolean;
@@ -170,19 +173,41 @@ export class World implements Completions {
    * Runs until the condition holds.
    * @throws Error when it does not hold within the time, or when nothing could ever happen any more.
    */
-  async runUntil(holds: () => boolean, withinMs: number): Promise<void> {
+  runUntil(holds: () => boolean, withinMs: number): Promise<void> {
     const limitMs = this.currentMs + withinMs;
-    await settled();
-    while (!holds()) {
-      for (const each of this.waiting) if (each.ready()) each.become();
-      const next = this.agenda.take();
-      if (next === null) throw new Error(`seed ${this.seed}: the world stands still`);
-      this.currentMs = Math.max(this.currentMs, next.atMs);
-      if (this.currentMs > limitMs) throw new Error(`seed ${this.seed}: not reached within ${withinMs} ms`);
-      if (next.label !== null) this.note(next.label);
-      next.run();
-      await settled();
-    }
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      let queued = 0;
+      const step = (): void => {
+        if (isOver) return;
+        queued -= 1;
+        try {
+          isOver = holds();
+          if (isOver) return resolve();
+          this.step(limitMs, withinMs);
+        } catch (error) {
+          isOver = true;
+          reject(error as Error);
+        }
+        if (queued === 0) queue();
+      };
+      // Every promise reaction that is under way, however long the chain, runs to its end between two of them.
+      const queue = (): void => {
+        for (; queued < STEPS_QUEUED; queued += 1) setImmediate(step);
+      };
+      queue();
+    });
+  }
+
+  /** The next piece of work that is due. */
+  private step(limitMs: number, withinMs: number): void {
+    for (const each of this.waiting) if (each.ready()) each.become();
+    const next = this.agenda.take();
+    if (next === null) throw new Error(`seed ${this.seed}: the world stands still`);
+    this.currentMs = Math.max(this.currentMs, next.atMs);
+    if (this.currentMs > limitMs) throw new Error(`seed ${this.seed}: not reached within ${withinMs} ms`);
+    if (next.label !== null) this.note(next.label);
+    next.run();
   }
 
   private appoint(atMs: number, label: string | null, run: () => void): Appointment {
@@ -209,6 +234,3 @@ function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason:
 
 const hashOf = (text: string): string =>
   hashToHex(recordDigest({ key: utf8(text), value: null, header: null, appendTimeMs: 0 }));
-
-/** Resolves after every promise reaction that is under way, however long the chain. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
