@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { eventsText } from '../entry/body.js';
-import { entryNumber, epoch, sequence, type DatasetName } from '../identity/identity.js';
+import { entryNumber, epoch, sequence, type DatasetName, type ShardName } from '../identity/identity.js';
 import {
   AGGREGATE,
   AP,
@@ -32,6 +32,7 @@ import {
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import { ShardFold } from './fold.js';
 import type { ColumnOperation } from './row-operation.js';
+import { emptyCursor } from './state.js';
 import { VERDICTS, type Verdict } from './verdict.js';
 
 interface Case {
@@ -494,6 +495,21 @@ describe('the verdict table', () => {
       'accepted',
       'accepted',
     ]);
+  });
+
+  test('a shard takes the keys that live in it, whichever shard it is', () => {
+    const entries = new LogBuilder()
+      .genesis()
+      .data([opened('us:ada')])
+      .data([opened('eu:ada')])
+      .entries();
+    const second = { cursor: emptyCursor('accounts/1' as ShardName), sessions: new Map() };
+    const batch = new ShardFold(second, { outcomes: new Map(), rows: new Map() }, () => AGGREGATE);
+    const verdicts = entries.map((entry) => {
+      const step = batch.fold(entry);
+      return step.kind === 'folded' ? step.folded.verdict : step.halt.code;
+    });
+    expect(verdicts).toEqual(['accepted', 'accepted', 'schema']);
   });
 
   test('with several writers any region of the group may write, and policy keeps the others out', () => {
