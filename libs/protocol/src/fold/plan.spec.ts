@@ -25,7 +25,8 @@ const log = new LogBuilder()
 
 test('rows are read only where a version is expected', () => {
   const reads = plan(log.entries(), ROWS);
-  expect([...reads.outcomes]).toEqual([keyOf('k1'), keyOf('k2')]);
+  // Strict: `toEqual` would pass over an undefined one.
+  expect([...reads.outcomes]).toStrictEqual([keyOf('k1'), keyOf('k2')]);
   expect([...reads.rows]).toEqual(['eu:c']);
 });
 
