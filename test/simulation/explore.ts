@@ -6,7 +6,7 @@
 import { explore, LARGE_SCOPES, modelOf, PLANTED_DEFECTS, SMALL_SCOPES } from '@lockstep/testing/explorer';
 import type { Exploration } from '@lockstep/testing/explorer';
 
-const STATES_MAX_DEFAULT = 5_000_000;
+const STATES_MAX_DEFAULT = 1_000_000;
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
 const at = args.indexOf('--states');

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { eventsText } from '../entry/body.js';
-import { encodeHeader, KINDS, NO_PUBLISHER } from '../entry/header.js';
+import { decodeHeader, encodeHeader, KINDS, NO_PUBLISHER } from '../entry/header.js';
 import { entryNumber } from '../identity/identity.js';
 import { credited, header, LogBuilder, opened, session } from './fold.fixture.js';
 import { decodeEntry, endsBatch, type DecodedEntry } from './decoded-entry.js';
@@ -61,6 +61,7 @@ test("any header over any body is an entry of the header's kind or malformed, ne
       expect(entry.header?.kind).toBe(kind);
       if (entry.kind === 'malformed') return;
       expect(entry.kind === 'data' ? 'data' : entry.body.kind).toBe(kind);
+      if (entry.kind === 'data') expect(entry.events.length).toBeGreaterThan(0);
       expect(entry.kind === 'control' && withKey).toBe(false);
       expect(endsBatch(entry)).toBe(kind === 'genesis' || kind === 'configuration');
       read.add(kind);
@@ -68,4 +69,16 @@ test("any header over any body is an entry of the header's kind or malformed, ne
     { numRuns: 800, seed: 6 },
   );
   expect([...read].sort()).toEqual(known);
+});
+
+test('a record whose header does not decode is malformed and has none, whatever it carries', () => {
+  const headers = fc.option(fc.uint8Array({ maxLength: 130 }));
+  fc.assert(
+    fc.property(headers, fc.option(fc.string()), (bytes, text) => {
+      const log = new LogBuilder().record(text, bytes);
+      fc.pre(bytes === null || decodeHeader(bytes) === null);
+      expect(only(log)).toEqual({ kind: 'malformed', record: log.records[0], header: null });
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -19,4 +19,6 @@ test('an entry is too large by its bytes or by its events, and at the limit it i
   expect(isTooLarge(entry, limits)).toBe(false);
   expect(isTooLarge(entry, { ...limits, entryBytesMax: bytes - 1 })).toBe(true);
   expect(isTooLarge(entry, { ...limits, eventsPerEntryMax: 1 })).toBe(true);
+  const [probe] = new LogBuilder().control({ kind: 'probe' }).entries();
+  expect(isTooLarge(probe!, { ...limits, eventsPerEntryMax: 0 })).toBe(false);
 });

@@ -3,7 +3,16 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ColumnContent } from '../configuration/content.js';
 import { Absorber, hashToHex, type Hash128 } from '../entry/digest.js';
-import { ACCOUNT_COLUMNS, AGGREGATE, FoldedRegion, ROWS } from './fold.fixture.js';
+import {
+  ACCOUNT_COLUMNS,
+  AGGREGATE,
+  configured,
+  event,
+  FoldedRegion,
+  LogBuilder,
+  ROWS,
+  ROWS_PROJECTION,
+} from './fold.fixture.js';
 import type { FoldedEntry } from './fold.js';
 import { build, logs } from './random-log.fixture.js';
 import { VERDICTS } from './verdict.js';
@@ -55,3 +64,24 @@ test.each([
     );
   },
 );
+
+test('a column that becomes null counts as null', () => {
+  const schema = { type: 'object', required: [], properties: {}, additionalProperties: false } as const;
+  const nameless = configured('9', {
+    projection: {
+      kind: 'rows',
+      version: 1,
+      table: 'accounts',
+      columns: ROWS_PROJECTION.columns,
+      reducer: { opened: { set: { owner: null } } },
+    },
+    events: [{ type: 'opened', version: 1, schema }],
+  });
+  const log = new LogBuilder().genesis(nameless).data([event('opened', {})]);
+  const region = new FoldedRegion([nameless]).applyAll(log.entries().slice(0, 1));
+  const before = region.cursor.effectsHash;
+  region.applyAll(log.entries().slice(1));
+  expect(region.folded[1]!.operations).toHaveLength(1);
+  const expected = effectsHashAfter(before, region.folded[1]!, nameless.content.projection.columns);
+  expect(hashToHex(region.cursor.effectsHash)).toBe(hashToHex(expected));
+});

@@ -31,6 +31,7 @@ import {
 } from './fold.fixture.js';
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import { ShardFold } from './fold.js';
+import type { ColumnOperation } from './row-operation.js';
 import { VERDICTS, type Verdict } from './verdict.js';
 
 interface Case {
@@ -316,9 +317,10 @@ const CASES: readonly Case[] = [
     verdicts: ['accepted', 'accepted', 'fenced'],
   },
   {
-    title: 'an entry of a future epoch',
-    log: (log) => log.data([opened()], { epoch: epoch(2n), region: US }),
-    verdicts: ['not-owner'],
+    title: 'an entry of a future epoch, even from the home',
+    log: (log) =>
+      log.data([opened()], { epoch: epoch(2n) }).data([opened()], { epoch: epoch(2n), region: US }),
+    verdicts: ['not-owner', 'not-owner'],
   },
   {
     title: 'an entry of the right epoch from a region that is not the home',
@@ -375,6 +377,11 @@ const CASES: readonly Case[] = [
   },
   // schema, policy
   { title: 'an unknown event type', log: (log) => log.data([event('renamed', {})]), verdicts: ['schema'] },
+  {
+    title: 'one event that does not fit among others that do',
+    log: (log) => log.data([opened(), event('renamed', {})]),
+    verdicts: ['schema'],
+  },
   {
     title: 'an unknown version',
     log: (log) => log.data([event('opened', { owner: 'A' }, { v: 2 })]),
@@ -542,8 +549,52 @@ describe('what an entry leaves behind', () => {
     region.apply(rest.slice(0, 2));
     const { result: idle } = region.fold(rest.slice(2, 3));
     region.commit(idle);
+    expect(idle.sessions).toEqual([]);
     expect([...idle.state.sessions.keys()]).toEqual([session('b'), session('c')]);
     expect([...region.fold(rest.slice(3)).result.state.sessions.keys()]).toEqual([session('c')]);
+  });
+
+  test('a batch tells the sessions that it changed, as they are in the end', () => {
+    const log = begun()
+      .data([opened()])
+      .data([credited(1)])
+      .data([credited(1)], { publisher: session('c'), number: entryNumber(3n) });
+    const region = new FoldedRegion();
+    const [genesis, ...rest] = log.entries();
+    region.apply([genesis!]);
+    expect(region.fold(rest).result.sessions).toEqual([
+      { publisher: session('b'), last: 2n, holed: false, logTimeMs: START_MS + 2_000 },
+      { publisher: session('c'), last: 0n, holed: true, logTimeMs: START_MS + 3_000 },
+    ]);
+  });
+
+  test.each<[string, FoldConfiguration, readonly (readonly [string, ColumnOperation])[]]>([
+    [
+      'an aggregate sets every column',
+      AGGREGATE,
+      [
+        ['owner', { kind: 'set', value: 'Ada' }],
+        ['balance', { kind: 'set', value: 5 }],
+      ],
+    ],
+    [
+      'rows change the columns that their rule names',
+      ROWS,
+      [
+        ['total', { kind: 'add', value: 5n }],
+        ['peak', { kind: 'max', value: 5 }],
+      ],
+    ],
+  ])('%s, and leaves what else stands in the row', (_, configuration, columns) => {
+    const log = new LogBuilder()
+      .genesis(configuration)
+      .data([opened()])
+      .data([credited(5)]);
+    const region = new FoldedRegion().applyAll(log.entries());
+    expect(region.folded[2]!.operations).toEqual([
+      { kind: 'put', key: 'eu:ada', version: 3n, replaces: false, columns: new Map(columns) },
+    ]);
+    expect(region.rows.get('eu:ada')?.columns).toMatchObject({ owner: 'Ada' });
   });
 
   test('a session is kept in memory for as long as it is remembered, to the millisecond', () => {
@@ -586,6 +637,14 @@ describe('what an entry leaves behind', () => {
     const log = begun().control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS });
     const [outcome] = new FoldedRegion().applyAll(log.entries()).outcomes.values();
     expect(outcome).toMatchObject({ key: keyOf('k'), fingerprint: null, verdict: 'expired', eventKeys: [] });
+  });
+
+  test('a settle takes no answer away that a key already has', () => {
+    const log = begun().data([opened()], { idempotencyKey: 'k' });
+    const bound = new FoldedRegion().applyAll(log.entries()).outcomes.get(keyOf('k'));
+    log.control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS });
+    expect(bound).toMatchObject({ verdict: 'accepted' });
+    expect(new FoldedRegion().applyAll(log.entries()).outcomes.get(keyOf('k'))).toEqual(bound);
   });
 
   test('a row that was deleted has version 0, in the same batch and in a later one', () => {
@@ -646,6 +705,17 @@ describe('what an entry leaves behind', () => {
     } else {
       expect(region.halt).toMatchObject({ code: 'configuration-missing' });
       expect(region.halt?.detail).toContain(lacking);
+    }
+  });
+
+  test('a region that lacks the active configuration halts before any record, be it unreadable', () => {
+    const { cursor } = new FoldedRegion().applyAll(begun().entries());
+    for (const next of [new LogBuilder().data([opened()]), new LogBuilder().record(null, null)]) {
+      const state = { cursor, sessions: new Map() };
+      const batch = new ShardFold(state, { outcomes: new Map(), rows: new Map() }, () => null);
+      const [step] = next.entries().map((entry) => batch.fold(entry));
+      expect(step).toMatchObject({ kind: 'halted', halt: { code: 'configuration-missing' } });
+      expect(batch.finish().state).toEqual(state);
     }
   });
 

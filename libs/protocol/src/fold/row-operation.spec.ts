@@ -64,6 +64,18 @@ describe('two operations on one row', () => {
       put('k', 2n, { a: min(9) }),
     ],
     [
+      'of equal ones the first, for max',
+      put('k', 1n, { a: max(0) }),
+      put('k', 2n, { a: max(-0) }),
+      put('k', 2n, { a: max(0) }),
+    ],
+    [
+      'of equal ones the first, for min',
+      put('k', 1n, { a: min(-0) }),
+      put('k', 2n, { a: min(0) }),
+      put('k', 2n, { a: min(-0) }),
+    ],
+    [
       'an empty put raises the version',
       put('k', 1n, { a: set('x') }),
       put('k', 2n),

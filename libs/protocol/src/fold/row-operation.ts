@@ -63,5 +63,5 @@ export function coalesce(operations: Iterable<RowOperation>): readonly RowOperat
     const before = byKey.get(operation.key);
     byKey.set(operation.key, before === undefined ? operation : combine(before, operation));
   }
-  return [...byKey.values()].sort((x, y) => (x.key < y.key ? -1 : x.key > y.key ? 1 : 0));
+  return [...byKey.values()].sort((x, y) => (x.key < y.key ? -1 : 1));
 }

@@ -236,7 +236,8 @@ export class GatewaySteps {
     for (const [at, index] of flight.calls.entries()) {
       const call = state.calls[index]!;
       if (call.stage !== 'sent' || call.entry !== flight.entries[at]) continue;
-      if (mayStand) next = this.timeOut(next, call);
+      // A settle that was not written says nothing of the key.
+      if (mayStand || call.index === this.scope.wishes.length) next = this.timeOut(next, call);
       else next = this.end(next, call, call.mayStand ? { kind: 'unknown' } : { kind: 'failed' });
     }
     return this.sendNext(next, gateway.place);

@@ -27,7 +27,6 @@ export class Parts {
       part.image.id,
       part.lease,
       part.life,
-      part.lives,
       copy === null ? '' : `${copy.image.id},${copy.lease},${copy.life}`,
       lateCommit === null ? '' : `${lateCommit.batch.id},${lateCommit.lease}`,
       idsOf(part.told),

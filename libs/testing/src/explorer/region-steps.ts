@@ -5,6 +5,7 @@
  */
 import {
   endsBatch,
+  generationOf,
   hashToHex,
   leaseNumber,
   offset,
@@ -70,8 +71,8 @@ export class RegionSteps {
   private load(state: State, region: Region, lease: bigint): State {
     const { image, told: toldBefore } = region;
     const judged = this.core.judgeStore(image.cursor, incarnation(region.life), toldBefore);
-    const lives = judged.wentBack ? region.lives + 1 : region.lives;
-    const life = judged.wentBack ? lives : region.life;
+    const generations = toldBefore.map((one) => generationOf(one.storeIncarnation));
+    const life = judged.wentBack ? Math.max(region.life, ...generations) + 1 : region.life;
     const { standing } = this.core.judgeStore(image.cursor, incarnation(life), toldBefore);
     const { decoded } = state.log;
     const at = Number(image.cursor.offset);
@@ -84,7 +85,7 @@ export class RegionSteps {
     const memory = this.images.memoryOf(image);
     const from = Number(resume.from);
     const work: Work = { kind: 'applying', lease, memory, standing, toldBefore, from, batch: null };
-    return this.put(state, this.tell({ ...region, lives, life, work }, memory, standing, null, state));
+    return this.put(state, this.tell({ ...region, life, work }, memory, standing, null, state));
   }
 
   /** One batch of every size; cut after a genesis, and where hashes must be compared. */
@@ -286,18 +287,20 @@ export class RegionSteps {
 export const awaits = (call: Call, entry: Entry): boolean =>
   call.entry === entry && entry.body === null && (call.stage === 'sent' || call.stage === 'logged');
 
-/** As `ToldBefore.keep`: of each life the highest place, the one that spoke last at the end. */
+/** As `ToldBefore.keep`: of each life the highest place, the highest generation at the end. */
 function keepTold(told: readonly Recorded[], said: Said): readonly Recorded[] {
   const { logIncarnation } = said;
   if (logIncarnation === null) return told;
   const newest = { ...said, logIncarnation };
   const known = told.find((one) => one.storeIncarnation === said.storeIncarnation) ?? newest;
   const isHigher = logIncarnation !== known.logIncarnation || said.sequence >= known.sequence;
-  return [...told.filter((one) => one !== known), isHigher ? newest : known];
+  const lives = [...told.filter((one) => one !== known), isHigher ? newest : known];
+  return lives.sort((x, y) => generationOf(x.storeIncarnation) - generationOf(y.storeIncarnation));
 }
 
-export const incarnation = (life: number): StoreIncarnation =>
-  `${String(life).padStart(8, '0')}${'0'.repeat(24)}` as StoreIncarnation;
+/** A life is named by its generation alone: only one store begins lives here. */
+const incarnation = (life: number): StoreIncarnation =>
+  `${life.toString(16).padStart(8, '0')}${'0'.repeat(24)}` as StoreIncarnation;
 
 /** A store that has folded `log`; nobody has taken the shard. */
 export function firstRegion(parts: Parts, images: Images, log: State['log'], place: Place): Region {
@@ -306,8 +309,7 @@ export function firstRegion(parts: Parts, images: Images, log: State['log'], pla
     place,
     image,
     lease: 0n,
-    life: 1,
-    lives: 1,
+    life: 0,
     copy: null,
     lateCommit: null,
     told: [],

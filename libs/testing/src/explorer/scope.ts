@@ -99,7 +99,7 @@ export const SMALL_SCOPES: readonly Scope[] = [
   scope('a gateway crashes', ['w1', 'w2'], { gatewayCrashes: 1, repeats: 1 }),
   scope('unknown becomes definite', ['w1'], { appendFaults: 1, timeouts: 1, receipts: 1 }),
   scope('commits without an answer', ['w1', 'w3'], { commitFaults: 1 }),
-  scope('a store goes back', ['w1'], { copies: 1, restores: 1, replicatorCrashes: 1 }),
+  scope('a store goes back', ['w1'], { copies: 1, restores: 2, replicatorCrashes: 1 }),
 ];
 
 /** Explored by `npm run sim:explore` besides; no one scope can hold everything to its end. */

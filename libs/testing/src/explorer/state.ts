@@ -39,9 +39,8 @@ export interface Region extends Numbered {
   // The store.
   readonly image: Image;
   readonly lease: bigint;
-  /** Incarnation of the store, and how many were begun. */
+  /** Generation of the store's incarnation. */
   readonly life: number;
-  readonly lives: number;
   readonly copy: { readonly image: Image; readonly lease: bigint; readonly life: number } | null;
   /** A commit that may still take effect. */
   readonly lateCommit: { readonly batch: Batch; readonly lease: bigint } | null;
