@@ -64,7 +64,7 @@ export class World implements Completions {
   /** A line of the trace that no port completes; for workloads and faults. */
   note(label: string): void {
     if (!IDLE.test(label)) this.protocolEvents += 1;
-    this.trace.push(`${this.currentMs - START_MS} ${label}`);
+    this.trace.push(`${(this.currentMs - START_MS).toFixed(1)} ${label}`);
   }
 
   /** A fault took effect on a step. */
