@@ -5,8 +5,8 @@
  * option that says something else is refused instead of half applied.
  */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { LocalError } from './local-error.js';
+import { parseOptions } from './parse-options.js';
 
 export type Ports =
   { readonly kind: 'default' } | { readonly kind: 'auto' } | { readonly kind: 'base'; readonly base: number };
@@ -63,7 +63,7 @@ const WAN_MS_MAX = 10_000;
 export const BASE_PORT_MAX = 60_000;
 
 export function parseRequest(args: readonly string[], folder: string): Request {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS, usage);
   if (values.jaeger === true) {
     throw new LocalError(
       'not-built-yet',
@@ -120,32 +120,20 @@ const flags: Readonly<Record<keyof ClusterOptions, string>> = {
   standby: '--standby',
 };
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        regions: { type: 'string' },
-        brokers: { type: 'string' },
-        wan: { type: 'string' },
-        catalogue: { type: 'string' },
-        data: { type: 'string' },
-        otlp: { type: 'string' },
-        ports: { type: 'string' },
-        standby: { type: 'boolean' },
-        jaeger: { type: 'boolean' },
-        detach: { type: 'boolean' },
-        reset: { type: 'boolean' },
-        stop: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    const firstSentence = (error as Error).message.split('. ')[0] ?? '';
-    throw new LocalError('unknown-option', `${firstSentence}.\n\n${usage}`);
-  }
-}
+const OPTIONS = {
+  regions: { type: 'string' },
+  brokers: { type: 'string' },
+  wan: { type: 'string' },
+  catalogue: { type: 'string' },
+  data: { type: 'string' },
+  otlp: { type: 'string' },
+  ports: { type: 'string' },
+  standby: { type: 'boolean' },
+  jaeger: { type: 'boolean' },
+  detach: { type: 'boolean' },
+  reset: { type: 'boolean' },
+  stop: { type: 'boolean' },
+} as const;
 
 function parseRegions(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());

@@ -1,8 +1,8 @@
 /** The options of `local chaos`, and what they mean where nothing was said. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { defaultDataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
+import { parseOptions } from '../parse-options.js';
 import { killNames, type Kills } from './chaos-plan.js';
 import { SEED_MAX, wholeNumber } from './load-options.js';
 
@@ -36,7 +36,7 @@ export const CHAOS_PREFIX = 'chaos-';
 const MINUTES_MAX = 24 * 60;
 
 export function parseChaosOptions(args: readonly string[], folder: string): ChaosOptions {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS, chaosUsage);
   return {
     data: values.data === undefined ? defaultDataFolder : resolve(folder, values.data),
     seed: values.seed === undefined ? null : wholeNumber('--seed', values.seed, 0, SEED_MAX),
@@ -47,26 +47,14 @@ export function parseChaosOptions(args: readonly string[], folder: string): Chao
   };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        data: { type: 'string' },
-        seed: { type: 'string' },
-        minutes: { type: 'string' },
-        kills: { type: 'string' },
-        log: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    const firstSentence = (error as Error).message.split('. ')[0] ?? '';
-    throw new LocalError('unknown-option', `${firstSentence}.\n\n${chaosUsage}`);
-  }
-}
+const OPTIONS = {
+  data: { type: 'string' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  kills: { type: 'string' },
+  log: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
 function parseMinutes(text: string): number {
   const minutes = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;

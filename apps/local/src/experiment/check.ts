@@ -10,7 +10,6 @@ import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import {
   EXPORT_FORMATS,
   exportLines,
@@ -26,6 +25,7 @@ import {
 import type { ClusterFile } from '../cluster-file.js';
 import { dataFolder, defaultDataFolder, type DataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
+import { parseOptions } from '../parse-options.js';
 import { askAgain } from './check/asked-again.js';
 import { disturbancesDuring } from './check/disturbances.js';
 import { configurationsOf, deployedDatasets, type DeployedDataset } from './check/fold-configurations.js';
@@ -158,7 +158,7 @@ const keyHash = (key: string): string =>
     .slice(0, 32);
 
 function readOptions(args: readonly string[]): CheckOptions {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS, checkUsage);
   const data = dataFolder(values.data === undefined ? defaultDataFolder : resolve(values.data));
   const seconds = values.wait === undefined ? WAIT_SECONDS_DEFAULT : Number(values.wait);
   if (!(seconds >= 1 && seconds <= WAIT_SECONDS_MAX)) {
@@ -173,7 +173,7 @@ function readOptions(args: readonly string[]): CheckOptions {
   return { data, history, waitMs: seconds * 1_000, json: values.json === true, exported };
 }
 
-function readExport(values: ReturnType<typeof parse>): CheckOptions['exported'] {
+function readExport(values: ReturnType<typeof parseOptions<typeof OPTIONS>>): CheckOptions['exported'] {
   const format = EXPORT_FORMATS.find((name) => name === (values.format ?? 'elle'));
   if (format === undefined) {
     throw new LocalError(
@@ -186,25 +186,14 @@ function readExport(values: ReturnType<typeof parse>): CheckOptions['exported'] 
   throw new LocalError('invalid-option', '--format is the format of an export. Name its file with --export.');
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        data: { type: 'string' },
-        history: { type: 'string' },
-        wait: { type: 'string' },
-        export: { type: 'string' },
-        format: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new LocalError('unknown-option', `${(error as Error).message.split('. ')[0]}.\n\n${checkUsage}`);
-  }
-}
+const OPTIONS = {
+  data: { type: 'string' },
+  history: { type: 'string' },
+  wait: { type: 'string' },
+  export: { type: 'string' },
+  format: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
 function readCluster({ cluster, folder }: DataFolder): ClusterFile {
   if (existsSync(cluster)) return JSON.parse(readFileSync(cluster, 'utf8')) as ClusterFile;

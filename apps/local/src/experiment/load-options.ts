@@ -1,9 +1,9 @@
 /** The options of `local load`, and what they mean where nothing was said. */
 import type { WorkloadAmount } from '@lockstep/testing/workload';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { defaultDataFolder } from '../data-folder.js';
 import { LocalError } from '../local-error.js';
+import { parseOptions } from '../parse-options.js';
 
 export interface LoadOptions {
   /** Absolute folder of the cluster. */
@@ -50,7 +50,7 @@ const CLIENTS_MAX = 1_000;
 export const SEED_MAX = 2 ** 32 - 1;
 
 export function parseLoadOptions(args: readonly string[], folder: string): LoadOptions {
-  const values = parse(args);
+  const values = parseOptions(args, OPTIONS, loadUsage);
   const number = (name: keyof typeof values, fallback: number, least: number, most: number): number => {
     const text = values[name];
     return typeof text === 'string' ? wholeNumber(`--${name}`, text, least, most) : fallback;
@@ -79,34 +79,22 @@ export function parseLoadOptions(args: readonly string[], folder: string): LoadO
   };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        data: { type: 'string' },
-        seed: { type: 'string' },
-        rate: { type: 'string' },
-        seconds: { type: 'string' },
-        accounts: { type: 'string' },
-        orders: { type: 'string' },
-        readings: { type: 'string' },
-        reads: { type: 'string' },
-        repeated: { type: 'string' },
-        'wrong-versions': { type: 'string' },
-        'short-deadlines': { type: 'string' },
-        clients: { type: 'string' },
-        history: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    const firstSentence = (error as Error).message.split('. ')[0] ?? '';
-    throw new LocalError('unknown-option', `${firstSentence}.\n\n${loadUsage}`);
-  }
-}
+const OPTIONS = {
+  data: { type: 'string' },
+  seed: { type: 'string' },
+  rate: { type: 'string' },
+  seconds: { type: 'string' },
+  accounts: { type: 'string' },
+  orders: { type: 'string' },
+  readings: { type: 'string' },
+  reads: { type: 'string' },
+  repeated: { type: 'string' },
+  'wrong-versions': { type: 'string' },
+  'short-deadlines': { type: 'string' },
+  clients: { type: 'string' },
+  history: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
 export function wholeNumber(flag: string, text: string, least: number, most: number): number {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
