@@ -32,7 +32,7 @@ export const overload: Benchmark = {
 gateways: accounts (critical, ack quorum), orders (standard, ack accepted) and readings (bulk, 10 events, ack logged), \
 one, two and seven of ten. Usual: a fifth of the best. Best: the highest rate of ${CLIENTS.join(', ')} callers who each \
 wait for their answer. Overload: ${OVERLOAD_TIMES} times the best for ${OVERLOAD_S} s without waiting, accounts at their usual \
-rate. Goodput: entries answered with success, per second. Memory: resident, of all processes of the cluster.`,
+rate. Goodput: entries answered with success, per second. Memory: resident, of broker, roles and postmasters.`,
   run: async ({ cluster, say }) => measure(say, await cluster()),
 };
 
@@ -274,7 +274,7 @@ function told(heard: readonly Heard[]): string {
     .join(', ');
 }
 
-/** All of them, with their children: a database is a family of processes. */
+/** Broker, databases and roles; of a database its postmaster. */
 function processesOf(cluster: LocalCluster): readonly number[] {
   const { kafka, regions } = cluster.file;
   const parents = [...kafka.pids, ...Object.values(regions).flatMap(({ pids }) => Object.values(pids))];

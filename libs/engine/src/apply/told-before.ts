@@ -41,7 +41,6 @@ export class ToldBefore {
   private topicId: string | null = null;
   private nextOffset = 0n as Offset;
   private hasReadToEnd = false;
-  private highestGeneration = 0;
   /** Lanes ask at the same time; the copy is read by one of them after the other. */
   private reading: Promise<void> = Promise.resolve();
 
@@ -68,7 +67,8 @@ export class ToldBefore {
 
   /** The highest of all lives of the store that have told anything. */
   get generation(): number {
-    return this.highestGeneration;
+    const newest = [...this.lives.values()].map((lives) => generationOf(lives.at(-1)!.storeIncarnation));
+    return Math.max(0, ...newest);
   }
 
   /** Resolves when everything is known that stood in the copy when it was called. */
@@ -132,6 +132,5 @@ export class ToldBefore {
     lives.push(isHigher ? told : known);
     lives.sort((x, y) => generationOf(x.storeIncarnation) - generationOf(y.storeIncarnation));
     this.lives.set(told.shard, lives.slice(-LIVES_KEPT));
-    this.highestGeneration = Math.max(this.highestGeneration, generationOf(told.storeIncarnation));
   }
 }
