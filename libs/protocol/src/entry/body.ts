@@ -208,6 +208,12 @@ function ordinal(value: unknown): bigint | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null;
 }
 
+/** The JSON object that a record of `lockstep.watermarks` holds; null for anything else, an empty record included. */
+export function recordObject(text: string | null): { readonly [name: string]: unknown } | null {
+  const parsed = text === null ? undefined : parse(text);
+  return isRecord(parsed) ? parsed : null;
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
