@@ -80,6 +80,47 @@ test('a forward that certainly was not taken is told as failed, with the time to
   expect(answer).toMatchObject({ status: 503, code: 'home-unavailable', headers: { 'Retry-After': '1' } });
 });
 
+test('a key whose settling was not answered is still unknown, not told as a write that never was', async () => {
+  let unanswered = true;
+  const made = await cluster({
+    logFaults: {
+      append: ({ records }) =>
+        unanswered && records.some(({ key }) => key === 'settle') ? 'appended-unanswered' : 'appended',
+    },
+  });
+  const ask = (): Promise<Answer> =>
+    made.region('eu').gateway.receipt({
+      dataset: 'orders',
+      idempotencyKey: 'never written',
+      query: { shard: 'orders/0', deadline: String(made.options.world.nowMs() - 1), timeoutMs: '1000' },
+      caller: CALLER,
+    });
+  const open = await answered(made, ask());
+  expect(open).toMatchObject({ status: 404, code: 'not-seen' });
+  expect(open.body).not.toContain('othing was written');
+  unanswered = false;
+  // It stood in the log all the same, and bound the key.
+  const definite = await answered(made, ask());
+  expect(JSON.parse(definite.body)).toMatchObject({ outcome: 'rejected', code: 'expired' });
+});
+
+test('a strong read whose barrier was not answered is told as one that did not get through in time', async () => {
+  const made = await cluster({
+    logFaults: {
+      append: ({ records }) =>
+        records.some(({ key }) => key === 'probe') ? 'appended-unanswered' : 'appended',
+    },
+  });
+  const read = made.region('eu').gateway.row({
+    dataset: 'orders',
+    key: 'eu:any',
+    query: { consistency: 'strong', timeoutMs: '1000' },
+    token: null,
+    caller: CALLER,
+  });
+  expect(await answered(made, read)).toMatchObject({ status: 412, code: 'token-unreachable' });
+});
+
 test('after a rest longer than sessions are remembered the next write is accepted in a new session', async () => {
   const orders = datasets.get(ORDERS)!;
   const { content, hash } = orders.configuration;
