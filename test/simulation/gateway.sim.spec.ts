@@ -1,6 +1,6 @@
 /**
- * What a gateway answers when attempts go wrong, in a simulated world: unknown is never told as failed (I9), and a
- * publisher leaves a session that can accept nothing any more (I8, I20).
+ * What a gateway answers when attempts go wrong, in a simulated world: unknown is never told as failed (I9), a
+ * publisher leaves a session that can accept nothing any more (I8, I20), and a busy gateway takes less (I17).
  */
 import { expect, test } from '@jest/globals';
 import type { GatewayDataset } from '@lockstep/engine';
@@ -167,6 +167,54 @@ test('a defect in a projection halts its shard by name in every region, and the 
   });
   const account = { key: 'eu:ada', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
   expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
+});
+
+test('a gateway that is held up takes less at a time, bulk first, and as much as before when it is no more', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const eu = made.region('eu');
+  const { process } = eu.served('gateway')!;
+  const passing = async (ms: number): Promise<void> => {
+    const fromMs = world.nowMs();
+    await world.runUntil(() => world.nowMs() >= fromMs + ms, ms + 1_000);
+  };
+  /** How many writes it takes at a time; all of them are released again. */
+  const taken = (dataset: string, forwarded = false): number => {
+    const releases: (() => void)[] = [];
+    for (;;) {
+      const admitted = eu.gateway.admission.enter({ dataset, forwarded });
+      if ('refused' in admitted) break;
+      releases.push(admitted.release);
+    }
+    for (const release of releases) release();
+    return releases.length;
+  };
+  const wideOpen = { readings: taken('readings'), orders: taken('orders'), accounts: taken('accounts') };
+  expect(wideOpen).toEqual({ readings: 64, orders: 256, accounts: 2_048 });
+  for (let times = 0; times < 20; times += 1) {
+    process.pause();
+    await passing(60);
+    process.goOn();
+    await passing(1);
+  }
+  expect([taken('readings'), taken('orders'), taken('accounts')]).toEqual([2, 8, 64]);
+  expect(taken('orders', true)).toBe(16);
+  // What nobody knows is no way past the door.
+  expect(taken('nothing')).toBe(taken('readings'));
+  const refusals = Array.from({ length: 4 }, () => {
+    const held = Array.from({ length: 3 }, () =>
+      eu.gateway.admission.enter({ dataset: 'readings', forwarded: false }),
+    );
+    for (const each of held) if ('release' in each) each.release();
+    return held.find((each) => 'refused' in each);
+  });
+  for (const each of refusals)
+    expect(each).toMatchObject({ refused: { status: 429, code: 'too-many-requests' } });
+  expect(new Set(refusals.map((each) => JSON.stringify(each))).size).toBe(3);
+  await passing(15_000);
+  expect({ readings: taken('readings'), orders: taken('orders'), accounts: taken('accounts') }).toEqual(
+    wideOpen,
+  );
 });
 
 test('a region that contradicts the others answers nothing from its store', async () => {

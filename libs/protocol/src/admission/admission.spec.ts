@@ -54,7 +54,7 @@ describe('what it takes at a time', () => {
   });
 
   test('grows back by little, so that what it took is felt before it takes more', () => {
-    expect(after(4, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MIN + 1);
-    expect(after(1_000, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MAX);
+    expect(after(4, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MIN + 2);
+    expect(after(500, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MAX);
   });
 });

@@ -27,9 +27,11 @@ export const LIMIT_MIN = 8;
 /** What a process that is never late takes at a time. */
 export const LIMIT_MAX = 256;
 /** How late a round may be. Beyond it others wait for the processor, or this process for itself. */
-export const LATE_MS = 20;
+export const LATE_MS = 30;
+/** Of the limit after a late round; one slow moment of an idle process refuses nobody. */
 const KEPT_WHEN_LATE = 0.7;
-const GROWTH = 0.25;
+/** A round. What was taken is felt only half a second later: a limit that grows faster swings. */
+const GROWTH = 0.5;
 
 /** Of the limit. What is worth most is refused only when there is too much of it alone. */
 export const CLASS_SHARES: { readonly [datasetClass in DatasetClass]: number } = {
