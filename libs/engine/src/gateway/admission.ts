@@ -30,6 +30,7 @@ export type Admitted = { readonly refused: Answer } | { readonly release: () => 
 
 export class Admission {
   private readonly underWay = new Map<DatasetClass, number>();
+  private underWayInAll = 0;
   private readonly lagRecords = new Map<DatasetName, number>();
   private readonly stopping = new Gate();
   private limit = LIMIT_MAX;
@@ -58,7 +59,8 @@ export class Admission {
     const why = refusalBy(
       { datasetClass, forwarded },
       {
-        underWay: this.underWay.get(datasetClass) ?? 0,
+        underWay: this.underWayInAll,
+        underWayOfClass: this.underWay.get(datasetClass) ?? 0,
         limit: this.limit,
         lagRecords: this.lagRecords.get(dataset as DatasetName) ?? null,
       },
@@ -74,10 +76,13 @@ export class Admission {
     const refused = this.refusal(write);
     if (refused !== null) return { refused };
     const datasetClass = this.classOf(write.dataset);
-    this.underWay.set(datasetClass, (this.underWay.get(datasetClass) ?? 0) + 1);
-    return {
-      release: () => this.underWay.set(datasetClass, (this.underWay.get(datasetClass) ?? 1) - 1),
-    };
+    this.count(datasetClass, 1);
+    return { release: () => this.count(datasetClass, -1) };
+  }
+
+  private count(datasetClass: DatasetClass, change: 1 | -1): void {
+    this.underWay.set(datasetClass, (this.underWay.get(datasetClass) ?? 0) + change);
+    this.underWayInAll += change;
   }
 
   /** What nobody knows is worth least, and does not tell by an answer of its own that it is unknown. */

@@ -8,11 +8,14 @@ const delays = fc.double({ min: 0, max: 10_000, noNaN: true });
 const limits = fc
   .array(delays, { maxLength: 60 })
   .map((rounds) => rounds.reduce<number>(nextLimit, LIMIT_MAX));
-const pressures = fc.record({
-  underWay: fc.nat({ max: 5_000 }),
-  limit: limits,
-  lagRecords: fc.option(fc.nat({ max: 50_000 })),
-});
+const pressures = fc
+  .record({
+    underWayOfClass: fc.nat({ max: 3_000 }),
+    others: fc.nat({ max: 3_000 }),
+    limit: limits,
+    lagRecords: fc.option(fc.nat({ max: 50_000 })),
+  })
+  .map(({ others, ...rest }) => ({ ...rest, underWay: rest.underWayOfClass + others }));
 
 test('whatever is refused, nothing that is worth less or was not forwarded is taken in its place', () => {
   fc.assert(
@@ -29,9 +32,10 @@ test('less pressure refuses nobody who was taken under more', () => {
     fc.property(pressures, fc.nat({ max: 2 }), fc.boolean(), fc.nat(), (pressure, worth, forwarded, less) => {
       const knock = { datasetClass: WORTH[worth]!, forwarded };
       fc.pre(refusalBy(knock, pressure) === null);
-      const { lagRecords, limit, underWay } = pressure;
+      const { lagRecords, limit, underWay, underWayOfClass } = pressure;
       const eased = {
         underWay: Math.max(0, underWay - less),
+        underWayOfClass: Math.max(0, underWayOfClass - less),
         limit: limit + less,
         lagRecords: lagRecords === null ? null : Math.max(0, lagRecords - less),
       };
@@ -52,10 +56,10 @@ test('the limit keeps its bounds, falls when late and rises in time', () => {
   );
 });
 
-test('one of each class is always taken when none is under way', () => {
+test('one of each class is always taken when none of it is under way', () => {
   fc.assert(
-    fc.property(limits, fc.constantFrom(...WORTH), (limit, datasetClass) => {
-      const pressure = { underWay: 0, limit, lagRecords: 0 };
+    fc.property(limits, fc.nat(), fc.constantFrom(...WORTH), (limit, underWay, datasetClass) => {
+      const pressure = { underWay, underWayOfClass: 0, limit, lagRecords: 0 };
       expect(refusalBy({ datasetClass, forwarded: false }, pressure)).toBeNull();
     }),
   );

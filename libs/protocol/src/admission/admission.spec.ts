@@ -4,8 +4,10 @@ import { LATE_MS, LIMIT_MAX, LIMIT_MIN, nextLimit, refusalBy, retryAfterSeconds 
 import type { Pressure } from './admission.js';
 
 const CLASSES = ['bulk', 'standard', 'critical'] as const;
+/** Unless said otherwise all that is under way is of the class that knocks. */
 const pressure = (changes: Partial<Pressure>): Pressure => ({
   underWay: 0,
+  underWayOfClass: changes.underWay ?? 0,
   limit: LIMIT_MAX,
   lagRecords: 0,
   ...changes,
@@ -19,8 +21,13 @@ describe('a gateway', () => {
   test.each<[string, Partial<Pressure>, readonly string[]]>([
     ['with nothing to do takes everything', {}, []],
     ['that was always late still takes everything once', { limit: LIMIT_MIN }, []],
-    ['lets bulk wait beyond its quarter', { limit: 40, underWay: 10 }, ['bulk']],
-    ['takes bulk within its quarter', { limit: 40, underWay: 9 }, []],
+    ['lets bulk wait beyond its quarter', { limit: 40, underWay: 40, underWayOfClass: 10 }, ['bulk']],
+    [
+      'takes bulk within its quarter, whatever the others do',
+      { limit: 40, underWay: 99, underWayOfClass: 9 },
+      [],
+    ],
+    ['takes bulk beyond it while there is room', { limit: 40, underWay: 39, underWayOfClass: 39 }, []],
     ['lets standard wait beyond the limit', { limit: 40, underWay: 40 }, ['bulk', 'standard']],
     ['takes eight times as much of what is critical', { limit: 40, underWay: 319 }, ['bulk', 'standard']],
     ['refuses even that beyond', { limit: 40, underWay: 320 }, ['bulk', 'standard', 'critical']],
@@ -31,8 +38,9 @@ describe('a gateway', () => {
   });
 
   test('takes twice as much of what another gateway has taken', () => {
-    expect(refused({ limit: 40, underWay: 19 }, true)).toEqual([]);
-    expect(refused({ limit: 40, underWay: 79 }, true)).toEqual(['bulk']);
+    expect(refused({ limit: 40, underWay: 79 }, true)).toEqual([]);
+    expect(refused({ limit: 40, underWay: 80, underWayOfClass: 19 }, true)).toEqual([]);
+    expect(refused({ limit: 40, underWay: 80, underWayOfClass: 20 }, true)).toEqual(['bulk']);
     expect(refused({ limit: 40, underWay: 80 }, true)).toEqual(['bulk', 'standard']);
   });
 

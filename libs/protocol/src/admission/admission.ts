@@ -14,8 +14,9 @@ export interface Knock {
 }
 
 export interface Pressure {
-  /** Requests of the class that are under way in this process. */
+  /** Requests of all classes that are under way in this process, and those of the class. */
   readonly underWay: number;
+  readonly underWayOfClass: number;
   /** By `nextLimit`. */
   readonly limit: number;
   /** The farthest that this region is behind on a shard of the dataset; null when it is not known. */
@@ -33,7 +34,10 @@ const KEPT_WHEN_LATE = 0.7;
 /** A round. What was taken is felt only half a second later: a limit that grows faster swings. */
 const GROWTH = 0.5;
 
-/** Of the limit. What is worth most is refused only when there is too much of it alone. */
+/**
+ * Of the limit: what a class may use whatever the others do. Beyond it a class is taken while all together are within
+ * the limit. What is worth most is refused only when there is too much of it alone.
+ */
 export const CLASS_SHARES: { readonly [datasetClass in DatasetClass]: number } = {
   bulk: 1 / 4,
   local: 1,
@@ -54,10 +58,11 @@ export function nextLimit(limit: number, delayMs: number): number {
 
 /** Null when the write is taken; otherwise why it is not. */
 export function refusalBy({ datasetClass, forwarded }: Knock, pressure: Pressure): string | null {
-  const { lagRecords, limit, underWay } = pressure;
+  const { lagRecords, limit, underWay, underWayOfClass } = pressure;
   if (datasetClass === 'bulk' && (lagRecords ?? 0) > BULK_LAG_RECORDS_MAX)
     return `this region is ${lagRecords} records behind, writes of class bulk wait beyond ${BULK_LAG_RECORDS_MAX}`;
-  if (underWay >= limit * CLASS_SHARES[datasetClass] * (forwarded ? FORWARDED_TIMES : 1))
+  const mayTake = forwarded ? limit * FORWARDED_TIMES : limit;
+  if (underWay >= mayTake && underWayOfClass >= mayTake * CLASS_SHARES[datasetClass])
     return `this gateway has more to do than it can, writes of class ${datasetClass} give way first`;
   return null;
 }
