@@ -16,6 +16,8 @@ export type FrameFate = 'told' | 'delayed' | 'duplicated' | 'reordered' | 'verdi
 const RETRANSMIT_MS = 200;
 /** A connection whose way is cut for so long is given up. */
 const STREAM_LOST_MS = 5_000;
+/** A connection whose other side does not even say that it is there is given up. */
+const SILENCE_MS_MAX = 3_000;
 const DELAY_MS_MAX = 1_500;
 
 export interface Request<Server extends { readonly process: Process }, T> {
@@ -101,10 +103,20 @@ export function streamConnection(
     next: () =>
       new Promise((resolve, reject) => {
         const sentAtMs = world.nowMs();
+        const settle = (run: () => void): void => {
+          stopListening();
+          listener.enter(run);
+        };
         const end = (): void => {
           subscription.close();
-          listener.enter(() => reject(lost()));
+          settle(() => reject(lost()));
         };
+        let stopListening = (): void => undefined;
+        // A paused process says nothing; what it had to say is lost when it is killed before it goes on.
+        const listenOn = (): void => {
+          stopListening = world.after(SILENCE_MS_MAX, null, () => (server.isRunning ? listenOn() : end()));
+        };
+        listenOn();
         const travel = (frames: readonly StreamFrame[]): void => {
           const drawn = fate();
           if (drawn !== 'told') world.hit(`frames-${drawn}`, 'frames');
@@ -114,7 +126,7 @@ export function streamConnection(
           before = frames;
           const arrive = (): void => {
             const cut = network.cutBetween(server.place, listener.place);
-            if (cut === null) return listener.enter(() => resolve(arriving));
+            if (cut === null) return settle(() => resolve(arriving));
             world.hit(cut.fault, 'frames');
             if (world.nowMs() - sentAtMs > STREAM_LOST_MS) return end();
             world.after(RETRANSMIT_MS, null, arrive);
@@ -123,7 +135,7 @@ export function streamConnection(
         };
         subscription.next().then(
           (frames) => server.enter(() => travel(frames)),
-          () => world.after(world.latencyMs(), null, () => listener.enter(() => reject(lost()))),
+          () => world.after(world.latencyMs(), null, end),
         );
       }),
     close: () => subscription.close(),

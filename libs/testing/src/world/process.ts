@@ -39,6 +39,10 @@ export class Process {
     return this.state === 'ended';
   }
 
+  get isRunning(): boolean {
+    return this.state === 'running';
+  }
+
   /** Runs in the process: now, when it goes on, or never. */
   enter(run: () => void): void {
     if (this.state === 'running') run();
