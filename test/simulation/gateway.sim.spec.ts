@@ -197,16 +197,16 @@ test('a gateway that is held up takes less at a time, bulk first, and as much as
   expect(taken(ALL)).toEqual(wideOpen);
   for (let times = 0; times < 20; times += 1) {
     process.pause();
-    await passing(60);
+    await passing(80);
     process.goOn();
     await passing(1);
   }
-  expect(taken(ALL)).toEqual([8, 2, 64]);
-  expect(taken(ALL, true)).toEqual([16, 4, 128]);
-  expect(taken(['readings'])).toEqual([8]);
+  expect(taken(ALL)).toEqual([16, 4, 128]);
+  expect(taken(ALL, true)).toEqual([32, 8, 256]);
+  expect(taken(['readings'])).toEqual([16]);
   // What nobody knows is no way past the door.
-  expect(taken(['orders', 'nothing'])).toEqual([8, 2]);
-  const held = Array.from({ length: 8 }, () => admission.enter({ dataset: 'orders', forwarded: false }));
+  expect(taken(['orders', 'nothing'])).toEqual([16, 4]);
+  const held = Array.from({ length: 16 }, () => admission.enter({ dataset: 'orders', forwarded: false }));
   const refusals = Array.from({ length: 4 }, () =>
     admission.refusal({ dataset: 'orders', forwarded: false }),
   );

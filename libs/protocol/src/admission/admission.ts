@@ -24,11 +24,11 @@ export interface Pressure {
 }
 
 /** A process that is always late still takes this, or nobody would be served; of bulk its share. */
-export const LIMIT_MIN = 8;
+export const LIMIT_MIN = 16;
 /** What a process that is never late takes at a time. */
 export const LIMIT_MAX = 256;
 /** How late a round may be. Beyond it others wait for the processor, or this process for itself. */
-export const LATE_MS = 30;
+export const LATE_MS = 50;
 /** Of the limit after a late round; one slow moment of an idle process refuses nobody. */
 const KEPT_WHEN_LATE = 0.7;
 /** A round. What was taken is felt only half a second later: a limit that grows faster swings. */
