@@ -38,7 +38,7 @@ const GROWTH = 0.5;
  * Of the limit: what a class may use whatever the others do. Beyond it a class is taken while all together are within
  * the limit. What is worth most is refused only when there is too much of it alone.
  */
-export const CLASS_SHARES: { readonly [datasetClass in DatasetClass]: number } = {
+const CLASS_SHARES: { readonly [datasetClass in DatasetClass]: number } = {
   bulk: 1 / 4,
   local: 1,
   standard: 1,
