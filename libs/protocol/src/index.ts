@@ -149,7 +149,6 @@ export { answerJson, answerProblem, answerWrite, isReached } from './receipt/ans
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
-export { ADMISSION_LIMITS, refusalBy } from './admission/admission.js';
-export type { Pressure } from './admission/admission.js';
+export { LIMIT_MAX, nextLimit, refusalBy, retryAfterSeconds } from './admission/admission.js';
 export { placeReplicas } from './placement/replicas.js';
 export type { PlacedBroker } from './placement/replicas.js';

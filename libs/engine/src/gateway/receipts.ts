@@ -139,8 +139,10 @@ export class Receipts {
     const logTimeMs = this.options.feed.own(shard)?.logTimeMs ?? 0;
     if (logTimeMs >= deadlineMs + retention.outcomesMs - limits.notAfterAheadMsMax) return neverOrExpired;
     const body = { kind: 'settle', key, deadlineMs } as const;
-    const refusal = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
-    if (refusal !== null) return refusal;
+    const end = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
+    if (end.kind === 'refused') return end.answer;
+    // The key may be bound now, or later, or never: still unknown (I9).
+    if (end.kind === 'unknown') return answerProblem(problem('not-seen', `not settled yet: ${end.detail}`));
     const [hit] = await this.options.store.outcomes([shard], key);
     return hit === undefined ? neverOrExpired : this.answerOutcome(call, dataset, hit, null, untilMs);
   }
