@@ -4,15 +4,16 @@
  */
 import { expect, test } from '@jest/globals';
 import type { RuleChange } from '@lockstep/engine';
-import type { Answer, Receipt, RegionName, RuleInForce, ShardName } from '@lockstep/protocol';
+import type { Answer, DatasetName, Receipt, RegionName, RuleInForce, ShardName } from '@lockstep/protocol';
 import { SimulatedCluster, World } from '@lockstep/testing';
 import { sampleDatasets } from './sample-datasets.js';
 
 const REGIONS = ['eu', 'us', 'ap'] as RegionName[];
 const datasets = await sampleDatasets();
 
-async function cluster(): Promise<SimulatedCluster> {
-  const made = new SimulatedCluster({ world: new World(6), regions: REGIONS, datasets, roles: 'apart' });
+async function cluster(deployed = datasets): Promise<SimulatedCluster> {
+  const world = new World(6);
+  const made = new SimulatedCluster({ world, regions: REGIONS, datasets: deployed, roles: 'apart' });
   await made.start();
   return made;
 }
@@ -180,4 +181,49 @@ test('a stage that was told stays told: after withdrawn votes and a restart, in 
     status: 202,
     stage: 'quorum',
   });
+});
+
+test.each(['us', 'eu'])(
+  'where the dataset says so, a write whose rule is not met in time is acknowledged as degraded, by %s too, for good',
+  async (via) => {
+    const accounts = datasets.get('accounts' as DatasetName)!;
+    const { content, hash } = accounts.configuration;
+    const lenient = {
+      ...accounts.configuration,
+      content: { ...content, onTimeout: 'degrade' as const },
+      hash,
+    };
+    const made = await cluster(
+      new Map([...datasets, [content.dataset, { ...accounts, configuration: lenient }]]),
+    );
+    for (const region of ['us', 'ap']) made.region(region).killReplicator();
+    const event = { key: 'eu:late', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
+    const fromMs = made.options.world.nowMs();
+    const ask = made.write(via, 'accounts', { events: [event], timeoutMs: 4_000 }, 'late');
+    const answer = await settled(made, ask);
+    expect(answer.status).toBe(200);
+    expect(made.options.world.nowMs() - fromMs).toBeLessThanOrEqual(4_000);
+    expect(JSON.parse(answer.body)).toMatchObject({ outcome: 'accepted', stage: 'accepted', degraded: true });
+    expect(made.region('eu').facts).toContainEqual(expect.objectContaining({ kind: 'write-degraded' }));
+    for (const region of ['us', 'ap']) made.region(region).startReplicator();
+    await rest(made, 5_000);
+    for (const region of REGIONS) {
+      const again = await receipt(made, region, 'late');
+      expect(again).toMatchObject({ stage: 'everywhere', degraded: true, sequence: expect.any(Number) });
+    }
+  },
+);
+
+test('a write that waits for less or for more than the rule is not acknowledged as degraded', async () => {
+  const accounts = datasets.get('accounts' as DatasetName)!;
+  const { content } = accounts.configuration;
+  const lenient = { ...accounts.configuration, content: { ...content, onTimeout: 'degrade' as const } };
+  const made = await cluster(
+    new Map([...datasets, [content.dataset, { ...accounts, configuration: lenient }]]),
+  );
+  for (const region of ['us', 'ap']) made.region(region).killReplicator();
+  expect(await opened(made, 'all', { ack: 'everywhere', timeoutMs: 2_000 })).toMatchObject({ status: 202 });
+  const less = await opened(made, 'less', { ack: 'accepted', timeoutMs: 2_000 });
+  expect(less).toMatchObject({ status: 200, stage: 'accepted' });
+  expect(less.degraded).toBeUndefined();
 });

@@ -56,6 +56,7 @@ const values = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()
 const datasetShape = closed({
   class: z.enum(['bulk', 'standard', 'critical', 'local']),
   quorum: z.string().nullable().default(null),
+  onTimeout: z.enum(['unknown', 'degrade']).default('unknown'),
   placement: z.enum(['stretched', 'home']),
   writers: z.enum(['log', 'outbox', 'any']),
   keys: z.enum(['always', 'given']),
@@ -112,6 +113,7 @@ const QUORUM = 'majority, all, home, any N of [region, ...] or each [label: any 
 const SENTENCES: SettingSentences = {
   class: 'bulk, standard, critical or local',
   quorum: QUORUM,
+  onTimeout: 'unknown or degrade',
   placement: 'stretched or home',
   writers: 'log, outbox or any',
   keys: 'always or given',
@@ -179,6 +181,7 @@ export function readDataset(
     keys: shape.keys,
     placement: shape.placement,
     quorum: shape.quorum === null ? null : shape.quorum.trim(),
+    ...(shape.onTimeout === 'degrade' ? { onTimeout: shape.onTimeout } : {}),
     labels: labelsOf(groups, context.topology),
     groups,
     limits: {
@@ -290,6 +293,11 @@ function checkQuorum(
   { document, shape, findings, topology }: Reading,
   groups: readonly GroupContent[],
 ): void {
+  if (shape.onTimeout === 'degrade' && shape.keys !== 'always') {
+    const reason =
+      'a write is acknowledged below its rule under its key, and `keys` lets writes be without one';
+    findings.at(document, ['onTimeout'], reason, 'use `keys: always`, or `onTimeout: unknown`');
+  }
   if (shape.quorum === null) {
     if (shape.class !== 'critical') return;
     findings.at(document, ['quorum'], 'a critical dataset needs a quorum rule', `give \`quorum\` ${QUORUM}`);

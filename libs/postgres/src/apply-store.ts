@@ -24,7 +24,7 @@ import { openConnection } from './connection.js';
 import type { Connection, Row } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
-import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
+import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
 import { isNotAllMoved } from './store-failure.js';
 import { readIncarnation } from './store-incarnation.js';
 
@@ -243,26 +243,15 @@ const askedArrays = (asked: readonly Asked[]): readonly string[] => [
   quotedArray(asked, ({ key }) => key),
 ];
 
-const OUTCOME_NAMES = [
-  'key',
-  'fingerprint',
-  'verdict',
-  'sequence',
-  'epoch',
-  'log_time_ms',
-  'append_time_ms',
-  'event_keys',
-];
-
 function readStatement(table: ProjectedTable, withColumns: boolean): string {
   const columns = withColumns ? table.columns : [];
   const nullColumns = columns.map((_, index) => `, null::text as c${index}`).join('');
   const rowColumns = columns.map((column) => `, t.${quoteIdentifier(column.name)}::text`).join('');
-  const noOutcome = OUTCOME_NAMES.slice(1)
+  const noOutcome = OUTCOME_EXPRESSIONS.slice(1)
     .map(() => 'null')
     .join(', ');
   return `
-select 'outcome' as kind, o.shard, ${OUTCOME_LIST}, null::bigint as lockstep_version${nullColumns}
+select 'outcome' as kind, o.shard, ${OUTCOME_EXPRESSIONS.join(', ')}, null::bigint as lockstep_version${nullColumns}
 from unnest($1::text[], $2::text[]) as a(shard, key)
 join lockstep.outcome as o on o.shard = a.shard and o.key = a.key
 union all

@@ -6,9 +6,18 @@ import { epoch, sequence } from '@lockstep/protocol';
 import type { BindingVerdict, Fingerprint, KeyHash, Outcome } from '@lockstep/protocol';
 import type { Row } from './connection.js';
 
-/** `o.` must be `lockstep.outcome`. */
-export const OUTCOME_LIST =
-  'o.key, o.fingerprint, o.verdict, o.sequence, o.epoch, o.log_time_ms, o.append_time_ms, o.degraded, to_json(o.event_keys)::text as event_keys';
+/** The key first; `o.` must be `lockstep.outcome`. */
+export const OUTCOME_EXPRESSIONS: readonly string[] = [
+  'o.key',
+  'o.fingerprint',
+  'o.verdict',
+  'o.sequence',
+  'o.epoch',
+  'o.log_time_ms',
+  'o.append_time_ms',
+  'o.degraded',
+  'to_json(o.event_keys)::text as event_keys',
+];
 
 export function outcomeOf(row: Row): Outcome {
   return {

@@ -6,7 +6,7 @@ import type { ConfigurationContent, ConfigurationHash, ShardName } from '@lockst
 import { quotedArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
-import { OUTCOME_LIST, outcomeOf } from './outcome-row.js';
+import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
 import { ensureTable } from './projected-table.js';
 import { readIncarnation } from './store-incarnation.js';
 import { storedRow } from './stored-row.js';
@@ -64,7 +64,7 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
 }
 
 const OUTCOMES = `
-select o.shard, ${OUTCOME_LIST} from lockstep.outcome as o where o.shard = any($1::text[]) and o.key = $2`;
+select o.shard, ${OUTCOME_EXPRESSIONS.join(', ')} from lockstep.outcome as o where o.shard = any($1::text[]) and o.key = $2`;
 
 const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
 

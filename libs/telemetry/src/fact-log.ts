@@ -103,6 +103,16 @@ export class FactLog {
       case 'write-answered':
         this.#refusedWrite(fact);
         return;
+      case 'write-degraded': {
+        const { shard, sequence } = fact;
+        this.#tell(
+          'warn',
+          [fact.kind, shard],
+          { shard, sequence: Number(sequence) },
+          `a write of ${shard} is acknowledged though its quorum rule was not met in time`,
+        );
+        return;
+      }
       case 'entry-appended':
       case 'watermark':
       case 'entry-resubmitted':

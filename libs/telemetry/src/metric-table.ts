@@ -175,6 +175,13 @@ export const METRICS = {
     labels: ['dataset', 'verdict'],
     sentence: 'Entries appended anew under their key because the verdict judged the attempt only.',
   },
+  writesDegraded: {
+    kind: 'counter',
+    name: 'lockstep_degraded_writes_total',
+    unit: 'writes',
+    labels: ['dataset'],
+    sentence: 'Writes acknowledged though their quorum rule was not met in time. Alarm on any.',
+  },
   writesAnswered: {
     kind: 'counter',
     name: 'lockstep_answered_writes_total',

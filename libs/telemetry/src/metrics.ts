@@ -99,6 +99,9 @@ export class Metrics {
           halt: fact.watermark.halted,
         });
         return;
+      case 'write-degraded':
+        this.#instruments.add('writesDegraded', { dataset: datasetOf(fact.shard) });
+        return;
       case 'entry-resubmitted':
         this.#instruments.add('entriesResubmitted', {
           dataset: datasetOf(fact.shard),

@@ -88,6 +88,7 @@ export class Spans {
       case 'store-went-back':
       case 'loop-failed':
       case 'watermark':
+      case 'write-degraded':
       case 'entry-resubmitted':
         return;
     }

@@ -620,5 +620,6 @@ function everyFact(telemetry: Telemetry): readonly Fact[] {
     { kind: 'loop-failed', loop: 'lane accounts', code: 'defect', disposition: null, message: 'assertion' },
     { kind: 'watermark', watermark: watermark({}) },
     { kind: 'entry-resubmitted', shard: SHARD, verdict: 'fenced' },
+    { kind: 'write-degraded', shard: SHARD, sequence: sequence(40n) },
   ];
 }

@@ -143,6 +143,14 @@ export class LedgerFeed {
     return this.shards.get(shard)?.tally ?? NOTHING_COUNTED;
   }
 
+  /** How far the log is folded by the region that is furthest; -1 before anybody has told. */
+  furthestOffset(shard: ShardName): bigint {
+    return this.options.regions.reduce((furthest, region) => {
+      const offset = this.watermark(shard, region)?.offset ?? -1n;
+      return offset > furthest ? offset : furthest;
+    }, -1n);
+  }
+
   /** The home as this region knows it, or as any other does while this one says nothing. */
   home(shard: ShardName): RegionName | null {
     const told = [this.options.region, ...this.options.regions].map((region) =>

@@ -7,6 +7,7 @@ import {
   type Answer,
   type KeyHash,
   type Problem,
+  type Sequence,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -72,15 +73,20 @@ export class Publishers {
     return result ?? { kind: 'late' };
   }
 
-  /** Appends a control entry and waits until this region has folded it. */
+  /**
+   * Appends a control entry and waits until it is folded.
+   * @param by this region: what it reads then, lies behind the entry. Any region: the entry has its effect.
+   */
   async appendControl(
     dataset: GatewayDataset,
     shard: ShardName,
     body:
       | { readonly kind: 'probe' }
-      | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
+      | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number }
+      | { readonly kind: 'degrade'; readonly key: KeyHash; readonly sequence: Sequence },
     caller: Caller,
     untilMs: number,
+    by: 'this-region' | 'any-region' = 'this-region',
   ): Promise<ControlEnd> {
     const { clock, feed, identities, region } = this.options;
     const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
@@ -100,7 +106,9 @@ export class Publishers {
       case 'unknown':
         return { kind: 'unknown', detail: `the log of ${shard} did not answer in time` };
       case 'logged': {
-        const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
+        const folded = (): bigint =>
+          by === 'any-region' ? feed.furthestOffset(shard) : (feed.own(shard)?.offset ?? -1n);
+        const isFolded = (): boolean => folded() >= published.offset;
         if (await feed.waitUntil(shard, isFolded, untilMs)) return { kind: 'folded' };
         return { kind: 'unknown', detail: `${region} has not folded ${shard} that far in time` };
       }

@@ -115,6 +115,7 @@ export class Receipts {
       eventKeys,
       judged,
       stages,
+      degraded: outcome.degraded,
       ...(verdict === 'accepted' ? { holders: this.stages.holders(shard, sequence) } : {}),
     };
     const answer = answerWrite(facts, wait ?? 'logged', false, null);

@@ -25,6 +25,7 @@ import {
   type Outcome,
   type Problem,
   type RegionName,
+  type Sequence,
   type ShardName,
   type Stage,
   type StageTimes,
@@ -45,6 +46,7 @@ import { answerRefusal, unknownDataset } from './refusals.js';
 /** How long a verdict that must have been told by now is awaited before the stored outcome is read. */
 const MISSED_VERDICT_MS = 150;
 const RETRY_PAUSE_MS = 100;
+const DEGRADING_MS_MAX = 1_000;
 const BATCH_CONCURRENCY_MAX = 1_000;
 
 export interface WriteCall {
@@ -431,9 +433,14 @@ export class Writes {
   ): Promise<Answer> {
     const { ack, shard, untilMs } = attempt;
     let known = stages;
+    let degraded = false;
     if (judged?.verdict === 'accepted') {
-      await this.stages.awaitStage(shard, ack, judged.sequence, untilMs);
-      known = this.stages.of(shard, judged.sequence, stages);
+      const { sequence } = judged;
+      const mayDegrade = ack === 'quorum' && attempt.dataset.configuration.content.onTimeout === 'degrade';
+      const patience = mayDegrade ? untilMs - degradingMs(attempt) : untilMs;
+      const isReached = await this.stages.awaitStage(shard, ack, sequence, patience);
+      if (!isReached && mayDegrade) degraded = await this.degrade(attempt, sequence);
+      known = this.stages.of(shard, sequence, stages);
     }
     const facts: WriteFacts = {
       id: attempt.key?.text ?? attempt.entryId ?? attempt.caller.trace.traceId,
@@ -443,8 +450,20 @@ export class Writes {
       eventKeys: [...new Set(attempt.entry.events.map((event) => event.key))],
       judged,
       stages: known,
+      degraded,
     };
     return this.report(attempt, answerWrite(facts, ack, replayed, this.locationOf(attempt)), known, null);
+  }
+
+  /** Says in the log that the write is acknowledged below its rule, before it is (I19). False when that is not known to stand. */
+  private async degrade(attempt: Attempt, sequence: Sequence): Promise<boolean> {
+    const { caller, dataset, key, shard, untilMs } = attempt;
+    if (key === null) return false;
+    const body = { kind: 'degrade', key: key.hash, sequence } as const;
+    const end = await this.publishers.appendControl(dataset, shard, body, caller, untilMs, 'any-region');
+    if (end.kind !== 'folded') return false;
+    this.options.observer.report({ kind: 'write-degraded', shard, sequence });
+    return true;
   }
 
   private locationOf(attempt: Attempt): string | null {
@@ -526,3 +545,7 @@ const refusal = (why: Problem): AttemptEnd => ({
   answer: answerRefusal(why),
   definite: false,
 });
+
+/** What is kept of a caller's time to say in the log that its write is acknowledged below its rule. */
+const degradingMs = ({ deadlineMs, startedAtMs }: Attempt): number =>
+  Math.min(DEGRADING_MS_MAX, (deadlineMs - startedAtMs) / 4);

@@ -63,6 +63,8 @@ export type Fact =
     }
   /** Own region's newest watermark of a shard: lag, epoch, home. */
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
+  /** A write is acknowledged though its rule was not met in time. */
+  | { readonly kind: 'write-degraded'; readonly shard: ShardName; readonly sequence: Sequence }
   | { readonly kind: 'entry-resubmitted'; readonly shard: ShardName; readonly verdict: Verdict };
 
 /** One entry stands in the log. */

@@ -438,6 +438,11 @@ const DOCUMENT = {
         outcome: { enum: ['accepted', 'rejected', 'unknown'] },
         code: { ...text, description: 'Why it was rejected.' },
         stage: { ...orNull({ enum: STAGES }), description: 'The highest stage reached.' },
+        degraded: {
+          const: true,
+          description:
+            'Acknowledged though its quorum rule was not met in time (`onTimeout: degrade`); else absent.',
+        },
         holders: {
           type: 'array',
           items: text,

@@ -20,6 +20,8 @@ export interface ConfigurationContent {
   readonly placement: 'stretched' | 'home';
   /** Quorum rule, in the words of SPEC "Rules"; null when the dataset has none. */
   readonly quorum: string | null;
+  /** What a write that waits for `quorum` is told when its time is over: not reached (absent), or acknowledged below its rule. */
+  readonly onTimeout?: 'degrade';
   /** What the rule says of fault domains and labels; a region without labels is a domain of its own. */
   readonly labels?: { readonly [region: string]: RegionLabels };
   /** In order of their first shard; together they cover every shard once. */

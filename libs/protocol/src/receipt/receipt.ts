@@ -24,6 +24,8 @@ export interface WriteFacts {
     readonly logIncarnation: LogIncarnation | null;
   } | null;
   readonly stages: StageTimes;
+  /** It was acknowledged though its rule was not met in time. */
+  readonly degraded?: boolean;
   /** Regions that hold it now, beside the stages, which are history; absent where nobody asked. */
   readonly holders?: readonly RegionName[];
 }
@@ -51,6 +53,8 @@ export interface Receipt {
     readonly quorum?: { readonly at: string; readonly regions: readonly string[] };
     readonly everywhere?: { readonly at: string };
   };
+  /** True or absent. */
+  readonly degraded?: boolean;
   readonly holders?: readonly string[];
   readonly versions?: { readonly [key: string]: number };
   readonly token?: string;
@@ -78,6 +82,7 @@ export function toReceipt(facts: WriteFacts): Receipt {
         : { quorum: { at: time(stages.quorum.atMs), regions: stages.quorum.regions } }),
       ...(stages.everywhere === undefined ? {} : { everywhere: { at: time(stages.everywhere.atMs) } }),
     },
+    ...(facts.degraded === true ? { degraded: true } : {}),
     ...(facts.holders === undefined ? {} : { holders: facts.holders }),
     ...(accepted ? { versions: versionsOf(facts.eventKeys, judged.sequence) } : {}),
     ...(judged === null || judged.logIncarnation === null

@@ -52,7 +52,7 @@ function differences<T extends { readonly logTimeMs: number }>(
   });
 }
 
-const outcomeText = ({ epoch, eventKeys, fingerprint, sequence, verdict }: Outcome): string =>
-  `${verdict} at ${sequence} in epoch ${epoch}, ${fingerprint ?? 'settled'}, ${eventKeys.join(' ')}`;
+const outcomeText = ({ degraded, epoch, eventKeys, fingerprint, sequence, verdict }: Outcome): string =>
+  `${verdict} at ${sequence} in epoch ${epoch}, ${fingerprint ?? 'settled'}, ${eventKeys.join(' ')}${degraded ? ', degraded' : ''}`;
 
 const sessionText = ({ holed, last }: Session): string => `last ${last}${holed ? ', holed' : ''}`;
