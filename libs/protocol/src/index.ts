@@ -104,6 +104,8 @@ export { HALT_CODES, WITHHELD_CODES } from './position/watermark.js';
 export type { Halt, HaltCode, Watermark, Withheld, WithheldCode } from './position/watermark.js';
 export { readRecordedWatermark, recordedWatermarkText } from './position/recorded-watermark.js';
 export type { RecordedWatermark } from './position/recorded-watermark.js';
+export { readRecordedReached, recordedReachedText, RECORDED_STAGES } from './position/recorded-reached.js';
+export type { RecordedRange, RecordedReached, RecordedStage } from './position/recorded-reached.js';
 export { COUNTS, judgeStore, recordsUntilProof, standingAfter, withheldBy } from './position/standing.js';
 export type { Standing } from './position/standing.js';
 export { needsProbe } from './position/probe.js';
