@@ -35,6 +35,12 @@ export interface Profile {
     readonly repeatedPercent: number;
     readonly wrongVersionsPercent: number;
     readonly shortDeadlinesPercent: number;
+    /** Of the writes that were told accepted: so many are followed by a read. */
+    readonly readsPercent: number;
+    /** Of all operations: keys that are taken for another payload. */
+    readonly reusedPercent: number;
+    /** Of the single writes with a key: so many are asked of two regions at once. */
+    readonly doubledPercent: number;
   };
   /** Regions whose groups the rows belong to; one that is named more often has more of them. */
   readonly groups: readonly string[];
@@ -58,6 +64,7 @@ const LEASE_MS = 1_000;
 
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
+  const misuse = new Chance(seed).branch(`misuse ${name}`);
   const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
@@ -95,6 +102,9 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
       repeatedPercent: chance.pick([2, 5, 10]),
       wrongVersionsPercent: chance.pick([0, 5]),
       shortDeadlinesPercent: chance.pick([0, 3, 10]),
+      readsPercent: misuse.pick([20, 40]),
+      reusedPercent: misuse.pick([0, 2, 5]),
+      doubledPercent: misuse.pick([0, 3, 10]),
     },
     groups: [...regions, ...Array.from({ length: skew }, () => favourite)],
     thinkMsMax,
