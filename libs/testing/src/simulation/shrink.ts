@@ -54,6 +54,10 @@ function* candidates(profile: Profile): Iterable<Profile> {
   }
   for (const percent of PERCENTS)
     if (load[percent] > 0) yield { ...profile, load: { ...load, [percent]: 0 } };
+  if (profile.rest !== null) {
+    yield { ...profile, rest: null };
+    if (profile.rest.lateCopies > 0) yield { ...profile, rest: { ...profile.rest, lateCopies: 0 } };
+  }
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
   if (profile.clockDriftMax > 0) yield { ...profile, clockDriftMax: 0 };
