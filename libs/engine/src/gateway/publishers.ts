@@ -7,12 +7,19 @@ import {
   problem,
   type Answer,
   type KeyHash,
+  type Offset,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import { answerRefusal } from './refusals.js';
+
+/** What became of a control entry that its caller waits for. */
+export type Barrier =
+  /** This region has told that it folded the entry, which stands at this offset. */
+  | { readonly kind: 'folded'; readonly offset: Offset }
+  | { readonly kind: 'refused'; readonly answer: Answer };
 
 /** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
 const NOT_AFTER_SLACK_MS = 2 * 60_000;
@@ -65,7 +72,7 @@ export class Publishers {
     return result ?? { kind: 'late' };
   }
 
-  /** Appends a control entry and waits until this region has folded it; null when it has. */
+  /** Appends a control entry and waits until this region has folded it. */
   async appendControl(
     dataset: GatewayDataset,
     shard: ShardName,
@@ -74,8 +81,9 @@ export class Publishers {
       | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
     caller: Caller,
     untilMs: number,
-  ): Promise<Answer | null> {
+  ): Promise<Barrier> {
     const { clock, feed, identities, region } = this.options;
+    const refused = (answer: Answer): Barrier => ({ kind: 'refused', answer });
     const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
     const ticket = this.of(dataset, shard).submit({
       publication: { kind: 'control', body },
@@ -84,16 +92,17 @@ export class Publishers {
       giveUpAtMs: untilMs,
       span: { ...caller.trace, spanId: identities.spanId(), parentSpanId: caller.trace.spanId },
     });
-    if (ticket === null) return answerRefusal(problem('too-many-requests', `the queue of ${shard} is full`));
+    if (ticket === null)
+      return refused(answerRefusal(problem('too-many-requests', `the queue of ${shard} is full`)));
     const published = await this.awaitPublished(ticket.settled, untilMs);
     if (published.kind !== 'logged') {
-      return answerRefusal(problem('log-unavailable', `the log of ${shard} did not answer in time`));
+      const detail = `the log of ${shard} did not answer in time`;
+      return refused(answerRefusal(problem('log-unavailable', detail)));
     }
     const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
-    if (await feed.waitUntil(shard, isFolded, untilMs)) return null;
-    return answerProblem(
-      problem('token-unreachable', `${region} has not folded ${shard} to the barrier in time`),
-    );
+    if (await feed.waitUntil(shard, isFolded, untilMs)) return { kind: 'folded', offset: published.offset };
+    const detail = `${region} has not folded ${shard} to the barrier in time`;
+    return refused(answerProblem(problem('token-unreachable', detail)));
   }
 
   /** Drains the publishers: takes nothing more, answers what was taken. */

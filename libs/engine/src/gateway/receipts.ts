@@ -139,8 +139,8 @@ export class Receipts {
     const logTimeMs = this.options.feed.own(shard)?.logTimeMs ?? 0;
     if (logTimeMs >= deadlineMs + retention.outcomesMs - limits.notAfterAheadMsMax) return neverOrExpired;
     const body = { kind: 'settle', key, deadlineMs } as const;
-    const refusal = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
-    if (refusal !== null) return refusal;
+    const barrier = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
+    if (barrier.kind === 'refused') return barrier.answer;
     const [hit] = await this.options.store.outcomes([shard], key);
     return hit === undefined ? neverOrExpired : this.answerOutcome(call, dataset, hit, null, untilMs);
   }

@@ -30,6 +30,7 @@ import type { Profile } from './profile.js';
 const PATIENCE_MS = 2_000;
 const ASK_AGAIN_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_PAUSE_MS = 500;
+const READER_THINK_MS_MAX = 100;
 
 /** Every row of the run is named so. */
 export const RUN = 'sim';
@@ -54,6 +55,10 @@ export class Load {
   /** While they rest, clients wait here before each call. */
   private resting: PromiseWithResolvers<void> | null = null;
   private calls = 0;
+  /** What any client was told. */
+  private readonly told = new Session();
+  /** Clients that still write. */
+  private writing = 0;
 
   constructor(
     private readonly cluster: SimulatedCluster,
@@ -102,7 +107,15 @@ export class Load {
   begin(): void {
     for (let index = 0; index < this.profile.clients; index += 1) {
       this.working += 1;
-      void this.work(this.world.branch(`client ${index}`)).then(() => (this.working -= 1));
+      this.writing += 1;
+      void this.work(this.world.branch(`client ${index}`)).then(() => {
+        this.working -= 1;
+        this.writing -= 1;
+      });
+    }
+    for (let index = 0; index < this.profile.readers; index += 1) {
+      this.working += 1;
+      void this.readOn(this.world.branch(`reader ${index}`)).then(() => (this.working -= 1));
     }
   }
 
@@ -247,6 +260,21 @@ export class Load {
     return { call: { kind: 'single', operations: [other] }, region: doubles.pick(others) };
   }
 
+  /** Reads all the time, with a token of all that any client was told: as when services hand tokens on. */
+  private async readOn(chance: Chance): Promise<void> {
+    const clients: number[] = [];
+    for (;;) {
+      await this.pause(1 + chance.below(READER_THINK_MS_MAX));
+      while (this.resting !== null) await this.resting.promise;
+      if (this.isOver || this.writing === 0) return;
+      const question = this.reads.anywhere(this.told, () => this.workload.takeOrdinal());
+      if (question === null) continue;
+      this.calls += 1;
+      await this.read(question, this.told, clients);
+      this.calls -= 1;
+    }
+  }
+
   private async read(question: ReadQuestion, session: Session, clients: number[]): Promise<void> {
     const { consistency, dataset, op, region, row, timeoutMs, token } = question;
     const p = (clients[0] ??= this.nextClient());
@@ -296,6 +324,7 @@ export class Load {
       const ending = endings[index]!;
       this.line({ ...ending, p: clients[index]!, f: 'append', op });
       if (ending.type === 'info') clients[index] = this.nextClient();
+      this.told.take(ending.receipt?.token ?? null);
       this.world.note(`told ${op} ${ending.type} ${ending.status} ${ending.receipt?.sequence ?? ''}`);
     });
   }

@@ -28,6 +28,8 @@ export interface Profile {
   readonly replicators: 1 | 2;
   readonly roles: 'together' | 'apart';
   readonly clients: number;
+  /** Who read all the time, with all that any client was told. */
+  readonly readers: number;
   readonly load: {
     readonly accountEntries: number;
     readonly orderEvents: number;
@@ -107,6 +109,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     replicators,
     roles,
     clients,
+    readers: misuse.pick([0, 1, 1]),
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
       orderEvents: datasets.includes('orders' as never) ? share : 0,

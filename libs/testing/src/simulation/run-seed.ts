@@ -11,6 +11,7 @@
 import type { Fact, GatewayDataset } from '@lockstep/engine';
 import {
   canonicalJson,
+  decodeHeader,
   hashToHex,
   parseShardName,
   RECORD_HEADER,
@@ -21,6 +22,7 @@ import {
   type ConfigurationHash,
   type DatasetName,
   type GroupName,
+  type LogRecord,
   type RegionName,
 } from '@lockstep/protocol';
 import { SimulatedCluster } from '../cluster/simulated-cluster.js';
@@ -185,13 +187,15 @@ async function workAndRest(
   world.note(`rest of ${days} days`);
   world.leap(days * DAY_MS);
   const chance = world.branch('late copies');
-  const standing = shardsIn(cluster).flatMap((shard) => {
+  const records = shardsIn(cluster).flatMap((shard) => {
     const { dataset, partition } = parseShardName(shard)!;
     const topic = topicOf(dataset);
     return cluster.log.records(topic, partition).map((record) => ({ topic, partition, record }));
   });
   for (let copies = 0; copies < lateCopies; copies += 1) {
-    const { partition, record, topic } = chance.pick(standing);
+    // Only the first number of a session is looked at again where the session is forgotten: the others are holes.
+    const isFirst = chance.next() < 0.5;
+    const { partition, record, topic } = chance.pick(isFirst ? records.filter(beginsSession) : records);
     world.after(chance.below(chaosMs), `late copy ${topic}/${partition}`, () => {
       world.hit('late-copy', 'append');
       cluster.log.appendForeign(topic, partition, {
@@ -202,6 +206,9 @@ async function workAndRest(
     });
   }
 }
+
+const beginsSession = ({ record: { header } }: { readonly record: LogRecord }): boolean =>
+  header !== null && decodeHeader(header)?.number === 1n;
 
 async function elapse(world: World, ms: number): Promise<void> {
   let over = false;

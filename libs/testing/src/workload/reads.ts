@@ -46,8 +46,25 @@ export class Reads {
     if (receipt?.outcome !== 'accepted' || chance.next() * 100 >= this.percent) return null;
     const own = { dataset, row: chance.pick(events).key };
     const read = chance.next() < 0.6 ? own : chance.pick([own, ...this.recent]);
+    const question = this.question(read, session, takeOrdinal);
     if (this.recent.length < RECENT_MAX) this.recent.push(own);
     else this.recent[chance.below(RECENT_MAX)] = own;
+    return question;
+  }
+
+  /** By somebody who only reads; null while there is nothing to read. */
+  anywhere(session: Session, takeOrdinal: () => number): ReadQuestion | null {
+    return this.recent.length === 0
+      ? null
+      : this.question(this.chance.pick(this.recent), session, takeOrdinal);
+  }
+
+  private question(
+    read: Pick<ReadQuestion, 'dataset' | 'row'>,
+    session: Session,
+    takeOrdinal: () => number,
+  ): ReadQuestion {
+    const { chance } = this;
     const consistency = chance.pick(['local', 'session', 'session', 'strong', 'strong'] as const);
     return {
       op: takeOrdinal(),
