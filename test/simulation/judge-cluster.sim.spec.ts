@@ -55,7 +55,7 @@ async function worked(): Promise<ClusterRun> {
     regions,
     groups: regions,
     datasets: ['accounts', 'orders', 'readings'],
-    load: { ...drawn.load, readsPercent: 60, reusedPercent: 10, doubledPercent: 10 },
+    load: { ...drawn.load, readsPercent: 40, reusedPercent: 10, doubledPercent: 10 },
   });
   load.begin();
   world.after(1_000, null, () => cluster.region('us').killReplicator());
@@ -96,6 +96,21 @@ const showInstead = ({ end }: Shown, seen: Partial<SeenRow>): void =>
 const floorOf = (token: string, shard: string): number =>
   Number(decodeToken(token)!.get(shard as ShardName)?.sequence ?? 0);
 
+/** Writes that another region was asked for while the first answer was still open. */
+function askedTwiceAtOnce({ lines }: ClusterRun): number {
+  const open = new Map<number, string | null>();
+  let count = 0;
+  for (const line of lines) {
+    if (line.type === 'run' || line.type === 'fault' || line.f === 'read') continue;
+    if (line.type !== 'invoke') open.delete(line.op);
+    else {
+      if (line.key !== null && [...open.values()].includes(line.key)) count += 1;
+      open.set(line.op, line.key);
+    }
+  }
+  return count;
+}
+
 let run: ClusterRun;
 beforeEach(async () => {
   run = await worked();
@@ -112,6 +127,7 @@ test('a run with faults has no finding, and everything that was told on the way 
   expect(summary.registers.judged).toBeGreaterThan(5);
   expect(summary.registers.undecided).toBe(0);
   expect(summary.failures['key-reused']).toBeGreaterThan(3);
+  expect(askedTwiceAtOnce(run)).toBeGreaterThan(3);
   for (const consistency of ['local', 'session', 'strong'] as const)
     expect(readsAt(run, consistency).length).toBeGreaterThan(5);
   const { reads } = readRun(run.lines);
