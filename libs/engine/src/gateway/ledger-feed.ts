@@ -23,7 +23,6 @@ import {
   type PublisherId,
   type ReachedRange,
   type RegionName,
-  type RuleInForce,
   type Sequence,
   type ShardLedger,
   type ShardName,
@@ -124,12 +123,20 @@ export class LedgerFeed {
 
   /** Regions whose hashes contradict those of a majority at the same mark. */
   differing(shard: ShardName): ReadonlySet<RegionName> {
-    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).differing;
+    return this.tally(shard).differing;
   }
 
-  /** Which rule judges which positions, as far as a region that counts has told; the last one is in force. */
-  rules(shard: ShardName): readonly RuleInForce[] {
-    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).rules;
+  /** Who counts, and which rule judges which positions; the last one is in force. */
+  tally(shard: ShardName): Tally {
+    return this.shards.get(shard)?.tally ?? NOTHING_COUNTED;
+  }
+
+  /** The home as this region knows it, or as any other does while this one says nothing. */
+  home(shard: ShardName): RegionName | null {
+    const told = [this.options.region, ...this.options.regions].map((region) =>
+      this.watermark(shard, region),
+    );
+    return told.find((watermark) => (watermark?.home ?? null) !== null)?.home ?? null;
   }
 
   /** A region whose hashes contradict those of the others, or its own from before, is not believed (I11, I12). */
