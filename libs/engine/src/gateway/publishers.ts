@@ -2,12 +2,12 @@
  * The publishers of one gateway, one per shard, made when first needed; and control entries that it appends by them.
  */
 import {
-  answerProblem,
   parseShardName,
   problem,
   type Answer,
   type KeyHash,
   type Offset,
+  type Problem,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -15,14 +15,17 @@ import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import { answerRefusal } from './refusals.js';
 
-/** What became of a control entry that its caller waits for. */
-export type Barrier =
-  /** This region has told that it folded the entry, which stands at this offset. */
-  | { readonly kind: 'folded'; readonly offset: Offset }
-  | { readonly kind: 'refused'; readonly answer: Answer };
-
 /** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
 const NOT_AFTER_SLACK_MS = 2 * 60_000;
+
+/** What became of a control entry that its caller waits for. */
+export type ControlEnd =
+  /** This region has told that it folded the entry, which stands at this offset. */
+  | { readonly kind: 'folded'; readonly offset: Offset }
+  /** It stands nowhere and never will. */
+  | { readonly kind: 'refused'; readonly answer: Answer }
+  /** It may stand in the log, now or later, and this region has not folded it. */
+  | { readonly kind: 'unknown'; readonly detail: string };
 
 export class Publishers {
   private readonly publishers = new Map<ShardName, ShardPublisher>();
@@ -81,9 +84,8 @@ export class Publishers {
       | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
     caller: Caller,
     untilMs: number,
-  ): Promise<Barrier> {
+  ): Promise<ControlEnd> {
     const { clock, feed, identities, region } = this.options;
-    const refused = (answer: Answer): Barrier => ({ kind: 'refused', answer });
     const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
     const ticket = this.of(dataset, shard).submit({
       publication: { kind: 'control', body },
@@ -92,17 +94,21 @@ export class Publishers {
       giveUpAtMs: untilMs,
       span: { ...caller.trace, spanId: identities.spanId(), parentSpanId: caller.trace.spanId },
     });
-    if (ticket === null)
-      return refused(answerRefusal(problem('too-many-requests', `the queue of ${shard} is full`)));
+    if (ticket === null) return refused(problem('too-many-requests', `the queue of ${shard} is full`));
     const published = await this.awaitPublished(ticket.settled, untilMs);
-    if (published.kind !== 'logged') {
-      const detail = `the log of ${shard} did not answer in time`;
-      return refused(answerRefusal(problem('log-unavailable', detail)));
+    switch (published.kind) {
+      case 'failed':
+        return refused(problem('log-unavailable', published.message));
+      case 'late':
+      case 'unknown':
+        return { kind: 'unknown', detail: `the log of ${shard} did not answer in time` };
+      case 'logged': {
+        const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
+        if (await feed.waitUntil(shard, isFolded, untilMs))
+          return { kind: 'folded', offset: published.offset };
+        return { kind: 'unknown', detail: `${region} has not folded ${shard} that far in time` };
+      }
     }
-    const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
-    if (await feed.waitUntil(shard, isFolded, untilMs)) return { kind: 'folded', offset: published.offset };
-    const detail = `${region} has not folded ${shard} to the barrier in time`;
-    return refused(answerProblem(problem('token-unreachable', detail)));
   }
 
   /** Drains the publishers: takes nothing more, answers what was taken. */
@@ -110,3 +116,5 @@ export class Publishers {
     await Promise.all([...this.publishers.values()].map((publisher) => publisher.close()));
   }
 }
+
+const refused = (why: Problem): ControlEnd => ({ kind: 'refused', answer: answerRefusal(why) });

@@ -120,10 +120,17 @@ export class Rows {
     caller: Caller,
     untilMs: number,
   ): Promise<Floor> {
-    const barrier = await this.publishers.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
-    if (barrier.kind === 'refused') return barrier;
-    const asked = `the barrier stands at offset ${barrier.offset}`;
-    return { kind: 'reached', isReached: ({ offset }) => offset >= barrier.offset, asked };
+    const end = await this.publishers.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
+    switch (end.kind) {
+      case 'folded': {
+        const asked = `the barrier stands at offset ${end.offset}`;
+        return { kind: 'reached', isReached: ({ offset }) => offset >= end.offset, asked };
+      }
+      case 'refused':
+        return end;
+      case 'unknown':
+        return refused(problem('token-unreachable', `no barrier: ${end.detail}`));
+    }
   }
 
   private unreached(shard: ShardName, at: bigint, asked: string): Floor & { readonly kind: 'refused' } {
