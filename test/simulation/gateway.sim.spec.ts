@@ -169,6 +169,52 @@ test('a defect in a projection halts its shard by name in every region, and the 
   expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
 });
 
+test.each(['session', 'strong'])(
+  'a %s read of a store that has just gone back waits until it has folded again what was told',
+  async (consistency) => {
+    let strike = (): void => undefined;
+    const made = await cluster({
+      storeFault: (region, { method }) => {
+        if (region === 'us' && method === 'row') strike();
+        return null;
+      },
+    });
+    const key = 'eu:back';
+    const { database, gateway } = made.region('us');
+    const everywhere = { ...placed(key), ack: 'everywhere' };
+    await answered(made, made.write('eu', 'orders', everywhere));
+    const copy = database.snapshot();
+    const paid = { events: [{ key, type: 'paid', data: {} }], ack: 'everywhere' };
+    const told = await answered(made, made.write('eu', 'orders', paid));
+    const { sequence, token } = JSON.parse(told.body) as { sequence: number; token: string };
+    strike = () => {
+      strike = () => undefined;
+      database.restore(copy);
+    };
+    const read = (timeoutMs: string): Promise<Answer> =>
+      answered(
+        made,
+        gateway.row({ dataset: 'orders', key, query: { consistency, timeoutMs }, token, caller: CALLER }),
+      );
+    const seen = await read('20000');
+    expect(seen).toMatchObject({ status: 200 });
+    expect(JSON.parse(seen.body)).toMatchObject({ version: sequence, row: { status: 'paid' } });
+  },
+);
+
+test('a session read of a store that went back is refused where it does not catch up in time', async () => {
+  const made = await cluster();
+  const key = 'eu:back';
+  const { database, gateway } = made.region('us');
+  const copy = database.snapshot();
+  const written = await answered(made, made.write('eu', 'orders', { ...placed(key), ack: 'everywhere' }));
+  const { token } = JSON.parse(written.body) as { token: string };
+  database.restore(copy);
+  const query = { consistency: 'session', timeoutMs: '50' };
+  const refused = await answered(made, gateway.row({ dataset: 'orders', key, query, token, caller: CALLER }));
+  expect(refused).toMatchObject({ status: 412, code: 'token-unreachable' });
+});
+
 test('a gateway that is held up takes less at a time, bulk first, and as much as before when it is no more', async () => {
   const made = await cluster();
   const { world } = made.options;

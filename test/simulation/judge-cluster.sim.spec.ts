@@ -3,14 +3,25 @@
  * databases, kept answers, commits, what was told, answers with their times) is looked at, as a defect in it is found.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { topicOf, type DatasetName, type RegionName, type Sequence } from '@lockstep/protocol';
+import {
+  decodeToken,
+  topicOf,
+  type DatasetName,
+  type RegionName,
+  type Sequence,
+  type ShardName,
+} from '@lockstep/protocol';
 import { SimulatedCluster, World, type MemoryRow } from '@lockstep/testing';
 import {
   openWrites,
   readRun,
   type AskedAgain,
   type CompletionLine,
+  type Consistency,
   type FindingCode,
+  type ReadCompletionLine,
+  type ReadInvokeLine,
+  type SeenRow,
 } from '@lockstep/testing/history';
 import {
   drawProfile,
@@ -44,6 +55,7 @@ async function worked(): Promise<ClusterRun> {
     regions,
     groups: regions,
     datasets: ['accounts', 'orders', 'readings'],
+    load: { ...drawn.load, readsPercent: 40, reusedPercent: 10, doubledPercent: 10 },
   });
   load.begin();
   world.after(1_000, null, () => cluster.region('us').killReplicator());
@@ -66,6 +78,39 @@ async function worked(): Promise<ClusterRun> {
   return { cluster, run: RUN, lines: load.lines, asked, unrest: [], keyHash: (key) => load.keyHash(key) };
 }
 
+interface Shown {
+  readonly invoke: ReadInvokeLine;
+  readonly end: ReadCompletionLine & { readonly seen: SeenRow };
+}
+
+/** Those that were answered. */
+const readsAt = ({ lines }: ClusterRun, consistency: Consistency): readonly Shown[] =>
+  readRun(lines).reads.flatMap(({ end, invoke }) =>
+    invoke.consistency === consistency && end?.seen ? [{ invoke, end: end as Shown['end'] }] : [],
+  );
+
+const showInstead = ({ end }: Shown, seen: Partial<SeenRow>): void =>
+  void Object.assign(end, { seen: { ...end.seen, ...seen } });
+
+/** The sequence of a shard that a token names; 0 where it names none. */
+const floorOf = (token: string, shard: string): number =>
+  Number(decodeToken(token)!.get(shard as ShardName)?.sequence ?? 0);
+
+/** Writes that another region was asked for while the first answer was still open. */
+function askedTwiceAtOnce({ lines }: ClusterRun): number {
+  const open = new Map<number, string | null>();
+  let count = 0;
+  for (const line of lines) {
+    if (line.type === 'run' || line.type === 'fault' || line.f === 'read') continue;
+    if (line.type !== 'invoke') open.delete(line.op);
+    else {
+      if (line.key !== null && [...open.values()].includes(line.key)) count += 1;
+      open.set(line.op, line.key);
+    }
+  }
+  return count;
+}
+
 let run: ClusterRun;
 beforeEach(async () => {
   run = await worked();
@@ -80,6 +125,14 @@ test('a run with faults has no finding, and everything that was told on the way 
   expect(summary.operations.accepted).toBeGreaterThan(50);
   expect(summary.told).toBeGreaterThan(100);
   expect(summary.registers.judged).toBeGreaterThan(5);
+  expect(summary.registers.undecided).toBe(0);
+  expect(summary.failures['key-reused']).toBeGreaterThan(3);
+  expect(askedTwiceAtOnce(run)).toBeGreaterThan(3);
+  for (const consistency of ['local', 'session', 'strong'] as const)
+    expect(readsAt(run, consistency).length).toBeGreaterThan(5);
+  const { reads } = readRun(run.lines);
+  const tokens = reads.flatMap(({ invoke: { token } }) => (token === null ? [] : [decodeToken(token)!.size]));
+  expect(Math.max(...tokens)).toBeGreaterThan(2);
   const { commits, verdicts } = run.cluster.witness;
   expect(commits.length).toBeGreaterThan(50);
   expect(verdicts.length).toBeGreaterThan(50);
@@ -162,6 +215,67 @@ describe('a defect is found', () => {
         const { verdicts } = cluster.witness;
         const at = verdicts.findIndex(({ verdict }) => verdict === 'accepted');
         verdicts[at] = { ...verdicts[at]!, verdict: 'guard' };
+      },
+    ],
+    [
+      'read-untrue',
+      'in a local read: a row that the log does not make',
+      (broken) =>
+        showInstead(
+          readsAt(broken, 'local').find(({ end }) => end.seen.columns !== null)!,
+          { columns: {} },
+        ),
+    ],
+    [
+      'session-read-stale',
+      'in a session read: from before what the reader carries',
+      (broken) => {
+        const read = readsAt(broken, 'session').find(
+          ({ end, invoke }) => floorOf(invoke.token!, end.seen.shard) > 1,
+        )!;
+        showInstead(read, { sequence: floorOf(read.invoke.token!, read.end.seen.shard) - 1 });
+      },
+    ],
+    [
+      'receipt-inconsistent',
+      'in a session read: a token that names another position, so that the next read may go back',
+      (broken) => {
+        const [one, ...others] = readsAt(broken, 'session');
+        const other = others.find(({ end }) => end.seen.token !== one!.end.seen.token)!;
+        showInstead(one!, { token: other.end.seen.token });
+      },
+    ],
+    [
+      'strong-read-stale',
+      'in a strong read: from before what anybody was told when it began',
+      (broken) => showInstead(readsAt(broken, 'strong').at(-1)!, { sequence: 1 }),
+    ],
+    [
+      'not-linearizable',
+      'in a strong read: no row where one was told accepted, at the right position',
+      (broken) =>
+        showInstead(
+          readsAt(broken, 'strong').findLast(({ end }) => end.seen.version > 0)!,
+          { version: 0, columns: null },
+        ),
+    ],
+    [
+      'key-reuse-unnoticed',
+      'in an answer: another payload is told what became of the first',
+      ({ lines }) => {
+        const ends = lines.flatMap((line) =>
+          line.type !== 'run' && line.type !== 'fault' && line.type !== 'invoke' && line.f === 'append'
+            ? [line]
+            : [],
+        );
+        const reused = ends.filter(({ receipt }) => receipt?.code === 'key-reused');
+        const [one, first] = reused.flatMap((end) => {
+          const told = ends.find(
+            ({ receipt }) => receipt?.outcome === 'accepted' && receipt.id === end.receipt!.id,
+          );
+          return told === undefined ? [] : [end, told];
+        });
+        Object.assign(one!, { type: 'ok', status: 200, code: null, receipt: first!.receipt });
       },
     ],
     [

@@ -345,6 +345,7 @@ describe('reporting', () => {
       ['info', 'lease-lost'],
       ['error', 'shard-halted'],
       ['error', 'loop-failed'],
+      ['warn', 'write-degraded'],
     ]);
     expect(lines().find(({ event }) => event === 'batch-slow')).toMatchObject({
       region: 'eu',

@@ -1,5 +1,6 @@
 /** The clients of a load against gateways that answer, refuse, break off and are gone: what the history says of each. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { encodeToken, sequence, shardName, type DatasetName, type LogIncarnation } from '@lockstep/protocol';
 import { readHistoryLine, readRun, type CompletionLine, type HistoryLine } from '@lockstep/testing/history';
 import { Chance, Reads, Workload } from '@lockstep/testing/workload';
 import { once } from 'node:events';
@@ -175,11 +176,20 @@ test('a load that is stopped leaves what was not answered open, and asks nothing
   );
 });
 
+const TOKEN = encodeToken(
+  new Map([
+    [
+      shardName('orders' as DatasetName, 0),
+      { logIncarnation: 'a'.repeat(32) as LogIncarnation, sequence: sequence(3n) },
+    ],
+  ]),
+);
+
 test('a client that was told accepted reads what it wrote, with the token it was given', async () => {
   const asked: (readonly [path: string | undefined, token: unknown])[] = [];
   const answers: Behaviour = (request, response) => {
     if (request.method === 'POST') {
-      const accepted = { ...receipt, outcome: 'accepted', sequence: 3, token: 'told', versions: {} };
+      const accepted = { ...receipt, outcome: 'accepted', sequence: 3, token: TOKEN, versions: {} };
       response.writeHead(200).end(JSON.stringify(accepted));
       return;
     }
@@ -198,7 +208,7 @@ test('a client that was told accepted reads what it wrote, with the token it was
     expect(end).toMatchObject({ type: 'ok', p: invoke.p, seen });
     expect(asked).toContainEqual([
       expect.stringContaining(`consistency=${invoke.consistency}`),
-      invoke.consistency === 'session' ? 'told' : undefined,
+      invoke.consistency === 'session' ? TOKEN : undefined,
     ]);
   }
 });

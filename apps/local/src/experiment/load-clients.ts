@@ -15,6 +15,7 @@ import {
   type Call,
   type Ending,
   type Operation,
+  Session,
   type Reads,
   type Workload,
 } from '@lockstep/testing/workload';
@@ -76,6 +77,7 @@ export class LoadClients {
     const { gateways, workload } = this.options;
     const home = seat % gateways.length;
     const names: number[] = [];
+    const session = new Session();
     let at = home;
     let homeAgainMs = 0;
     let silences = 0;
@@ -99,7 +101,8 @@ export class LoadClients {
         }
         silences = 0;
         if (performance.now() >= homeAgainMs) at = home;
-        await this.readAfter(call.operations[0], endings[0]!, names);
+        for (const { receipt } of endings) session.take(receipt?.token ?? null);
+        await this.readAfter(call.operations[0], endings[0]!, session, names);
         if (endings.some(({ status }) => status === 429 || status === 503)) {
           await this.pause(retryAfterMs(end.answer.headers['retry-after']));
         }
@@ -144,10 +147,15 @@ export class LoadClients {
   }
 
   /** The client that was told first reads, where the choice falls on it. */
-  private async readAfter(operation: Operation, ending: Ending, names: number[]): Promise<void> {
+  private async readAfter(
+    operation: Operation,
+    ending: Ending,
+    session: Session,
+    names: number[],
+  ): Promise<void> {
     const { gateways, history, reads, workload } = this.options;
     if (this.stopping.signal.aborted) return;
-    const question = reads.after(operation, ending, () => workload.takeOrdinal());
+    const question = reads.after(operation, ending, session, () => workload.takeOrdinal());
     const gateway = gateways.find(({ region }) => region === question?.region);
     if (question === null || gateway === undefined) return;
     const p = (names[0] ??= this.names++);
@@ -160,6 +168,7 @@ export class LoadClients {
     });
     const told = end.kind === 'answered' ? judgeReadAnswer(end.answer) : readUnanswered(end.code);
     history.add({ ...told, f: 'read', p, op: question.op });
+    session.take(told.seen?.token ?? null);
     if (told.type === 'info') names[0] = this.names++;
     await history.written();
   }

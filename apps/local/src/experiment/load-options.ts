@@ -34,7 +34,7 @@ Writes accounts, orders and readings through all gateways and keeps every questi
   --rate N               entries per second over all gateways (200); 0 = as fast as answers come
   --clients N            clients at once, spread over the gateways (48)
   --seed N               for the same choices again (a random one, which is printed)
-  --reads PERCENT        accepted writes after which a row is read, in any region, with the token or strongly (5)
+  --reads PERCENT        accepted writes after which a row is read, in any region: as it is, with the token, or strongly (5)
   --repeated PERCENT     operations that are sent again under their key, byte for byte (5)
   --wrong-versions PERCENT   events of orders that expect a wrong version (10)
   --short-deadlines PERCENT  calls that allow 1 to 50 ms (2)

@@ -6,6 +6,7 @@ import {
   problem,
   type Answer,
   type KeyHash,
+  type Offset,
   type Problem,
   type Sequence,
   type ShardName,
@@ -18,8 +19,10 @@ import { answerRefusal } from './refusals.js';
 /** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
 const NOT_AFTER_SLACK_MS = 2 * 60_000;
 
+/** What became of a control entry that its caller waits for. */
 export type ControlEnd =
-  | { readonly kind: 'folded' }
+  /** This region has told that it folded the entry, which stands at this offset. */
+  | { readonly kind: 'folded'; readonly offset: Offset }
   /** It stands nowhere and never will. */
   | { readonly kind: 'refused'; readonly answer: Answer }
   /** It may stand in the log, now or later, and this region has not folded it. */
@@ -109,7 +112,8 @@ export class Publishers {
         const folded = (): bigint =>
           by === 'any-region' ? feed.furthestOffset(shard) : (feed.own(shard)?.offset ?? -1n);
         const isFolded = (): boolean => folded() >= published.offset;
-        if (await feed.waitUntil(shard, isFolded, untilMs)) return { kind: 'folded' };
+        if (await feed.waitUntil(shard, isFolded, untilMs))
+          return { kind: 'folded', offset: published.offset };
         return { kind: 'unknown', detail: `${region} has not folded ${shard} that far in time` };
       }
     }

@@ -12,9 +12,12 @@ import {
   shardName,
   TIMEOUT_MS_MAX,
   type Answer,
+  type Cursor,
   type DatasetName,
+  type Problem,
   type ShardName,
 } from '@lockstep/protocol';
+import type { StoredRow } from '../ports/store.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import type { Publishers } from './publishers.js';
 import { readTimeout, strangeName } from './query.js';
@@ -27,6 +30,21 @@ export interface RowCall {
   readonly token: string | null;
   readonly caller: Caller;
 }
+
+/** From where on the store may be shown. */
+type Floor =
+  | { readonly kind: 'reached'; readonly isReached: (cursor: Cursor) => boolean; readonly asked: string }
+  | { readonly kind: 'refused'; readonly answer: Answer };
+
+const NO_FLOOR: Floor = { kind: 'reached', isReached: () => true, asked: 'nothing is asked for' };
+
+const refused = (why: Problem): Floor & { readonly kind: 'refused' } => ({
+  kind: 'refused',
+  answer: answerProblem(why),
+});
+
+/** How often a store is asked that is behind what it had told. */
+const ASK_AGAIN_MS = 100;
 
 export class Rows {
   constructor(
@@ -50,46 +68,49 @@ export class Rows {
     if (timeoutMs === null)
       return answerProblem(problem('malformed', `"timeoutMs" must be 1 to ${TIMEOUT_MS_MAX}`));
     const untilMs = this.options.clock.monotonicMs() + timeoutMs;
-    switch (consistency) {
-      case 'local':
-        break;
-      case 'session': {
-        const refusal = await this.awaitToken(shard, call.token, untilMs);
-        if (refusal !== null) return refusal;
-        break;
-      }
-      case 'strong': {
-        const refusal = await this.awaitBarrier(dataset, shard, call.caller, untilMs);
-        if (refusal !== null) return refusal;
-        break;
-      }
-      default:
-        return answerProblem(problem('malformed', '"consistency" must be local, session or strong'));
-    }
-    return answeringStore(this.options.region, () => this.answerRow(dataset, shard, call.key));
+    const floor = await this.awaitFloor(consistency, dataset, shard, call, untilMs);
+    if (floor.kind === 'refused') return floor.answer;
+    return answeringStore(this.options.region, () =>
+      this.answerRow(dataset, shard, call.key, floor, untilMs),
+    );
   }
 
-  private async awaitToken(shard: ShardName, text: string | null, untilMs: number): Promise<Answer | null> {
-    const { feed, region } = this.options;
+  private async awaitFloor(
+    consistency: string,
+    dataset: GatewayDataset,
+    shard: ShardName,
+    { caller, token }: RowCall,
+    untilMs: number,
+  ): Promise<Floor> {
+    switch (consistency) {
+      case 'local':
+        return NO_FLOOR;
+      case 'session':
+        return this.awaitToken(shard, token, untilMs);
+      case 'strong':
+        return this.awaitBarrier(dataset, shard, caller, untilMs);
+      default:
+        return refused(problem('malformed', '"consistency" must be local, session or strong'));
+    }
+  }
+
+  private async awaitToken(shard: ShardName, text: string | null, untilMs: number): Promise<Floor> {
+    const { feed } = this.options;
     if (text === null)
-      return answerProblem(problem('malformed', 'consistency=session needs the header Lockstep-Token'));
+      return refused(problem('malformed', 'consistency=session needs the header Lockstep-Token'));
     const token = decodeToken(text);
-    if (token === null)
-      return answerProblem(problem('bad-token', 'the header Lockstep-Token cannot be read'));
+    if (token === null) return refused(problem('bad-token', 'the header Lockstep-Token cannot be read'));
     const position = token.get(shard);
-    if (position === undefined) return null;
+    if (position === undefined) return NO_FLOOR;
+    const isReached = (at: Pick<Cursor, 'logIncarnation' | 'sequence'>): boolean =>
+      at.logIncarnation === position.logIncarnation && at.sequence >= position.sequence;
     const isReachedHere = (): boolean => {
       const own = feed.own(shard);
-      return own?.logIncarnation === position.logIncarnation && own.sequence >= position.sequence;
+      return own !== null && isReached(own);
     };
-    if (await feed.waitUntil(shard, isReachedHere, untilMs)) return null;
-    const at = feed.own(shard)?.sequence ?? 0n;
-    return answerProblem(
-      problem(
-        'token-unreachable',
-        `${region} is at ${at} of ${shard}, the token asks for ${position.sequence}`,
-      ),
-    );
+    const asked = `the token asks for ${position.sequence}`;
+    if (await feed.waitUntil(shard, isReachedHere, untilMs)) return { kind: 'reached', isReached, asked };
+    return this.unreached(shard, feed.own(shard)?.sequence ?? 0n, asked);
   }
 
   /** A barrier through the log: this region has folded everything that stood in the log when the read began. */
@@ -98,21 +119,46 @@ export class Rows {
     shard: ShardName,
     caller: Caller,
     untilMs: number,
-  ): Promise<Answer | null> {
+  ): Promise<Floor> {
     const end = await this.publishers.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
     switch (end.kind) {
-      case 'folded':
-        return null;
+      case 'folded': {
+        const asked = `the barrier stands at offset ${end.offset}`;
+        return { kind: 'reached', isReached: ({ offset }) => offset >= end.offset, asked };
+      }
       case 'refused':
-        return end.answer;
+        return end;
       case 'unknown':
-        return answerProblem(problem('token-unreachable', `no barrier: ${end.detail}`));
+        return refused(problem('token-unreachable', `no barrier: ${end.detail}`));
     }
   }
 
-  private async answerRow(dataset: GatewayDataset, shard: ShardName, key: string): Promise<Answer> {
-    const { clock, feed, store } = this.options;
-    const { cursor, row } = await store.row(dataset.table, shard, key);
+  private unreached(shard: ShardName, at: bigint, asked: string): Floor & { readonly kind: 'refused' } {
+    const detail = `${this.options.region} is at ${at} of ${shard}, ${asked}`;
+    return refused(problem('token-unreachable', detail));
+  }
+
+  /** A store that went back is behind what it had told: it is asked again until it has folded that anew. */
+  private async answerRow(
+    dataset: GatewayDataset,
+    shard: ShardName,
+    key: string,
+    { asked, isReached }: Floor & { readonly kind: 'reached' },
+    untilMs: number,
+  ): Promise<Answer> {
+    const { clock, store } = this.options;
+    for (;;) {
+      const stored = await store.row(dataset.table, shard, key);
+      const { cursor } = stored;
+      if (isReached(cursor)) return this.answerStored(shard, key, stored);
+      const leftMs = untilMs - clock.monotonicMs();
+      if (leftMs <= 0) return this.unreached(shard, cursor.sequence, asked).answer;
+      await clock.sleep(Math.min(ASK_AGAIN_MS, leftMs)).done;
+    }
+  }
+
+  private answerStored(shard: ShardName, key: string, { cursor, row }: StoredRow): Answer {
+    const { clock, feed } = this.options;
     const refusal = refusalOfDoubted(this.options, shard);
     if (refusal !== null) return refusal;
     const { logIncarnation, sequence } = cursor;

@@ -6,7 +6,7 @@
  * - `fail` only where the operation can never take effect: refused before anything was appended, or rejected by a
  *   committed verdict. Every time-out, reset, 5xx and open verdict is `info`.
  * - a client (`p`) has one operation at a time and is never used again after an `info`.
- * - identities (idempotency keys, ids of rows) are unique per run, except where a repeat is meant.
+ * - identities (idempotency keys, ids of rows) are unique per run, except where a repeat, or a key taken twice, is meant.
  */
 import type { ColumnValue, Receipt } from '@lockstep/protocol';
 

@@ -167,6 +167,19 @@ const defects: readonly (readonly [code: FindingCode, title: string, plant: (run
   ],
   [
     'unknown-stays-unknown',
+    'an unknown write of which only another payload was told that its key is taken',
+    (run) => {
+      const asked = run.lines.find((line): line is InvokeLine => line.type === 'invoke' && line.op === 10)!;
+      const { dataset, key } = asked;
+      run.asked.delete(10);
+      run.lines.push(
+        invoke(11, dataset, key!, [event(X, 'credited', { amount: 12 })]),
+        end(11, 'fail', rejected(key!, `${dataset}/0`, 7, 'key-reused'), 'key-reused'),
+      );
+    },
+  ],
+  [
+    'unknown-stays-unknown',
     'an operation whose end nobody saw',
     (run) => run.lines.push(invoke(11, 'accounts', 'k11', [event(X, 'credited', { amount: 1 })])),
   ],

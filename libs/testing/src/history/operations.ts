@@ -109,11 +109,14 @@ export const ofRun =
 export const isDefinite = (receipt: Receipt | null | undefined): receipt is Receipt =>
   receipt !== null && receipt !== undefined && receipt.outcome !== 'unknown';
 
-/** Writes that may have happened, of which no answer says so: what must be asked for again where there is a key. */
+/**
+ * Writes that may have happened, of which no answer says so: what must be asked for again where there is a key. That a key
+ * was taken for another payload says that it is known, and not what became of the write that has it.
+ */
 export function openWrites(writes: readonly Write[]): readonly Write[] {
   return writes.filter(
     ({ operations }) =>
       operations.some(({ end }) => end === null || end.type === 'info') &&
-      !operations.some(({ end }) => isDefinite(end?.receipt)),
+      !operations.some(({ end }) => isDefinite(end?.receipt) && end.receipt.code !== 'key-reused'),
   );
 }

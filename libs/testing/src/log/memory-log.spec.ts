@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { AppendRequest } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
 import { logConformance } from '../conformance/log.js';
-import type { Completions } from '../world/completions.js';
+import type { Completions, Unanswered } from '../world/completions.js';
 import { realTimeCompletions } from '../world/completions.js';
 import type { AppendFate, FetchFate, MemoryLog } from './memory-log.js';
 import { memoryLog } from './memory-log.js';
@@ -112,6 +112,41 @@ describe('faults of the in-memory log', () => {
     expect(await writer.append(request('b'))).toMatchObject({ baseOffset: 0n });
     await writer.append(request('c'));
     expect(standing(log)).toEqual(['a', 'c']);
+  });
+
+  test('each partition needs the broker that leads it, and a fetch of several needs all of theirs', async () => {
+    const needed: (readonly [label: string, parts: readonly string[]])[] = [];
+    const seen = (label: string, { parts }: Unanswered): void => void needed.push([label, parts?.() ?? []]);
+    const watched: Completions = {
+      ...realTime,
+      complete: (label, work, unanswered) => {
+        seen(label, unanswered);
+        return realTime.complete(label, work, unanswered);
+      },
+      when: (label, ready, withinMs, work, unanswered) => {
+        seen(label, unanswered);
+        return realTime.when(label, ready, withinMs, work, unanswered);
+      },
+    };
+    const log = memoryLog(realTime, { brokers: [null, null, null] });
+    const view = log.open(watched);
+    await view.admin.ensure({ ...TOPIC, partitions: 3, replicationFactor: 3, minInsyncReplicas: 2 });
+    const writer = await view.openWriter();
+    const reader = await view.openReader('t');
+    needed.length = 0;
+    await writer.append({ ...request('a'), partition: 1 });
+    const at = (partition: number) => ({ partition, offset: offset(0n) });
+    const positions = [at(0), at(1)];
+    await reader.fetch({ positions, waitMsMax: 10, bytesMax: 1_000 });
+    expect(needed).toEqual([
+      ['append t/1', ['2']],
+      ['fetch t', ['1', '2']],
+    ]);
+    log.stopBroker(2);
+    log.elect(0);
+    needed.length = 0;
+    await writer.append({ ...request('b'), partition: 1 });
+    expect(needed).toEqual([['append t/1', ['3']]]);
   });
 
   test('what only the leader has is gone with it, and what replicas have is not', async () => {

@@ -4,7 +4,8 @@
  * It keeps the promises of `engine/ports/log` and, where its faults say so, breaks what Kafka may break and nothing else:
  * answers of appends get lost, appends happen late or never, readers fail, offsets have gaps, retention moves the start.
  * It never resolves a promise by itself; every effect takes place inside a completion, so a world decides the order.
- * Unlike in Kafka, a closed view ends its calls only when their completions run.
+ * Each partition is asked of the broker that leads it, so that a way to one broker can be cut and the others left. A fetch
+ * of several partitions needs all who lead them. Unlike in Kafka, a closed view ends its calls only when their completions run.
  */
 import { PortError } from '@lockstep/engine';
 import type {
@@ -143,6 +144,13 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     };
   };
 
+  /** Names of the brokers that lead these partitions, each once. */
+  const leaders = (topic: string, partitions: readonly number[]): readonly string[] => {
+    const found = topics.get(topic)?.partitions;
+    const ids = partitions.map((partition) => found?.[partition]?.leadingBroker()?.id);
+    return [...new Set(ids)].flatMap((id) => (id === undefined ? [] : [String(id)]));
+  };
+
   const append = (request: AppendRequest, isReplicated = true): Appended => {
     const { topic, partition, records } = request;
     const target = partitionOf(topic, partition);
@@ -237,7 +245,11 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
               if (closed || isClosed()) throw unanswered(name);
               return answer;
             },
-            { afterMs: request.timeoutMs, error: () => unanswered(name) },
+            {
+              afterMs: request.timeoutMs,
+              error: () => unanswered(name),
+              parts: () => leaders(request.topic, [request.partition]),
+            },
           );
           sequences.set(name, sequence + request.records.length);
           return appended;
@@ -286,7 +298,15 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
           if (isMoved(request)) throw leaderMoved(topic);
           return fetched(request, turn, (partition) => partitionOf(topic, partition), completions.nowMs());
         };
-        const lost = { afterMs: request.waitMsMax + FETCH_GRACE_MS, error: () => unreachable(topic) };
+        const lost = {
+          afterMs: request.waitMsMax + FETCH_GRACE_MS,
+          error: () => unreachable(topic),
+          parts: () =>
+            leaders(
+              topic,
+              request.positions.map(({ partition }) => partition),
+            ),
+        };
         try {
           const first = await through.when(
             `fetch ${topic}`,

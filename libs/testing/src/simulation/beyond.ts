@@ -16,6 +16,7 @@ const NEVER: ReadonlySet<string> = new Set<FindingCode>([
   'effect-twice',
   'expected-version-ignored',
   'balance-negative',
+  'session-read-stale',
   'entry-torn',
   'told-before-commit',
   'number-twice',

@@ -52,6 +52,7 @@ const STORE_FATES = {
   'store-late': 'lost-late',
   'disk-full': 'exhausted',
   'slow-flush': 'slow',
+  'store-slow': 'slow',
 } as const satisfies { readonly [kind in FaultKind]?: StoreFault };
 
 /** Faults that hit calls while they last, in the order of their tables. */
@@ -173,6 +174,8 @@ export class Chaos {
       case 'cut-one-way':
       case 'cut-both-ways':
       case 'isolation':
+      case 'broker-cut':
+      case 'bridge':
         return this.cut(cluster, cutsOf(fault, cluster));
       case 'leader-change': {
         const broker = Number(target);
@@ -256,7 +259,8 @@ export class Chaos {
       case 'store-lost-after':
       case 'store-late':
       case 'disk-full':
-      case 'slow-flush': {
+      case 'slow-flush':
+      case 'store-slow': {
         // Hits calls while it lasts.
         const faults = this.active.get(kind) ?? [];
         this.active.set(kind, [...faults, fault]);
@@ -312,14 +316,27 @@ function placed(cluster: SimulatedCluster, place: string) {
 function cutsOf({ kind, target }: Fault, cluster: SimulatedCluster): readonly Cut[] {
   if (kind === 'isolation') {
     const others = [...cluster.regions.keys()].filter((region) => region !== (target as RegionName));
-    return [...others, 'log'].flatMap((other) => [
-      { from: target, to: other, fault: kind },
-      { from: other, to: target, fault: kind },
-    ]);
+    return [...others, 'log'].flatMap((other) => bothWays(target, other, kind));
+  }
+  if (kind === 'bridge') {
+    const [one, other] = target
+      .split('|')
+      .map((side) => side.split(',').flatMap((region) => [region, ...brokersIn(region, cluster)]));
+    return one!.flatMap((from) => other!.flatMap((to) => bothWays(from, to, kind)));
   }
   const [from, to] = target.split(/[>=]/) as [string, string];
-  const there = { from, to, fault: kind };
-  return kind === 'cut-one-way' ? [there] : [there, { from: to, to: from, fault: kind }];
+  return target.includes('>') ? [{ from, to, fault: kind }] : bothWays(from, to, kind);
+}
+
+const bothWays = (from: string, to: string, fault: FaultKind): readonly Cut[] => [
+  { from, to, fault },
+  { from: to, to: from, fault },
+];
+
+/** Broker n stands in the n-th region. */
+function brokersIn(region: string, { options, regions }: SimulatedCluster): readonly string[] {
+  const index = [...regions.keys()].indexOf(region as RegionName);
+  return index >= 0 && index < (options.brokers ?? 1) ? [`log/${index + 1}`] : [];
 }
 
 /** Moves the start of every log to just behind what `choose` picks of the regions' cursors and, last, its end. */

@@ -1,14 +1,25 @@
 /**
- * The clients of a run: each asks one thing at a time of some region's gateway, and writes down what it asked and what it
- * heard, as the history of a real run has it. Their operations come from one workload that the answers steer.
+ * The clients of a run: each asks one thing at a time of some region's gateway, another one each time, and writes down what
+ * it asked and what it heard, as the history of a real run has it. Their operations come from one workload that the answers
+ * steer. Beyond it some do what clients should not: they take a key for another payload, or ask the same twice at once.
  */
 import type { Gateway } from '@lockstep/engine';
 import { isPortError } from '@lockstep/engine';
 import { routeKey, shardName, type Answer, type DatasetName, type Receipt } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { AskedAgain, HistoryLine, RunLine, Write } from '../history/index.js';
-import { endedUnanswered, judgeAnswer, judgeBatchAnswer, type Ending } from '../workload/answer.js';
+import {
+  endedUnanswered,
+  judgeAnswer,
+  judgeBatchAnswer,
+  type Ending,
+  type HeardAnswer,
+} from '../workload/answer.js';
 import { batchBody, writeBody, type Call } from '../workload/operation.js';
+import { otherPayload } from '../workload/other-payload.js';
+import { judgeReadAnswer, Reads, readUnanswered, type ReadQuestion } from '../workload/reads.js';
+import { Repeats } from '../workload/repeats.js';
+import { Session } from '../workload/session.js';
 import { Workload } from '../workload/workload.js';
 import type { Chance } from '../world/chance.js';
 import { Process } from '../world/process.js';
@@ -19,13 +30,21 @@ import type { Profile } from './profile.js';
 const PATIENCE_MS = 2_000;
 const ASK_AGAIN_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_PAUSE_MS = 500;
+const READER_THINK_MS_MAX = 100;
 
 /** Every row of the run is named so. */
 export const RUN = 'sim';
 
+/** Of what is asked twice at once: how often the second one has another payload. */
+const DOUBLES_DIFFER_SHARE = 0.3;
+
 export class Load {
   readonly lines: HistoryLine[] = [];
   private readonly workload: Workload;
+  private readonly reads: Reads;
+  /** Keys that are taken for another payload. */
+  private readonly reuses: Repeats;
+  private readonly doubles: Chance;
   private readonly world: World;
   private readonly client: Process;
   private readonly identities;
@@ -33,13 +52,28 @@ export class Load {
   private clients = 0;
   private working = 0;
   private isOver = false;
+  /** While they rest, clients wait here before each call. */
+  private resting: PromiseWithResolvers<void> | null = null;
+  private calls = 0;
+  /** What any client was told. */
+  private readonly told = new Session();
+  /** Clients that still write. */
+  private writing = 0;
 
   constructor(
     private readonly cluster: SimulatedCluster,
     private readonly profile: Profile,
   ) {
     const { world } = cluster.options;
-    const { accountEntries, orderEvents, readingEvents, ...shares } = profile.load;
+    const {
+      accountEntries,
+      orderEvents,
+      readingEvents,
+      doubledPercent: _,
+      readsPercent,
+      reusedPercent,
+      ...shares
+    } = profile.load;
     this.world = world;
     this.client = new Process('clients', world, cluster.network);
     this.identities = world.identities('clients');
@@ -50,6 +84,9 @@ export class Load {
       amount: { kind: 'counted', accountEntries, orderEvents, readingEvents },
       ...shares,
     });
+    this.reads = new Reads(world.branch('reads'), readsPercent, profile.regions);
+    this.reuses = new Repeats(world.branch('reuses'), reusedPercent);
+    this.doubles = world.branch('doubles');
     const options = { profile: profile.name };
     const startedAt = new Date(START_MS).toISOString();
     this.lines.push({
@@ -70,12 +107,37 @@ export class Load {
   begin(): void {
     for (let index = 0; index < this.profile.clients; index += 1) {
       this.working += 1;
-      void this.work(this.world.branch(`client ${index}`)).then(() => (this.working -= 1));
+      this.writing += 1;
+      void this.work(this.world.branch(`client ${index}`)).then(() => {
+        this.working -= 1;
+        this.writing -= 1;
+      });
+    }
+    for (let index = 0; index < this.profile.readers; index += 1) {
+      this.working += 1;
+      void this.readOn(this.world.branch(`reader ${index}`)).then(() => (this.working -= 1));
     }
   }
 
   stop(): void {
     this.isOver = true;
+  }
+
+  /** Nothing new is asked until `goOn`; over when `isIdle`. */
+  rest(): void {
+    this.resting ??= Promise.withResolvers();
+  }
+
+  get isIdle(): boolean {
+    return this.calls === 0;
+  }
+
+  /** After so long that nothing is asked under a key from before. */
+  goOn(): void {
+    this.workload.forgetKeys();
+    this.reuses.forget();
+    this.resting?.resolve();
+    this.resting = null;
   }
 
   noteFault(f: string, value: string): void {
@@ -138,41 +200,141 @@ export class Load {
   private async work(chance: Chance): Promise<void> {
     /** Of the client for each place in a batch, as one does one thing at a time; who learnt no end is replaced. */
     const clients: number[] = [];
-    for (let call = this.next(); call !== null; call = this.next()) {
+    const session = new Session();
+    for (;;) {
+      while (this.resting !== null) await this.resting.promise;
+      const next = this.next();
+      if (next === null) return;
+      const { call } = next;
       const region = chance.pick(this.profile.regions);
-      const { dataset, timeoutMs } = call.operations[0];
-      for (const [place, operation] of call.operations.entries()) {
-        clients[place] ??= this.nextClient();
-        const p = clients[place];
-        const { ack, events, key, op, repeats, wrongVersion } = operation;
-        const asked = { op, region, dataset, key, repeats, wrongVersion, ack, timeoutMs, events };
-        this.line({ type: 'invoke', p, f: 'append', ...asked });
-      }
-      const endings = await this.ask(call, region, timeoutMs);
-      call.operations.forEach(({ op }, index) => {
-        const ending = endings[index]!;
-        this.line({ ...ending, p: clients[index]!, f: 'append', op });
-        if (ending.type === 'info') clients[index] = this.nextClient();
-        this.world.note(`told ${op} ${ending.type} ${ending.status} ${ending.receipt?.sequence ?? ''}`);
-        this.workload.settle(op, ending);
-      });
+      this.calls += 1;
+      const asked = this.ask(call, region, clients);
+      const double = this.double(call, region);
+      const twin = double === null ? null : this.askBeside(double.call, double.region);
+      const endings = await asked;
+      this.note(call, endings, clients);
+      if (next.isOfWorkload)
+        call.operations.forEach(({ op }, index) => this.workload.settle(op, endings[index]!));
+      call.operations.forEach((operation, index) => this.reuses.noteEnded(operation, endings[index]!));
+      if (twin !== null) await twin;
+      for (const { receipt } of endings) session.take(receipt?.token ?? null);
+      const takeOrdinal = (): number => this.workload.takeOrdinal();
+      const question = this.reads.after(call.operations[0], endings[0]!, session, takeOrdinal);
+      if (question !== null) await this.read(question, session, clients);
+      this.calls -= 1;
       await this.pause(chance.below(this.profile.thinkMsMax));
     }
   }
 
-  private next(): Call | null {
-    return this.isOver ? null : this.workload.next();
+  /** Null when everything was asked. */
+  private next(): { readonly call: Call; readonly isOfWorkload: boolean } | null {
+    if (this.isOver) return null;
+    const original = this.reuses.take();
+    if (original !== null) {
+      const op = this.workload.takeOrdinal();
+      const reused = { ...original, op, repeats: null, events: otherPayload(original.events) };
+      return { call: { kind: 'single', operations: [reused] }, isOfWorkload: false };
+    }
+    const call = this.workload.next();
+    if (call === null) return null;
+    this.reuses.noteFresh(call.operations.length);
+    return { call, isOfWorkload: true };
   }
 
-  private async ask(call: Call, region: string, timeoutMs: number): Promise<readonly Ending[]> {
+  /** The same at once by another region, or another payload under its key; null where it is asked but once. */
+  private double(
+    { kind, operations }: Call,
+    region: string,
+  ): { readonly call: Call; readonly region: string } | null {
+    const { doubles, profile } = this;
+    const [original] = operations;
+    const { doubledPercent } = profile.load;
+    if (doubledPercent === 0 || kind === 'batch' || original.key === null) return null;
+    if (doubles.next() * 100 >= doubledPercent) return null;
+    const op = this.workload.takeOrdinal();
+    const other =
+      doubles.next() < DOUBLES_DIFFER_SHARE
+        ? { ...original, op, repeats: null, events: otherPayload(original.events) }
+        : { ...original, op, repeats: original.op };
+    const others = profile.regions.filter((each) => each !== region);
+    return { call: { kind: 'single', operations: [other] }, region: doubles.pick(others) };
+  }
+
+  /** Reads all the time, with a token of all that any client was told: as when services hand tokens on. */
+  private async readOn(chance: Chance): Promise<void> {
+    const clients: number[] = [];
+    for (;;) {
+      await this.pause(1 + chance.below(READER_THINK_MS_MAX));
+      while (this.resting !== null) await this.resting.promise;
+      if (this.isOver || this.writing === 0) return;
+      const question = this.reads.anywhere(this.told, () => this.workload.takeOrdinal());
+      if (question === null) continue;
+      this.calls += 1;
+      await this.read(question, this.told, clients);
+      this.calls -= 1;
+    }
+  }
+
+  private async read(question: ReadQuestion, session: Session, clients: number[]): Promise<void> {
+    const { consistency, dataset, op, region, row, timeoutMs, token } = question;
+    const p = (clients[0] ??= this.nextClient());
+    this.line({ ...question, type: 'invoke', p, f: 'read' });
+    const query = { consistency, timeoutMs: String(timeoutMs) };
+    const caller = this.caller();
+    const ask = (gateway: Gateway): Promise<Answer> =>
+      gateway.row({ dataset, key: row, query, token, caller });
+    const ending = await this.hear(region, ask, timeoutMs, (heard) =>
+      heard.kind === 'answer' ? judgeReadAnswer(heard) : readUnanswered(heard.code),
+    );
+    this.line({ ...ending, p, f: 'read', op });
+    this.world.note(`read ${op} ${ending.type} ${ending.code ?? ''} ${ending.seen?.version ?? ''}`);
+    if (ending.type === 'info') clients[0] = this.nextClient();
+    session.take(ending.seen?.token ?? null);
+  }
+
+  private ask(call: Call, region: string, clients: number[]): Promise<readonly Ending[]> {
     const { operations } = call;
     const [first] = operations;
-    const { dataset, key: idempotencyKey } = first;
+    const { dataset, key: idempotencyKey, timeoutMs } = first;
+    for (const [place, operation] of operations.entries()) {
+      const p = (clients[place] ??= this.nextClient());
+      const { ack, events, key, op, repeats, wrongVersion } = operation;
+      const asked = { op, region, dataset, key, repeats, wrongVersion, ack, timeoutMs, events };
+      this.line({ type: 'invoke', p, f: 'append', ...asked });
+    }
     const caller = this.caller();
     const ask = (gateway: Gateway): Promise<Answer> =>
       call.kind === 'single'
         ? gateway.write({ dataset, body: writeBody(first), idempotencyKey, caller })
         : gateway.writeBatch({ dataset, body: batchBody(operations), caller });
+    return this.hear(region, ask, timeoutMs, (heard) => {
+      if (heard.kind === 'silence')
+        return operations.map(() => endedUnanswered(heard.code, heard.isNothingSent));
+      return call.kind === 'single' ? [judgeAnswer(first, heard)] : judgeBatchAnswer(operations, heard);
+    });
+  }
+
+  private async askBeside(call: Call, region: string): Promise<void> {
+    const clients: number[] = [];
+    this.note(call, await this.ask(call, region, clients), clients);
+  }
+
+  private note({ operations }: Call, endings: readonly Ending[], clients: number[]): void {
+    operations.forEach(({ op }, index) => {
+      const ending = endings[index]!;
+      this.line({ ...ending, p: clients[index]!, f: 'append', op });
+      if (ending.type === 'info') clients[index] = this.nextClient();
+      this.told.take(ending.receipt?.token ?? null);
+      this.world.note(`told ${op} ${ending.type} ${ending.status} ${ending.receipt?.sequence ?? ''}`);
+    });
+  }
+
+  private async hear<T>(
+    region: string,
+    ask: (gateway: Gateway) => Promise<Answer>,
+    timeoutMs: number,
+    judge: (heard: Heard) => T,
+  ): Promise<T> {
     try {
       const { body, headers, status } = await this.cluster.ask(
         this.client,
@@ -180,14 +342,11 @@ export class Load {
         ask,
         timeoutMs + PATIENCE_MS,
       );
-      const lower = Object.fromEntries(
-        Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-      );
-      const heard = { status, headers: lower, body };
-      return call.kind === 'single' ? [judgeAnswer(first, heard)] : judgeBatchAnswer(operations, heard);
+      const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+      return judge({ kind: 'answer', status, headers: Object.fromEntries(lower), body });
     } catch (error) {
       if (!isPortError(error)) throw error;
-      return operations.map(() => endedUnanswered(error.code, error.disposition === 'retryable'));
+      return judge({ kind: 'silence', code: error.code, isNothingSent: error.disposition === 'retryable' });
     }
   }
 
@@ -217,6 +376,10 @@ export class Load {
     this.written += 1;
   }
 }
+
+type Heard =
+  | ({ readonly kind: 'answer' } & HeardAnswer)
+  | { readonly kind: 'silence'; readonly code: string; readonly isNothingSent: boolean };
 
 type DistributiveOmit<T, K extends keyof never> = T extends unknown ? Omit<T, K> : never;
 

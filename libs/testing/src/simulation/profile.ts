@@ -28,6 +28,8 @@ export interface Profile {
   readonly replicators: 1 | 2;
   readonly roles: 'together' | 'apart';
   readonly clients: number;
+  /** Who read all the time, with all that any client was told. */
+  readonly readers: number;
   readonly load: {
     readonly accountEntries: number;
     readonly orderEvents: number;
@@ -35,6 +37,12 @@ export interface Profile {
     readonly repeatedPercent: number;
     readonly wrongVersionsPercent: number;
     readonly shortDeadlinesPercent: number;
+    /** Of the writes that were told accepted: so many are followed by a read. */
+    readonly readsPercent: number;
+    /** Of all operations: keys that are taken for another payload. */
+    readonly reusedPercent: number;
+    /** Of the single writes with a key: so many are asked of two regions at once. */
+    readonly doubledPercent: number;
   };
   /** Regions whose groups the rows belong to; one that is named more often has more of them. */
   readonly groups: readonly string[];
@@ -45,6 +53,13 @@ export interface Profile {
   readonly clockDriftMax: number;
   readonly chaosMs: number;
   readonly faults: readonly Fault[];
+  /** Before the faults: work, and then so long without any that keys, or keys and sessions, are forgotten. */
+  readonly rest: {
+    readonly afterMs: number;
+    readonly days: number;
+    /** Records from before that come to stand in the log once more, at any time after it. */
+    readonly lateCopies: number;
+  } | null;
 }
 
 const REGIONS = ['eu', 'us', 'ap', 'sa', 'af'] as const;
@@ -55,10 +70,16 @@ const FAULTS_MAX = 14;
 const KINDS_MIN = 3;
 const KINDS_MAX = 7;
 const LEASE_MS = 1_000;
+export const BROKERS = 3;
+const REST_AFTER_MS = 2_000;
+const LATE_COPIES_MAX = 8;
+const REST_SHARE = 0.25;
 
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
+  const misuse = new Chance(seed).branch(`misuse ${name}`);
   const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
+  const rested = new Chance(seed).branch(`rest ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
@@ -88,6 +109,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     replicators,
     roles,
     clients,
+    readers: misuse.pick([0, 1, 1]),
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
       orderEvents: datasets.includes('orders' as never) ? share : 0,
@@ -95,12 +117,23 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
       repeatedPercent: chance.pick([2, 5, 10]),
       wrongVersionsPercent: chance.pick([0, 5]),
       shortDeadlinesPercent: chance.pick([0, 3, 10]),
+      readsPercent: misuse.pick([20, 40]),
+      reusedPercent: misuse.pick([0, 2, 5]),
+      doubledPercent: misuse.pick([0, 3, 10]),
     },
     groups: [...regions, ...Array.from({ length: skew }, () => favourite)],
     thinkMsMax,
     clockOffsetMsMax: chance.pick([0, 50, 5_000]),
     clockDriftMax: chance.pick([0, 0.001, 0.02]),
     chaosMs,
+    rest:
+      name === 'beyond' || rested.next() >= REST_SHARE
+        ? null
+        : {
+            afterMs: REST_AFTER_MS,
+            days: rested.pick([2, 8]),
+            lateCopies: rested.below(LATE_COPIES_MAX + 1),
+          },
     faults:
       kinds.length === 0 ? [] : drawFaults(kinds, chance, { regions, replicators, roles, chaosMs, datasets }),
   };
@@ -180,6 +213,13 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
       const turned = chance.next() < 0.5 ? `${from}>${to}` : `${to}>${from}`;
       return { ...fault, target: kind === 'cut-one-way' ? turned : `${from}=${to}` };
     }
+    case 'broker-cut':
+      return { ...fault, target: brokerCut(chance.pick([region, place]), chance) };
+    case 'bridge': {
+      const at = 1 + chance.below(scene.regions.length - 2);
+      const sides = [scene.regions.slice(0, at), scene.regions.slice(at + 1)];
+      return { ...fault, target: sides.join('|') };
+    }
     case 'isolation':
     case 'store-crash':
     case 'flushing-off':
@@ -208,6 +248,7 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
       return { ...fault, strength: isBeyond ? 1 : 0 };
     case 'disk-full':
     case 'slow-flush':
+    case 'store-slow':
     case 'store-conflict':
     case 'store-lost-before':
     case 'store-lost-after':
@@ -232,10 +273,16 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
   }
 }
 
+function brokerCut(place: string, chance: Chance): string {
+  const broker = `log/${1 + chance.below(BROKERS)}`;
+  return chance.pick([`${place}=${broker}`, `${place}>${broker}`, `${broker}>${place}`]);
+}
+
 export const profileText = (profile: Profile): readonly string[] => {
-  const { faults, load, ...rest } = profile;
+  const { faults, load, rest, ...others } = profile;
   return [
-    ...Object.entries({ ...rest, ...load }).map(([name, value]) => `${name}: ${String(value)}`),
+    ...Object.entries({ ...others, ...load }).map(([name, value]) => `${name}: ${String(value)}`),
+    `rest: ${rest === null ? 'none' : `${rest.days} days, then ${rest.lateCopies} late copies`}`,
     `faults: ${faults.length}`,
     ...faults.map((fault) => `  ${faultText(fault)}`),
   ];

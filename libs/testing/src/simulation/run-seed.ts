@@ -1,6 +1,7 @@
 /**
  * One seed, one run: a cluster of the real engine under a profile's load and faults, then repaired, then judged.
  *
+ *   rest    in some runs before it: work without faults, then days without work, so that keys and sessions are forgotten
  *   chaos   faults come and go; only safety counts
  *   heal    everything is repaired
  *   quiet   every client is answered, every region reaches the end of the log, new writes are taken: progress (I20)
@@ -10,8 +11,10 @@
 import type { Fact, GatewayDataset } from '@lockstep/engine';
 import {
   canonicalJson,
+  decodeHeader,
   hashToHex,
   parseShardName,
+  RECORD_HEADER,
   recordDigest,
   topicOf,
   utf8,
@@ -19,20 +22,22 @@ import {
   type ConfigurationHash,
   type DatasetName,
   type GroupName,
+  type LogRecord,
   type RegionName,
 } from '@lockstep/protocol';
 import { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { openWrites, readRun, type AskedAgain, type Finding } from '../history/index.js';
 import type { ProcessClock } from '../world/process.js';
-import { START_MS, World } from '../world/world.js';
+import { World } from '../world/world.js';
 import { isBeyond, violationsBeyond } from './beyond.js';
 import { Chaos } from './chaos.js';
 import { faultText } from './fault.js';
 import { judgeCluster, shardsIn } from './judge-cluster.js';
 import { Load, RUN } from './load.js';
-import type { Profile } from './profile.js';
+import { BROKERS, type Profile } from './profile.js';
 import type { Violation } from './violation.js';
 
+const DAY_MS = 86_400_000;
 const PROTOCOL_EVENTS_MIN = 2_000;
 const CHAOS_MS_MAX = 60_000;
 /** After everything was repaired, progress must have happened within this. */
@@ -83,7 +88,7 @@ export async function runSeed(
     clockOf: clocksOf(profile, world),
     replicators: profile.replicators,
     roles: profile.roles,
-    brokers: 3,
+    brokers: BROKERS,
   });
   const load = new Load(cluster, profile);
   const violations: Violation[] = [];
@@ -91,9 +96,12 @@ export async function runSeed(
   const asked = new Map<number, AskedAgain>();
   try {
     await cluster.start();
+    if (profile.rest !== null)
+      await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load, asked });
     world.note('chaos');
     chaos.begin(cluster);
-    load.begin();
+    if (profile.rest === null) load.begin();
+    else load.goOn();
     await elapse(world, profile.chaosMs);
     // Where faults kept the load from getting on, it goes on until something has happened.
     await world.runUntil(() => world.protocolEvents >= PROTOCOL_EVENTS_MIN || load.isDone, CHAOS_MS_MAX);
@@ -147,7 +155,7 @@ export async function runSeed(
       faultKinds: new Set(chaos.done.map(({ kind }) => kind)).size,
       restarts: chaos.restarts,
       protocolEvents: world.protocolEvents,
-      virtualMs: world.nowMs() - START_MS,
+      virtualMs: world.elapsedMs(),
     },
     cells: Object.fromEntries([...world.cells].sort(([x], [y]) => (x < y ? -1 : 1))),
     verdicts: Object.fromEntries(verdicts),
@@ -158,6 +166,49 @@ export async function runSeed(
     trace: world.trace,
   };
 }
+
+/** Everybody stops, what is unknown is asked for while it is remembered, and days pass. */
+async function workAndRest(
+  { afterMs, days, lateCopies }: NonNullable<Profile['rest']>,
+  chaosMs: number,
+  run: {
+    readonly world: World;
+    readonly cluster: SimulatedCluster;
+    readonly load: Load;
+    readonly asked: Map<number, AskedAgain>;
+  },
+): Promise<void> {
+  const { asked, cluster, load, world } = run;
+  load.begin();
+  await elapse(world, afterMs);
+  load.rest();
+  await world.runUntil(() => load.isIdle, QUIET_MS_MAX);
+  await askAgain(world, load, asked);
+  world.note(`rest of ${days} days`);
+  world.leap(days * DAY_MS);
+  const chance = world.branch('late copies');
+  const records = shardsIn(cluster).flatMap((shard) => {
+    const { dataset, partition } = parseShardName(shard)!;
+    const topic = topicOf(dataset);
+    return cluster.log.records(topic, partition).map((record) => ({ topic, partition, record }));
+  });
+  for (let copies = 0; copies < lateCopies; copies += 1) {
+    // Only the first number of a session is looked at again where the session is forgotten: the others are holes.
+    const isFirst = chance.next() < 0.5;
+    const { partition, record, topic } = chance.pick(isFirst ? records.filter(beginsSession) : records);
+    world.after(chance.below(chaosMs), `late copy ${topic}/${partition}`, () => {
+      world.hit('late-copy', 'append');
+      cluster.log.appendForeign(topic, partition, {
+        key: record.key,
+        value: record.valueText === null ? null : utf8(record.valueText),
+        headers: record.header === null ? [] : [[RECORD_HEADER, record.header]],
+      });
+    });
+  }
+}
+
+const beginsSession = ({ record: { header } }: { readonly record: LogRecord }): boolean =>
+  header !== null && decodeHeader(header)?.number === 1n;
 
 async function elapse(world: World, ms: number): Promise<void> {
   let over = false;
@@ -216,11 +267,14 @@ async function untilFolded(world: World, cluster: SimulatedCluster): Promise<rea
 }
 
 async function askAgain(world: World, load: Load, asked: Map<number, AskedAgain>): Promise<void> {
-  const unknown = openWrites(readRun(load.lines).writes).filter(({ key }) => key !== null);
+  const unknown = openWrites(readRun(load.lines).writes).filter(
+    ({ key, operations }) => key !== null && !asked.has(operations[0]!.invoke.op),
+  );
+  const before = asked.size;
   const untilMs = world.nowMs() + ASK_AGAIN_MS_MAX;
   for (const write of unknown)
     void load.askFor(write, untilMs).then((answer) => asked.set(write.operations[0]!.invoke.op, answer));
-  await world.runUntil(() => asked.size === unknown.length, 2 * ASK_AGAIN_MS_MAX);
+  await world.runUntil(() => asked.size === before + unknown.length, 2 * ASK_AGAIN_MS_MAX);
 }
 
 /** The sample with the profile's groups: each region is home of one, and all regions hold all. */

@@ -6,6 +6,14 @@ import type { Profile } from './profile.js';
 
 const CLIENTS_MIN = 1;
 const RUNS_MAX = 200;
+const PERCENTS = [
+  'repeatedPercent',
+  'wrongVersionsPercent',
+  'shortDeadlinesPercent',
+  'readsPercent',
+  'reusedPercent',
+  'doubledPercent',
+] as const;
 
 /** @param fails runs the profile and answers whether the violation is still there. */
 export async function shrink(
@@ -44,10 +52,15 @@ function* candidates(profile: Profile): Iterable<Profile> {
     for (const less of [0, Math.floor(load[part] / 2), load[part] - 5, load[part] - 1])
       if (less >= 0 && less < load[part]) yield { ...profile, load: { ...load, [part]: less } };
   }
-  for (const percent of ['repeatedPercent', 'wrongVersionsPercent', 'shortDeadlinesPercent'] as const)
+  for (const percent of PERCENTS)
     if (load[percent] > 0) yield { ...profile, load: { ...load, [percent]: 0 } };
+  if (profile.rest !== null) {
+    yield { ...profile, rest: null };
+    if (profile.rest.lateCopies > 0) yield { ...profile, rest: { ...profile.rest, lateCopies: 0 } };
+  }
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
+  if (profile.readers > 0) yield { ...profile, readers: 0 };
   if (profile.clockDriftMax > 0) yield { ...profile, clockDriftMax: 0 };
   if (profile.clockOffsetMsMax > 0) yield { ...profile, clockOffsetMsMax: 0 };
   if (profile.shardsPerGroup > 1) yield { ...profile, shardsPerGroup: 1 };

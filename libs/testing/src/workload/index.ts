@@ -5,4 +5,5 @@ export type { Ending, HeardAnswer } from './answer.js';
 export { batchBody, writeBody, type Call, type Operation } from './operation.js';
 export { judgeReadAnswer, readPath, Reads, readUnanswered } from './reads.js';
 export type { ReadEnding, ReadQuestion } from './reads.js';
+export { Session } from './session.js';
 export { runName, Workload, type WorkloadAmount, type WorkloadOptions } from './workload.js';

@@ -1,9 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Receipt } from '@lockstep/protocol';
+import {
+  encodeToken,
+  sequence as toSequence,
+  shardName,
+  type DatasetName,
+  type LogIncarnation,
+  type Receipt,
+} from '@lockstep/protocol';
 import { Chance } from '../world/chance.js';
 import type { Ending } from './answer.js';
 import type { Operation } from './operation.js';
 import { judgeReadAnswer, readPath, Reads } from './reads.js';
+import { Session } from './session.js';
+
+const LOG = 'a'.repeat(32) as LogIncarnation;
 
 const POSITION = `orders/1@${'a'.repeat(32)}.17`;
 const headers = { 'lockstep-position': POSITION, 'lockstep-token': 'a token' };
@@ -37,29 +47,51 @@ describe('an answer to a read', () => {
 });
 
 describe('reads that follow writes', () => {
-  const operation = { dataset: 'orders', events: [{ key: 'eu:r-o1/x' }] } as unknown as Operation;
-  const accepted = { receipt: { outcome: 'accepted', token: 'told' } as Receipt } as Ending;
+  const shard = shardName('orders' as DatasetName, 0);
+  const tokenOf = (sequence: number): string =>
+    encodeToken(new Map([[shard, { logIncarnation: LOG, sequence: toSequence(BigInt(sequence)) }]]));
+  const operationOn = (key: string): Operation =>
+    ({ dataset: 'orders', events: [{ key }] }) as unknown as Operation;
+  const operation = operationOn('eu:r-o1/x');
+  const accepted = { receipt: { outcome: 'accepted' } as Receipt } as Ending;
   const unknown = { receipt: { outcome: 'unknown' } as Receipt } as Ending;
+  const told = (): Session => {
+    const session = new Session();
+    session.take(tokenOf(4));
+    return session;
+  };
 
-  test('are of a row of the write, in any region, with the token that was told or strongly', () => {
+  test('are of a row of the write, in any region, as it is there, with all that was told, or strongly', () => {
     const reads = new Reads(new Chance(1), 100, ['eu', 'us']);
     let ordinal = 0;
-    const questions = Array.from({ length: 50 }, () => reads.after(operation, accepted, () => ordinal++)!);
+    const questions = Array.from({ length: 100 }, () =>
+      reads.after(operation, accepted, told(), () => ordinal++)!,
+    );
     expect(questions.map(({ op }) => op)).toEqual(questions.map((_, index) => index));
     expect(new Set(questions.map(({ region }) => region))).toEqual(new Set(['eu', 'us']));
     expect(new Set(questions.map(({ consistency, token }) => `${consistency} ${token}`))).toEqual(
-      new Set(['session told', 'strong null']),
+      new Set([`session ${tokenOf(4)}`, 'strong null', 'local null']),
     );
-    const path = readPath(questions.find(({ consistency }) => consistency === 'strong')!);
-    expect(path).toBe('/v1/datasets/orders/rows/eu%3Ar-o1%2Fx?consistency=strong&timeoutMs=5000');
+    const strong = questions.find(
+      ({ consistency, timeoutMs }) => consistency === 'strong' && timeoutMs === 5_000,
+    )!;
+    expect(readPath(strong)).toBe('/v1/datasets/orders/rows/eu%3Ar-o1%2Fx?consistency=strong&timeoutMs=5000');
+    expect(questions.some(({ timeoutMs }) => timeoutMs <= 50)).toBe(true);
+  });
+
+  test('are now and then of a row that another client wrote', () => {
+    const reads = new Reads(new Chance(1), 100, ['eu']);
+    reads.after(operationOn('eu:r-o2/x'), accepted, told(), () => 0);
+    const rows = Array.from({ length: 50 }, () => reads.after(operation, accepted, told(), () => 0)!.row);
+    expect(new Set(rows)).toEqual(new Set(['eu:r-o1/x', 'eu:r-o2/x']));
   });
 
   test('are as many as was asked for, and none where nothing was told accepted', () => {
     const reads = new Reads(new Chance(1), 20, ['eu']);
-    const taken = Array.from({ length: 1_000 }, () => reads.after(operation, accepted, () => 0));
+    const taken = Array.from({ length: 1_000 }, () => reads.after(operation, accepted, told(), () => 0));
     const count = taken.filter((question) => question !== null).length;
     expect(count).toBeGreaterThan(150);
     expect(count).toBeLessThan(250);
-    expect(new Reads(new Chance(1), 100, ['eu']).after(operation, unknown, () => 0)).toBeNull();
+    expect(new Reads(new Chance(1), 100, ['eu']).after(operation, unknown, told(), () => 0)).toBeNull();
   });
 });

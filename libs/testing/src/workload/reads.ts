@@ -1,12 +1,13 @@
 /**
- * Reads between the writes: of a row that its client has just been told about, in any region, with the token of the answer
- * or strongly. What an answer shows is taken from it as it stands; whether that is right is the judge's to say.
+ * Reads between the writes: of a row that its client has just been told about, or that anybody wrote lately, in any region:
+ * as it is there, with the token of all that the client was told, or strongly. What an answer shows is taken from it as it
+ * stands; whether that is right is the judge's to say.
  */
-import type { Receipt } from '@lockstep/protocol';
 import type { ReadCompletionLine, ReadInvokeLine, SeenRow } from '../history/index.js';
 import type { Chance } from '../world/chance.js';
 import type { Ending, HeardAnswer } from './answer.js';
 import type { Operation } from './operation.js';
+import type { Session } from './session.js';
 
 export type ReadQuestion = Pick<
   ReadInvokeLine,
@@ -16,8 +17,14 @@ export type ReadQuestion = Pick<
 export type ReadEnding = Pick<ReadCompletionLine, 'type' | 'status' | 'code' | 'seen'>;
 
 const TIMEOUT_MS = 5_000;
+const SHORT_TIMEOUT_MS_MAX = 50;
+/** So short that what is not there yet is refused instead of awaited. */
+const SHORT_SHARE = 0.1;
+const RECENT_MAX = 32;
 
 export class Reads {
+  private readonly recent: Pick<ReadQuestion, 'dataset' | 'row'>[] = [];
+
   /** @param percent of the writes that were told accepted: so many are followed by a read. */
   constructor(
     private readonly chance: Chance,
@@ -25,24 +32,50 @@ export class Reads {
     private readonly regions: readonly string[],
   ) {}
 
-  /** @param takeOrdinal gives the read its place among the operations of the run, when there is one. */
-  after({ dataset, events }: Operation, { receipt }: Ending, takeOrdinal: () => number): ReadQuestion | null {
-    if (!isAccepted(receipt) || this.chance.next() * 100 >= this.percent) return null;
-    const consistency = this.chance.pick(['session', 'strong'] as const);
+  /**
+   * @param session of the client that was told; it has taken the answer.
+   * @param takeOrdinal gives the read its place among the operations of the run, when there is one.
+   */
+  after(
+    { dataset, events }: Operation,
+    { receipt }: Ending,
+    session: Session,
+    takeOrdinal: () => number,
+  ): ReadQuestion | null {
+    const { chance } = this;
+    if (receipt?.outcome !== 'accepted' || chance.next() * 100 >= this.percent) return null;
+    const own = { dataset, row: chance.pick(events).key };
+    const read = chance.next() < 0.6 ? own : chance.pick([own, ...this.recent]);
+    const question = this.question(read, session, takeOrdinal);
+    if (this.recent.length < RECENT_MAX) this.recent.push(own);
+    else this.recent[chance.below(RECENT_MAX)] = own;
+    return question;
+  }
+
+  /** By somebody who only reads; null while there is nothing to read. */
+  anywhere(session: Session, takeOrdinal: () => number): ReadQuestion | null {
+    return this.recent.length === 0
+      ? null
+      : this.question(this.chance.pick(this.recent), session, takeOrdinal);
+  }
+
+  private question(
+    read: Pick<ReadQuestion, 'dataset' | 'row'>,
+    session: Session,
+    takeOrdinal: () => number,
+  ): ReadQuestion {
+    const { chance } = this;
+    const consistency = chance.pick(['local', 'session', 'session', 'strong', 'strong'] as const);
     return {
       op: takeOrdinal(),
-      region: this.chance.pick(this.regions),
-      dataset,
-      row: this.chance.pick(events).key,
+      region: chance.pick(this.regions),
+      ...read,
       consistency,
-      token: consistency === 'session' ? receipt.token : null,
-      timeoutMs: TIMEOUT_MS,
+      token: consistency === 'session' ? session.token : null,
+      timeoutMs: chance.next() < SHORT_SHARE ? 1 + chance.below(SHORT_TIMEOUT_MS_MAX) : TIMEOUT_MS,
     };
   }
 }
-
-const isAccepted = (receipt: Receipt | null): receipt is Receipt & { readonly token: string } =>
-  receipt?.outcome === 'accepted' && receipt.token !== undefined;
 
 export const readPath = ({ consistency, dataset, row, timeoutMs }: ReadQuestion): string =>
   `/v1/datasets/${dataset}/rows/${encodeURIComponent(row)}?consistency=${consistency}&timeoutMs=${timeoutMs}`;

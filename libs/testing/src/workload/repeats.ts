@@ -27,6 +27,11 @@ export class Repeats {
     return this.chance.pick(this.candidates);
   }
 
+  /** Nothing that was asked so far is asked again. */
+  forget(): void {
+    this.candidates.length = 0;
+  }
+
   noteFresh(operations: number): void {
     this.owed = Math.min(OWED_MAX, this.owed + operations * this.perFreshOperation);
   }

@@ -115,6 +115,11 @@ export class Workload {
     this.repeats.noteEnded(settled.operation, ending);
   }
 
+  /** Nothing that was written so far is repeated: its key may be forgotten by now. */
+  forgetKeys(): void {
+    this.repeats.forget();
+  }
+
   private draw(dataset: WorkloadDataset): readonly Draft[] {
     const drafts = this.drafts(dataset);
     const drawn = dataset === 'readings' ? eventsIn(drafts) : drafts.length;

@@ -23,6 +23,8 @@ export interface Unanswered {
   readonly afterMs: number;
   /** Makes the error; called when the caller gives up. */
   readonly error: () => unknown;
+  /** Parts of the server that must be reached, by their names there; the server as a whole unless said otherwise. */
+  readonly parts?: () => readonly string[];
 }
 
 /** Completes in real time: at once, or as soon as a poll of a few milliseconds finds it ready. Nothing gets lost. */

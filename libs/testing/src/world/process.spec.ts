@@ -71,6 +71,42 @@ describe('a simulated process', () => {
     expect(log.slice(expected.length).filter((line) => line.endsWith(' b'))).toEqual(['done b', 'told b']);
   });
 
+  test.each([
+    ['eu', 'log/2', ['2'], ['unanswered a']],
+    ['log/2', 'eu', ['1', '2'], ['done a', 'unanswered a']],
+    ['eu', 'log/2', ['1', '3'], ['done a', 'told a']],
+    ['eu', 'log/2', [], ['done a', 'told a']],
+    ['eu', 'log', ['1'], ['unanswered a']],
+  ])('cut from %s to %s, needing the parts %j of the log, sees %j', async (from, to, parts, expected) => {
+    const { network, process, world } = scene();
+    const log: string[] = [];
+    network.cut({ from, to, fault: 'cut' });
+    const unanswered = { afterMs: 10_000, error: () => new Error('unanswered a'), parts: () => parts };
+    const call = process.reaching('log').complete('append', () => log.push('done a'), unanswered);
+    void call.then(
+      () => log.push('told a'),
+      (error: Error) => log.push(error.message),
+    );
+    await pass(world, 10_500);
+    expect(log).toEqual(expected);
+  });
+
+  test('has a wall clock that a long rest moves on, and nothing that waits notices it', async () => {
+    const { process, world } = scene();
+    const { clock } = process;
+    const [wallMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    let isAwake = false;
+    void clock.sleep(100).done.then(() => (isAwake = true));
+    world.leap(86_400_000);
+    expect(clock.nowMs() - wallMs).toBe(86_400_000);
+    expect(world.nowMs() - wallMs).toBe(86_400_000);
+    expect(clock.monotonicMs()).toBe(monotonicMs);
+    await pass(world, 99);
+    expect(isAwake).toBe(false);
+    await pass(world, 2);
+    expect(isAwake).toBe(true);
+  });
+
   test('has a wall clock that jumps and a monotonic one that only drifts', async () => {
     const world = new World(7);
     const process = new Process('eu/gateway', world, new Network(), { offsetMs: 500, drift: 0.01 });

@@ -127,7 +127,8 @@ export class Process {
       world.after(unanswered.afterMs, null, () => settle(() => reject(unanswered.error())));
     };
     const arrive = (): void => {
-      const there = network.cutBetween(place, server);
+      const places = placesOf(server, unanswered);
+      const there = firstOf(places, (each) => network.cutBetween(place, each));
       if (there !== null) {
         lose(there);
         // What was sent may still be delivered when the way is free again, whoever waits for it or not.
@@ -142,7 +143,7 @@ export class Process {
       } catch (error) {
         run = () => reject(error);
       }
-      const back = network.cutBetween(server, place);
+      const back = firstOf(places, (each) => network.cutBetween(each, place));
       if (back === null) settle(run);
       else lose(back);
     };
@@ -152,10 +153,10 @@ export class Process {
   private makeClock(): Clock {
     const { world } = this;
     const speed = 1 + this.own.drift;
-    const monotonicMs = (): number => (world.nowMs() - START_MS) * speed;
+    const monotonicMs = (): number => world.elapsedMs() * speed;
     return {
       monotonicMs,
-      nowMs: () => Math.floor(START_MS + this.own.offsetMs + this.jumpedMs + monotonicMs()),
+      nowMs: () => Math.floor(START_MS + this.own.offsetMs + this.jumpedMs + monotonicMs() + world.leaptMs),
       sleep: (ms) => {
         let wake!: () => void;
         const done = new Promise<void>((resolve) => {
@@ -169,6 +170,19 @@ export class Process {
       },
     };
   }
+}
+
+function placesOf(server: string, { parts }: Unanswered): readonly string[] {
+  const names = parts?.() ?? [];
+  return names.length === 0 ? [server] : names.map((name) => `${server}/${name}`);
+}
+
+function firstOf(places: readonly string[], find: (place: string) => Cut | null): Cut | null {
+  for (const place of places) {
+    const found = find(place);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /** A label begins with the step; what follows names where. */

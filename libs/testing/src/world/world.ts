@@ -39,6 +39,8 @@ export class World implements Completions {
   private readonly order: Chance;
   private readonly chance: Chance;
   private currentMs = START_MS;
+  /** By how much all wall clocks are further than what has passed. */
+  leaptMs = 0;
   private ordinal = 0;
   /** One line per completion of a port: time since the start, label. */
   readonly trace: string[] = [];
@@ -58,7 +60,17 @@ export class World implements Completions {
   }
 
   nowMs(): number {
-    return this.currentMs;
+    return this.currentMs + this.leaptMs;
+  }
+
+  /** Since the start, without what was leapt over. */
+  elapsedMs(): number {
+    return this.currentMs - START_MS;
+  }
+
+  /** A long time in which nothing happens: every wall clock goes on by it, and nothing else does. */
+  leap(ms: number): void {
+    this.leaptMs += ms;
   }
 
   /** A line of the trace that no port completes; for workloads and faults. */
@@ -136,8 +148,8 @@ export class World implements Completions {
 
   clock(): Clock {
     return {
-      nowMs: () => this.currentMs,
-      monotonicMs: () => this.currentMs - START_MS,
+      nowMs: () => this.nowMs(),
+      monotonicMs: () => this.elapsedMs(),
       sleep: (ms) => {
         let wake!: () => void;
         const done = new Promise<void>((resolve) => {
