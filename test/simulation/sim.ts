@@ -72,7 +72,7 @@ async function main(): Promise<number> {
 }
 
 async function runOne(name: ProfileName, seed: number, isTraced: boolean): Promise<number> {
-  const result = await runSeed(drawProfile(name, seed), await sampleDatasets());
+  const result = await runSeed(drawProfile(name, seed), await sampleDatasets(), isTraced ? 'trace' : 'hash');
   if (isTraced) for (const line of result.trace) console.log(line);
   for (const line of profileText(result.profile)) console.log(line);
   const { cells, counts, crashPoints, named, traceHash, verdicts } = result;

@@ -77,7 +77,7 @@ export function reachedSequence(
   },
 ): Sequence {
   const { regions, needed } = voters(question.rule, question.members, question.home);
-  const counting = countingRegions(ledger, question.logIncarnation);
+  const { counting } = countOf(ledger, question.logIncarnation);
   const sequences = [...new Set(regions)]
     .filter((region) => counting.has(region))
     .map((region) => ledger.regions.get(region)!.watermark.sequence)
@@ -91,21 +91,32 @@ export function holders(
   logIncarnation: LogIncarnation,
   at: Sequence,
 ): readonly RegionName[] {
-  return [...countingRegions(ledger, logIncarnation)]
+  return [...countOf(ledger, logIncarnation).counting]
     .filter((region) => ledger.regions.get(region)!.watermark.sequence >= at)
     .sort();
 }
 
-function countingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): ReadonlySet<RegionName> {
+interface Count {
+  readonly logIncarnation: LogIncarnation;
+  readonly differing: ReadonlySet<RegionName>;
+  readonly counting: ReadonlySet<RegionName>;
+}
+
+/** A ledger never changes, and every rule asks it the same question. */
+const counted = new WeakMap<ShardLedger, Count>();
+
+function countOf(ledger: ShardLedger, logIncarnation: LogIncarnation): Count {
+  const before = counted.get(ledger);
+  if (before?.logIncarnation === logIncarnation) return before;
   const { differing, undecided } = compareMarks(ledger, logIncarnation);
   const counting = new Set<RegionName>();
-  if (undecided) return counting;
-  for (const [region, line] of ledger.regions) {
-    const { watermark } = line;
+  for (const [region, { watermark }] of undecided ? [] : ledger.regions) {
     if (watermark.logIncarnation !== logIncarnation || watermark.withheld !== null) continue;
     if (!differing.has(region)) counting.add(region);
   }
-  return counting;
+  const count = { logIncarnation, differing, counting };
+  counted.set(ledger, count);
+  return count;
 }
 
 /** Regions whose hashes contradict those of others at a mark that both have told. */
@@ -113,7 +124,7 @@ export function differingRegions(
   ledger: ShardLedger,
   logIncarnation: LogIncarnation,
 ): ReadonlySet<RegionName> {
-  return compareMarks(ledger, logIncarnation).differing;
+  return countOf(ledger, logIncarnation).differing;
 }
 
 /** `undecided`: at some mark no strict majority of those that told it agrees; then not even a silent region counts. */

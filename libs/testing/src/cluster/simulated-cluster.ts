@@ -318,7 +318,7 @@ export class SimulatedCluster {
     idempotencyKey: string | null = null,
   ): Promise<Answer> {
     const { world } = this.options;
-    const identities = world.identities(`client ${region} ${idempotencyKey ?? world.trace.length}`);
+    const identities = world.identities(`client ${region} ${idempotencyKey ?? world.lines}`);
     const trace = {
       traceId: identities.traceId(),
       spanId: identities.spanId(),

@@ -64,16 +64,20 @@ export interface SeedResult {
   readonly crashPoints: readonly string[];
   /** Halts and withheld votes that were told, by their codes. */
   readonly named: { readonly [code: string]: number };
-  /** One line per completion, in the order in which they happened. */
+  /** One line per completion, in the order in which they happened; none where only the hash was wanted. */
   readonly trace: readonly string[];
 }
 
-/** @param sample the datasets of the sample catalogue; groups and shards are those of the profile. */
+/**
+ * @param sample the datasets of the sample catalogue; groups and shards are those of the profile.
+ * @param keeps whether the lines of the trace are wanted, or only their hash.
+ */
 export async function runSeed(
   profile: Profile,
   sample: ReadonlyMap<DatasetName, GatewayDataset>,
+  keeps: 'trace' | 'hash' = 'hash',
 ): Promise<SeedResult> {
-  const world = new World(profile.seed);
+  const world = new World(profile.seed, keeps);
   const chaos = new Chaos(world, profile.faults);
   const cluster = new SimulatedCluster({
     world,
@@ -139,7 +143,7 @@ export async function runSeed(
     seed: profile.seed,
     profile,
     violations,
-    traceHash: hashOf(world.trace.join('\n')),
+    traceHash: world.traceHash(),
     counts: {
       operations: load.lines.filter(({ type }) => type === 'invoke').length,
       entries,

@@ -7,6 +7,7 @@
  */
 import type { Clock, Identities } from '@lockstep/engine';
 import {
+  Absorber,
   recordDigest,
   hashToHex,
   utf8,
@@ -14,6 +15,7 @@ import {
   type KeyHash,
   type LogIncarnation,
   type PublisherId,
+  ZERO_HASH,
 } from '@lockstep/protocol';
 import { Agenda, type Appointment } from './agenda.js';
 import { Chance } from './chance.js';
@@ -40,14 +42,21 @@ export class World implements Completions {
   private readonly chance: Chance;
   private currentMs = START_MS;
   private ordinal = 0;
+  /** Of every line, in their order; the lines themselves are kept only where somebody wants to read them. */
+  private readonly hash = new Absorber(ZERO_HASH);
   /** One line per completion of a port: time since the start, label. */
   readonly trace: string[] = [];
-  /** Lines of the trace, but for those of what happens all the time while nothing happens. */
+  /** Lines of the trace so far, kept or not. */
+  lines = 0;
+  /** Those of them that do not happen all the time while nothing happens. */
   protocolEvents = 0;
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells = new Map<string, number>();
 
-  constructor(readonly seed: number) {
+  constructor(
+    readonly seed: number,
+    private readonly keeps: 'trace' | 'hash' = 'trace',
+  ) {
     this.chance = new Chance(seed);
     this.latency = this.chance.branch('latency');
     this.order = this.chance.branch('order');
@@ -63,8 +72,17 @@ export class World implements Completions {
 
   /** A line of the trace that no port completes; for workloads and faults. */
   note(label: string): void {
+    const atMs = this.currentMs - START_MS;
+    this.lines += 1;
     if (!IDLE.test(label)) this.protocolEvents += 1;
-    this.trace.push(`${(this.currentMs - START_MS).toFixed(1)} ${label}`);
+    this.hash.unsigned64(Math.round(atMs * 10));
+    this.hash.text(label);
+    if (this.keeps === 'trace') this.trace.push(`${atMs.toFixed(1)} ${label}`);
+  }
+
+  /** The hash of all lines; nothing may be noted after it. */
+  traceHash(): string {
+    return hashToHex(this.hash.finish());
   }
 
   /** A fault took effect on a step. */
