@@ -22,7 +22,7 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import { SimulatedCluster } from '../cluster/simulated-cluster.js';
-import { openWrites, readRun, type AskedAgain, type Finding } from '../history/index.js';
+import { openWrites, readRun, type AskedAgain, type Finding, type HistoryLine } from '../history/index.js';
 import type { ProcessClock } from '../world/process.js';
 import { START_MS, World } from '../world/world.js';
 import { isBeyond, violationsBeyond } from './beyond.js';
@@ -60,10 +60,12 @@ export interface SeedResult {
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells: { readonly [cell: string]: number };
   readonly verdicts: { readonly [code: string]: number };
-  /** Steps that were under way in a process when it was killed. */
-  readonly crashPoints: readonly string[];
+  /** What was under way in a process when it was killed: `role x step`. */
+  readonly crashPoints: { readonly [point: string]: number };
   /** Halts and withheld votes that were told, by their codes. */
   readonly named: { readonly [code: string]: number };
+  /** Refusals that clients were told, by their codes. */
+  readonly problems: { readonly [code: string]: number };
   /** One line per completion, in the order in which they happened; none where only the hash was wanted. */
   readonly trace: readonly string[];
 }
@@ -155,10 +157,9 @@ export async function runSeed(
     },
     cells: Object.fromEntries([...world.cells].sort(([x], [y]) => (x < y ? -1 : 1))),
     verdicts: Object.fromEntries(verdicts),
-    crashPoints: [...world.cells.keys()].flatMap((cell) =>
-      cell.startsWith('crash x ') ? [cell.slice(8)] : [],
-    ),
+    crashPoints: Object.fromEntries(world.crashPoints),
     named: Object.fromEntries(namedIn(cluster)),
+    problems: Object.fromEntries(problemsIn(load.lines)),
     trace: world.trace,
   };
 }
@@ -295,6 +296,13 @@ function namedIn(cluster: SimulatedCluster): ReadonlyMap<string, number> {
     if (fact.kind === 'vote' && fact.withheld !== null) add(named, fact.withheld.code, 1);
   }
   return named;
+}
+
+function problemsIn(lines: readonly HistoryLine[]): ReadonlyMap<string, number> {
+  const told = new Map<string, number>();
+  for (const line of lines)
+    if ('status' in line && line.status !== null && line.code !== null) add(told, line.code, 1);
+  return told;
 }
 
 const factsOf = ({ regions }: SimulatedCluster): readonly Fact[] =>

@@ -20,6 +20,7 @@ import {
 import { Agenda, type Appointment } from './agenda.js';
 import { Chance } from './chance.js';
 import type { Completions } from './completions.js';
+import type { Step } from './step.js';
 
 export const START_MS = 1_800_000_000_000;
 /** Simulated work takes up to this long. */
@@ -52,6 +53,8 @@ export class World implements Completions {
   protocolEvents = 0;
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells = new Map<string, number>();
+  /** How often a process was killed while a step was under way: `role x step`. */
+  readonly crashPoints = new Map<string, number>();
 
   constructor(
     readonly seed: number,
@@ -86,9 +89,13 @@ export class World implements Completions {
   }
 
   /** A fault took effect on a step. */
-  hit(fault: string, step: string): void {
-    const cell = `${fault} x ${step}`;
-    this.cells.set(cell, (this.cells.get(cell) ?? 0) + 1);
+  hit(fault: string, step: Step): void {
+    increase(this.cells, `${fault} x ${step}`);
+  }
+
+  /** A process was killed in the midst of a step. */
+  hitByCrash(role: string, point: Step | `${Step} unanswered` | 'nothing'): void {
+    increase(this.crashPoints, `${role} x ${point}`);
   }
 
   /** Whether something that got lost arrives after all, long after. */
@@ -249,6 +256,9 @@ function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason:
     reject(error);
   }
 }
+
+const increase = (counts: Map<string, number>, name: string): void =>
+  void counts.set(name, (counts.get(name) ?? 0) + 1);
 
 const hashOf = (text: string): string =>
   hashToHex(recordDigest({ key: utf8(text), value: null, header: null, appendTimeMs: 0 }));
