@@ -6,14 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HALT_CODES, PROBLEMS, VERDICTS, WITHHELD_CODES } from '@lockstep/protocol';
-import {
-  faultKinds,
-  FAULTS,
-  STEP_NAMES,
-  STEPS,
-  type FaultKind,
-  type Step,
-} from '@lockstep/testing/simulation';
+import { faultKinds, STEP_NAMES, STEPS, type FaultKind, type Step } from '@lockstep/testing/simulation';
 import type { Campaign, Slice } from './campaign.ts';
 import type { SeedSummary } from './seed-worker.ts';
 
@@ -114,14 +107,64 @@ const REACH: { readonly [kind in FaultKind]: readonly Step[] } = {
   'flushing-off': IN_STORE,
 };
 
-/** Why something is not met, where that is known. */
-const REASONS: { readonly [name: string]: string } = {};
+const NOT_BEFORE_THIS =
+  'A call before it on the same connection fails first, unless the cut begins between the two.';
+const NOT_ASKED = 'The load asks for nothing that a gateway refuses by itself.';
+
+interface Cell {
+  readonly kind: FaultKind;
+  readonly step: Step;
+}
+
+/** Why a step is seldom met, by whichever fault. */
+const RARE_STEPS: { readonly [step in Step]?: string } = {
+  topics: 'It takes some milliseconds, at a start or after a failure.',
+  'take-over': 'It takes some milliseconds, where a lease is free or has expired.',
+  recovery: 'It takes some milliseconds, at a start or after a failure.',
+  'new-life': 'It is one call of some milliseconds, once after a store went back.',
+  'look-up':
+    'It takes some milliseconds, a few times in a seed, when a client asks again for what is unknown.',
+  deploy: 'It takes some milliseconds, at the start of a process.',
+};
+
+/** Why something else is not met, where that is known: cells (`fault x step`) and codes. */
+const REASONS: { readonly [name: string]: string } = {
+  'cut-one-way x take-over': NOT_BEFORE_THIS,
+  'cut-one-way x new-life': NOT_BEFORE_THIS,
+  'cut-one-way x deploy': NOT_BEFORE_THIS,
+  'cut-both-ways x take-over': NOT_BEFORE_THIS,
+  'cut-both-ways x new-life': NOT_BEFORE_THIS,
+  'cut-both-ways x deploy': NOT_BEFORE_THIS,
+  forged: 'Gateways alone append in a seed, each under its own name.',
+  fenced: 'No shard changes its home in a seed.',
+  'not-owner': 'No shard changes its home in a seed, and callers let gateways forward.',
+  'configuration-missing': 'All regions know all configurations from the start.',
+  'effects-refused': 'The simulated database takes whatever the fold gives.',
+  'fold-failed': 'It would be a defect.',
+  internal: 'It would be a defect.',
+  malformed: 'Gateways check before they append, and the load sends what is well formed.',
+  schema: 'Gateways check before they append, and the load sends what fits.',
+  policy: 'Every region holds every group, and may write it.',
+  'bad-token': NOT_ASKED,
+  'unknown-dataset': NOT_ASKED,
+  'not-found': NOT_ASKED,
+  'too-large': NOT_ASKED,
+  'unknown-group': NOT_ASKED,
+  'several-shards': NOT_ASKED,
+  'several-shards-hit': 'Whoever asks again names the shard.',
+  'not-seen': 'Whoever asks again does so after the deadline, and is told `never-or-expired`.',
+  'too-many-requests': 'No gateway of a seed has as many requests at hand as every class of datasets admits.',
+  'store-unavailable': 'What is counted are answers to writes, which read no store.',
+  'not-yet': 'It is not part of this version.',
+};
 
 function pageOf(totals: readonly Covered[]): string {
   const { cells, crashPoints, named, problems, verdicts } = sumOf(totals);
   const seeds = totals.reduce((sum, each) => sum + each.seeds, 0);
   const cellOf = (kind: FaultKind, step: Step): number => cells[`${kind} x ${step}`] ?? 0;
-  const reachable = faultKinds().flatMap((kind) => REACH[kind].map((step) => ({ kind, step })));
+  const reachable: readonly Cell[] = faultKinds().flatMap((kind) =>
+    REACH[kind].map((step) => ({ kind, step })),
+  );
   const missing = reachable.filter(({ kind, step }) => cellOf(kind, step) === 0);
   return [
     '# Coverage of the simulation',
@@ -153,14 +196,12 @@ function pageOf(totals: readonly Covered[]): string {
       ]),
     ),
     '',
-    ...missing.map(
-      ({ kind, step }) =>
-        `* ${kind} x ${step}: ${FAULTS[kind].sentence}, while ${STEPS[step].sentence}.${reason(`${kind} x ${step}`)}`,
-    ),
+    ...missingLines(missing),
     '',
     '## Crash points',
     '',
-    'How often a process was killed while a step was under way: sent or begun, or done and not yet answered. What was sent may still take effect.',
+    'How often a process was killed while a step was under way: sent or begun, or done and not yet answered. What was sent still takes effect unless it is cut',
+    'off; the answer of a call comes at the moment of its effect unless it is lost or the process stands still, so that few crashes fall between the two.',
     '',
     ...crashTable(crashPoints),
     '',
@@ -181,6 +222,16 @@ function pageOf(totals: readonly Covered[]): string {
   ].join('\n');
 }
 
+/** Faults that lack a step for one reason share a line. */
+function missingLines(missing: readonly Cell[]): readonly string[] {
+  const lines = new Map<string, FaultKind[]>();
+  for (const { kind, step } of missing) {
+    const line = `${step}: ${REASONS[`${kind} x ${step}`] ?? RARE_STEPS[step] ?? 'not known why.'}`;
+    lines.set(line, [...(lines.get(line) ?? []), kind]);
+  }
+  return [...lines].map(([line, kinds]) => `* ${kinds.join(', ')} x ${line}`);
+}
+
 function crashTable(points: Counts): readonly string[] {
   const roles = ['gateway', 'coordinator', 'replicator'];
   const states = [...IN_PROCESSES.flatMap((step) => [step, `${step} unanswered`]), 'nothing'];
@@ -194,12 +245,14 @@ function crashTable(points: Counts): readonly string[] {
 const codeTable = (codes: readonly string[], counts: Counts): readonly string[] =>
   table(
     ['code', 'told', ''],
-    codes.map((code) => [code, bold(counts[code] ?? 0), (counts[code] ?? 0) > 0 ? '' : reason(code)]),
+    codes.map((code) => [
+      code,
+      bold(counts[code] ?? 0),
+      (counts[code] ?? 0) > 0 ? '' : (REASONS[code] ?? ''),
+    ]),
   );
 
 const bold = (count: number): string => (count === 0 ? '**0**' : String(count));
-
-const reason = (name: string): string => (REASONS[name] === undefined ? '' : ` ${REASONS[name]}`);
 
 const table = (
   head: readonly string[],

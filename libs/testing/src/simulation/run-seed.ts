@@ -159,7 +159,7 @@ export async function runSeed(
     verdicts: Object.fromEntries(verdicts),
     crashPoints: Object.fromEntries(world.crashPoints),
     named: Object.fromEntries(namedIn(cluster)),
-    problems: Object.fromEntries(problemsIn(load.lines)),
+    problems: Object.fromEntries(problemsIn(load.lines, asked.values())),
     trace: world.trace,
   };
 }
@@ -298,10 +298,14 @@ function namedIn(cluster: SimulatedCluster): ReadonlyMap<string, number> {
   return named;
 }
 
-function problemsIn(lines: readonly HistoryLine[]): ReadonlyMap<string, number> {
+function problemsIn(
+  lines: readonly HistoryLine[],
+  askedAgain: Iterable<AskedAgain>,
+): ReadonlyMap<string, number> {
   const told = new Map<string, number>();
   for (const line of lines)
     if ('status' in line && line.status !== null && line.code !== null) add(told, line.code, 1);
+  for (const { kind } of askedAgain) if (kind === 'never') add(told, 'never-or-expired', 1);
   return told;
 }
 
