@@ -58,5 +58,6 @@ export type { Admitted } from './gateway/admission.js';
 export { answerRefusal } from './gateway/refusals.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
 export type { WriteCall } from './gateway/writes.js';
+export type { ChangedShard, RuleChange } from './coordinate/rule-changes.js';
 export { Coordinator, describeFinding, topicsOf } from './coordinate/coordinator.js';
 export type { CoordinatedDataset, CoordinatorOptions } from './coordinate/coordinator.js';

@@ -6,9 +6,8 @@ import { answerJson, answerProblem, problem, type Answer } from '@lockstep/proto
 import type { Telemetry } from '@lockstep/telemetry';
 import { FORWARDED_HEADER, parseForwarded, type Forwarded } from '@lockstep/transport';
 import type { GatewayApi, IncomingHeaders } from './gateway-api.js';
+import { PRINCIPAL } from './principal.js';
 
-/** Authentication is off: everyone is the same principal, on loopback only. */
-const PRINCIPAL = 'anonymous';
 const HOPS_MAX = 1;
 
 type CallerReading =

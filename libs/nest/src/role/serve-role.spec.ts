@@ -60,7 +60,12 @@ const gateway: GatewayApi = {
 
 const role: Role = {
   gateway,
-  coordinator: { cluster: record('cluster'), decisions: record('decisions'), history: record('history') },
+  coordinator: {
+    cluster: record('cluster'),
+    decisions: record('decisions'),
+    history: record('history'),
+    changeRule: record('changeRule'),
+  },
   health: { health: () => OK, ready: () => ({ ...OK, status: 503 }) },
   metricsText: () => Promise.resolve('lockstep_up 1\n'),
   openStream: (prefix): Subscription => {
@@ -406,7 +411,13 @@ describe('the coordinator routes', () => {
     await ask('/v1/cluster');
     await ask('/v1/decisions?after=7');
     await ask('/v1/history?shard=accounts%2F1');
-    expect(calls).toEqual([['cluster'], ['decisions', { after: '7' }], ['history', { shard: 'accounts/1' }]]);
+    await post('/v1/datasets/accounts/rule', '{"rule":"all"}');
+    expect(calls).toEqual([
+      ['cluster'],
+      ['decisions', { after: '7' }],
+      ['history', { shard: 'accounts/1' }],
+      ['changeRule', 'accounts', '{"rule":"all"}'],
+    ]);
   });
 
   test.each([

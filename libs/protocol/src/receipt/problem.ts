@@ -84,6 +84,11 @@ export const PROBLEMS = {
     title: 'Residency or policy forbids it',
     next: 'Write it in a region that may hold this group.',
   },
+  'rule-refused': {
+    status: 422,
+    title: 'The quorum rule cannot be met',
+    next: 'Correct the rule, or list regions that may hold the data; no shard was changed.',
+  },
   'too-many-requests': {
     status: 429,
     title: 'The queue of this shard is full',
