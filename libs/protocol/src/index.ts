@@ -104,6 +104,8 @@ export { HALT_CODES, WITHHELD_CODES } from './position/watermark.js';
 export type { Halt, HaltCode, Watermark, Withheld, WithheldCode } from './position/watermark.js';
 export { readRecordedWatermark, recordedWatermarkText } from './position/recorded-watermark.js';
 export type { RecordedWatermark } from './position/recorded-watermark.js';
+export { readRecordedReached, recordedReachedText, RECORDED_STAGES } from './position/recorded-reached.js';
+export type { RecordedRange, RecordedReached, RecordedStage } from './position/recorded-reached.js';
 export { COUNTS, judgeStore, recordsUntilProof, standingAfter, withheldBy } from './position/standing.js';
 export type { Standing } from './position/standing.js';
 export { needsProbe } from './position/probe.js';
@@ -147,7 +149,6 @@ export { answerJson, answerProblem, answerWrite, isReached } from './receipt/ans
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
-export { ADMISSION_LIMITS, refusalBy } from './admission/admission.js';
-export type { Pressure } from './admission/admission.js';
+export { LIMIT_MAX, nextLimit, refusalBy, retryAfterSeconds } from './admission/admission.js';
 export { placeReplicas } from './placement/replicas.js';
 export type { PlacedBroker } from './placement/replicas.js';

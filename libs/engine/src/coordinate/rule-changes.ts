@@ -27,6 +27,9 @@ export interface RuleChangesOptions {
   readonly clock: Clock;
 }
 
+/** How long the home's coordinator is left to end a joint step. */
+const OTHERS_WAIT_MS = 2_000;
+
 /** What became of a change in one shard. */
 export interface ChangedShard {
   readonly shard: ShardName;
@@ -41,6 +44,9 @@ export type RuleChange =
   | { readonly kind: 'refused'; readonly problem: Problem };
 
 export class RuleChanges {
+  /** Since when a joint step might have ended. */
+  private readonly endableSinceMs = new Map<ShardName, number>();
+
   constructor(private readonly options: RuleChangesOptions) {}
 
   /** Waits until the rule is in force in every shard, or the time is over. */
@@ -64,15 +70,21 @@ export class RuleChanges {
     return { kind: 'asked', shards: await Promise.all(changed) };
   }
 
-  /** Ends the joint steps that may end; the home's coordinator does, or anybody where it cannot be heard. */
+  /** Ends the joint steps that may end: those of shards at home at once, others when nobody else does. */
   async endJointSteps(shards: readonly ShardName[]): Promise<void> {
-    const { entries, feed, region } = this.options;
+    const { clock, entries, feed, region } = this.options;
     const end = async (shard: ShardName): Promise<void> => {
-      const home = feed.home(shard);
-      if (home !== region && home !== null && feed.connected().has(home)) return;
       const body = endOfJointStep(feed.tally(shard), region);
+      if (body === null) {
+        this.endableSinceMs.delete(shard);
+        return;
+      }
+      const nowMs = clock.monotonicMs();
+      const sinceMs = this.endableSinceMs.get(shard) ?? nowMs;
+      this.endableSinceMs.set(shard, sinceMs);
+      if (feed.home(shard) !== region && nowMs - sinceMs < OTHERS_WAIT_MS) return;
       // One that fails, or whose fate is unknown, is followed by that of the next round.
-      if (body !== null) await entries.appendAndFold(shard, body);
+      await entries.appendAndFold(shard, body);
     };
     await Promise.all(shards.map(end));
   }

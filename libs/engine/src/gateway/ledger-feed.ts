@@ -22,6 +22,8 @@ import {
   type LogIncarnation,
   type PublisherId,
   type ReachedRange,
+  type RecordedRange,
+  type RecordedReached,
   type RegionName,
   type Sequence,
   type ShardLedger,
@@ -126,6 +128,16 @@ export class LedgerFeed {
     return this.tally(shard).differing;
   }
 
+  /** The life of the shard's log that is counted; null while nobody has told of one. */
+  logIncarnation(shard: ShardName): LogIncarnation | null {
+    return this.shards.get(shard)?.logIncarnation ?? null;
+  }
+
+  /** Regions that have committed the position and count now, by name. */
+  holders(shard: ShardName, at: Sequence): readonly RegionName[] {
+    return holders(this.tally(shard), at);
+  }
+
   /** Who counts, and which rule judges which positions; the last one is in force. */
   tally(shard: ShardName): Tally {
     return this.shards.get(shard)?.tally ?? NOTHING_COUNTED;
@@ -157,6 +169,18 @@ export class LedgerFeed {
       else low = middle + 1;
     }
     return steps[low] ?? null;
+  }
+
+  /** Of every shard, for each stage and range, the highest position that is known to be reached. */
+  reachedByShard(): readonly RecordedReached[] {
+    const { region } = this.options;
+    return [...this.shards].flatMap(([shard, { logIncarnation, ranges }]) => {
+      if (logIncarnation === null) return [];
+      const [quorum, everywhere] = [lastSteps(ranges.quorum), lastSteps(ranges.everywhere)];
+      return quorum.length + everywhere.length === 0
+        ? []
+        : [{ region, shard, logIncarnation, quorum, everywhere }];
+    });
   }
 
   /** Waits until the check holds after some change of the shard; false when the time is over. */
@@ -293,3 +317,9 @@ export class LedgerFeed {
 function wholeLog(demand: Demand, { committed }: Tally): readonly ReachedRange[] {
   return [{ from: 0n as Sequence, reached: highestMet([demand], committed) }];
 }
+
+const lastSteps = (ranges: readonly RangeSteps[]): readonly RecordedRange[] =>
+  ranges.flatMap(({ from, steps }) => {
+    const last = steps.at(-1);
+    return last === undefined ? [] : [{ from, ...last }];
+  });

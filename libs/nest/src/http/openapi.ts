@@ -438,6 +438,11 @@ const DOCUMENT = {
         outcome: { enum: ['accepted', 'rejected', 'unknown'] },
         code: { ...text, description: 'Why it was rejected.' },
         stage: { ...orNull({ enum: STAGES }), description: 'The highest stage reached.' },
+        holders: {
+          type: 'array',
+          items: text,
+          description: 'Regions that hold it now, in an answer to GET.',
+        },
         stages: object([], {
           logged: object(['at'], { at: time }),
           accepted: object(['at', 'region'], { at: time, region: text }),

@@ -91,8 +91,8 @@ export const PROBLEMS = {
   },
   'too-many-requests': {
     status: 429,
-    title: 'The queue of this shard is full',
-    next: 'Wait as long as Retry-After says.',
+    title: 'More is asked than is taken now',
+    next: 'Nothing was written; wait as long as Retry-After says.',
   },
   internal: {
     status: 500,
