@@ -5,7 +5,7 @@ import type { SeedSummary } from './seed-worker.ts';
 
 const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
-interface Campaign {
+export interface Campaign {
   readonly commit: string;
   readonly profile: string;
 }

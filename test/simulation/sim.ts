@@ -5,6 +5,7 @@
  *   npm run sim -- --seed 17 [--profile NAME] [--trace]             one run, printed in full
  *   npm run sim -- --seeds 1..100 --twice                           each in two processes, their traces compared
  *   npm run sim -- --regressions                                    the runs that once failed
+ *   npm run sim -- --coverage                                       writes COVERAGE.md from what all campaigns counted
  *
  * Exit 0 = nothing was found; 1 = something was: failing seeds are made smaller and kept in `regressions`; 2 = usage.
  */
@@ -22,6 +23,7 @@ import {
   type SeedResult,
 } from '@lockstep/testing/simulation';
 import { appendSlice, doneSlices, sliceOf, totalsText, type Slice } from './campaign.ts';
+import { addCoverage, COVERAGE_PAGE, writeCoveragePage } from './coverage.ts';
 import { keepRegression, readRegressions, REGRESSIONS } from './regressions.ts';
 import { sampleDatasets } from './sample-datasets.ts';
 import type { SeedSummary } from './seed-worker.ts';
@@ -39,6 +41,7 @@ const WAITING_MAX = 16;
 const USAGE = `Usage: npm run sim -- --seeds A..B [--profile NAME] [--workers N] [--twice]
        npm run sim -- --seed N [--profile NAME] [--trace]
        npm run sim -- --regressions
+       npm run sim -- --coverage
 Profiles: ${PROFILE_NAMES.join(', ')}`;
 
 const say = (line: string): void => console.error(line);
@@ -64,6 +67,10 @@ async function main(): Promise<number> {
       return runOne(profile, options.seed, options.trace);
     case 'regressions':
       return runRegressions();
+    case 'coverage':
+      writeCoveragePage();
+      console.log(`written: ${COVERAGE_PAGE}`);
+      return 0;
     case 'twice':
       return runTwice(profile, options.from, options.to);
     case 'campaign':
@@ -72,11 +79,11 @@ async function main(): Promise<number> {
 }
 
 async function runOne(name: ProfileName, seed: number, isTraced: boolean): Promise<number> {
-  const result = await runSeed(drawProfile(name, seed), await sampleDatasets());
+  const result = await runSeed(drawProfile(name, seed), await sampleDatasets(), isTraced ? 'trace' : 'hash');
   if (isTraced) for (const line of result.trace) console.log(line);
   for (const line of profileText(result.profile)) console.log(line);
-  const { cells, counts, crashPoints, named, traceHash, verdicts } = result;
-  console.log(JSON.stringify({ counts, verdicts, named, crashPoints, cells }, null, 1));
+  const { cells, counts, crashPoints, named, problems, traceHash, verdicts } = result;
+  console.log(JSON.stringify({ counts, verdicts, named, problems, crashPoints, cells }, null, 1));
   console.log(`trace ${traceHash}`);
   tellViolations(result);
   return result.violations.length === 0 ? 0 : 1;
@@ -129,7 +136,10 @@ async function runCampaign(name: ProfileName, from: number, to: number, count: n
         performance.now() - begunMs,
       );
       done.push(slice);
-      if (slice.seeds >= RECORDED_SEEDS_MIN) appendSlice(slice);
+      if (slice.seeds >= RECORDED_SEEDS_MIN) {
+        addCoverage(slice, results);
+        appendSlice(slice);
+      }
       for (const result of results.filter(({ violations }) => violations.length > 0).slice(0, SHRUNK_MAX))
         await keepSmaller(workers, result, at.commit);
     }
@@ -199,7 +209,7 @@ function tellViolations({
 type Options = { readonly profile: ProfileName; readonly workers: number } & (
   | { readonly kind: 'one'; readonly seed: number; readonly trace: boolean }
   | { readonly kind: 'campaign' | 'twice'; readonly from: number; readonly to: number }
-  | { readonly kind: 'regressions' }
+  | { readonly kind: 'regressions' | 'coverage' }
 );
 
 function readOptions(): Options | null {
@@ -213,12 +223,14 @@ function readOptions(): Options | null {
         trace: { type: 'boolean', default: false },
         twice: { type: 'boolean', default: false },
         regressions: { type: 'boolean', default: false },
+        coverage: { type: 'boolean', default: false },
       },
     });
     const profile = PROFILE_NAMES.find((name) => name === values.profile);
     const workers = Number(values.workers);
     if (profile === undefined || !(workers >= 1 && workers <= 64)) return null;
     const common = { profile, workers };
+    if (values.coverage) return { ...common, kind: 'coverage' };
     if (values.regressions) return { ...common, kind: 'regressions' };
     if (values.seed !== undefined && /^\d{1,9}$/.test(values.seed))
       return { ...common, kind: 'one', seed: Number(values.seed), trace: values.trace };

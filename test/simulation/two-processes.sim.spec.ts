@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 
-test('sixty seeds give equal traces in two processes', async () => {
-  const command = [join(import.meta.dirname, 'sim.ts'), '--seeds', '1..60', '--twice'];
+test('a hundred seeds give equal traces in two processes', async () => {
+  const command = [join(import.meta.dirname, 'sim.ts'), '--seeds', '1..100', '--twice'];
   const { stdout } = await promisify(execFile)(process.execPath, command, { timeout: 250_000 });
-  expect(stdout.trim()).toBe('60 seeds in two processes: 0 traces differ');
+  expect(stdout.trim()).toBe('100 seeds in two processes: 0 traces differ');
 }, 300_000);

@@ -48,7 +48,13 @@ export function chainDigest(previous: Hash128, digest: Hash128): Hash128 {
 export const sameHash = (x: Hash128, y: Hash128): boolean =>
   x.a === y.a && x.b === y.b && x.c === y.c && x.d === y.d;
 
-const hexWord = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
+const HEX_BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const hexWord = (word: number): string =>
+  HEX_BYTES[word >>> 24]! +
+  HEX_BYTES[(word >>> 16) & 0xff]! +
+  HEX_BYTES[(word >>> 8) & 0xff]! +
+  HEX_BYTES[word & 0xff]!;
 
 export const hashToHex = (hash: Hash128): string =>
   hexWord(hash.a) + hexWord(hash.b) + hexWord(hash.c) + hexWord(hash.d);

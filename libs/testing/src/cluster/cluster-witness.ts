@@ -13,6 +13,8 @@ export class ClusterWitness implements Witnessed {
   readonly watermarks: WitnessedWatermark[] = [];
   readonly verdicts: WitnessedVerdict[] = [];
   private readonly told = new Set<string>();
+  /** A hub hands one watermark to all its listeners. */
+  private readonly heard = new WeakSet<Watermark>();
 
   constructor(private readonly world: World) {}
 
@@ -54,7 +56,8 @@ export class ClusterWitness implements Witnessed {
 
   private takeWatermark(watermark: Watermark): void {
     const { epoch, home, logIncarnation, marks, offset, region, shard } = watermark;
-    if (logIncarnation === null) return;
+    if (logIncarnation === null || this.heard.has(watermark)) return;
+    this.heard.add(watermark);
     const common = { t: this.t, region, shard, logIncarnation };
     const { effectsHash, inputHash, sequence } = watermark;
     const owner = home === null ? null : { epoch, home };

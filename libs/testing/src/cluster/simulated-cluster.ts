@@ -114,6 +114,11 @@ export class SimulatedRegion {
     return this.running.get(name)?.process ?? this.starting.get(name) ?? null;
   }
 
+  /** Those that are there. */
+  processes(): readonly Process[] {
+    return this.processNames().flatMap((name) => this.process(name) ?? []);
+  }
+
   get gateway(): Gateway {
     return this.existing('gateway').gateway!;
   }
@@ -159,12 +164,22 @@ export class SimulatedRegion {
     if (process === null) return;
     const { world } = this.cluster.options;
     world.note(`kill ${process.place}`);
-    for (const [step, count] of process.underWay) if (count > 0) world.hit('crash', step);
+    this.noteCrash(process, name.startsWith('replicator') ? 'replicator' : name);
     const replicator = this.running.get(name)?.replicator;
     this.running.delete(name);
     this.starting.delete(name);
     process.end();
     replicator?.hub.close();
+  }
+
+  private noteCrash({ unanswered, underWay }: Process, role: string): void {
+    const { world } = this.cluster.options;
+    const points = [
+      ...underWay.present(),
+      ...unanswered.present().map((step) => `${step} unanswered` as const),
+    ];
+    for (const point of points.length > 0 ? points : (['nothing'] as const)) world.hitByCrash(role, point);
+    for (const step of new Set([...underWay.present(), ...unanswered.present()])) world.hit('crash', step);
   }
 
   startReplicator(instance = 0): void {
@@ -319,7 +334,7 @@ export class SimulatedCluster {
     idempotencyKey: string | null = null,
   ): Promise<Answer> {
     const { world } = this.options;
-    const identities = world.identities(`client ${region} ${idempotencyKey ?? world.trace.length}`);
+    const identities = world.identities(`client ${region} ${idempotencyKey ?? world.lines}`);
     const trace = {
       traceId: identities.traceId(),
       spanId: identities.spanId(),

@@ -5,6 +5,7 @@
 import { PortError, type StreamConnection, type StreamFrame, type Subscription } from '@lockstep/engine';
 import type { Network } from '../world/network.js';
 import type { Process } from '../world/process.js';
+import { stepOf, type Step } from '../world/step.js';
 import type { World } from '../world/world.js';
 
 /**
@@ -39,26 +40,33 @@ export async function request<Server extends { readonly process: Process }, T>(
   asked: Request<Server, T>,
 ): Promise<T> {
   const { from, label, place, refused, server, serve, timeoutMs, unanswered } = asked;
+  const step = stepOf(label);
   const answer = await from.reaching(place).complete(
     label,
     () => {
       const serving = server();
       if (serving === null) throw refused();
-      const served = servedBy(serving, serve, unanswered);
+      const served = servedBy(serving, serve, unanswered, step === 'connect' ? step : 'settle');
       // Where the way back is cut, nobody waits for it.
       served.catch(() => undefined);
       return { served };
     },
     { afterMs: timeoutMs, error: unanswered },
   );
+  from.unanswered.add(step, 1);
   return new Promise((resolve, reject) => {
-    const giveUp = world.after(timeoutMs, null, () => from.enter(() => reject(unanswered())));
+    const enter = (run: () => void): void =>
+      from.enter(() => {
+        from.unanswered.add(step, -1);
+        run();
+      });
+    const giveUp = world.after(timeoutMs, null, () => enter(() => reject(unanswered())));
     const back = (run: () => void): void => {
       world.after(world.latencyMs(), `${from.place}: answer ${label}`, () => {
         const cut = network.cutBetween(place, from.place);
-        if (cut !== null) return world.hit(cut.fault, 'answer');
+        if (cut !== null) return world.hit(cut.fault, step === 'connect' ? step : 'settle');
         giveUp();
-        from.enter(run);
+        enter(run);
       });
     };
     answer.served.then(
@@ -72,13 +80,19 @@ function servedBy<Server extends { readonly process: Process }, T>(
   server: Server,
   serve: (server: Server) => Promise<T>,
   broken: () => Error,
+  step: Step,
 ): Promise<T> {
+  const { process } = server;
   return new Promise((resolve, reject) => {
-    const takeBack = server.process.onEnd(() => reject(broken()));
-    server.process.enter(() => {
+    const takeBack = process.onEnd(() => reject(broken()));
+    process.enter(() => {
+      process.underWay.add(step, 1);
       serve(server)
         .then(resolve, reject)
-        .finally(takeBack)
+        .finally(() => {
+          process.underWay.add(step, -1);
+          takeBack();
+        })
         .catch(() => undefined);
     });
   });
@@ -124,11 +138,14 @@ export function streamConnection(
           const delayMs = drawn === 'delayed' ? chance.below(DELAY_MS_MAX) : 0;
           const arriving = struckBy(drawn, frames, before, () => chance.next());
           before = frames;
+          server.underWay.add('frames', 1);
           const arrive = (): void => {
+            server.underWay.add('frames', -1);
             const cut = network.cutBetween(server.place, listener.place);
             if (cut === null) return settle(() => resolve(arriving));
             world.hit(cut.fault, 'frames');
             if (world.nowMs() - sentAtMs > STREAM_LOST_MS) return end();
+            server.underWay.add('frames', 1);
             world.after(RETRANSMIT_MS, null, arrive);
           };
           world.after(world.latencyMs() + delayMs, `${listener.place}: frames ${server.place}`, arrive);

@@ -120,6 +120,10 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       { id: index + 1, rack, isUp: true, clockOffsetMs: 0 },
     ]),
   );
+  /** Grows with whatever a reader may wait for, so that one that waits looks again only then. */
+  let changes = 0;
+  /** Until then partitions show more by themselves, as time goes by. */
+  let settledFromMs = -Infinity;
   const allPartitions = (): readonly Partition[] =>
     [...topics.values()].flatMap(({ partitions }) => partitions);
 
@@ -153,6 +157,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
 
   const append = (request: AppendRequest, isReplicated = true): Appended => {
     const { topic, partition, records } = request;
+    changes += 1;
     const target = partitionOf(topic, partition);
     const leader = target.leadingBroker();
     if (leader === null || !target.takesAppends()) throw leaderMoved(`${topic}/${partition}`);
@@ -164,7 +169,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         `more than ${APPEND_BYTES_MAX} bytes in one append to ${topic}/${partition}`,
       );
     }
-    const appendTimeMs = completions.nowMs() + leader.clockOffsetMs;
+    const appendTimeMs = Math.floor(completions.nowMs() + leader.clockOffsetMs);
     const baseOffset = target.nextOffset();
     const standing = foreign.map((record, index) =>
       logRecord(record, offset(baseOffset + BigInt(index)), appendTimeMs),
@@ -285,13 +290,20 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         if (hasEnded()) throw closedError(`the reader of ${topic}`);
         fetching = true;
         turn += 1;
-        const ready = (): boolean =>
-          hasEnded() ||
-          isReplaced() ||
-          isMoved(request) ||
-          request.positions.some((position) =>
-            hasNews(topics.get(topic)?.partitions[position.partition], position.offset, completions.nowMs()),
-          );
+        let seenChanges = -1;
+        const ready = (): boolean => {
+          if (seenChanges === changes) return false;
+          const nowMs = completions.nowMs();
+          const isReady =
+            hasEnded() ||
+            isReplaced() ||
+            isMoved(request) ||
+            request.positions.some((position) =>
+              hasNews(topics.get(topic)?.partitions[position.partition], position.offset, nowMs),
+            );
+          if (!isReady && nowMs >= settledFromMs) seenChanges = changes;
+          return isReady;
+        };
         const answer = (): readonly FetchedPartition[] => {
           if (hasEnded()) throw closedError(`the reader of ${topic}`);
           if (isReplaced()) throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
@@ -339,6 +351,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         }
       },
       async close() {
+        changes += 1;
         end = 'closed';
       },
     };
@@ -372,6 +385,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       ensure: (description) =>
         ask(`ensure ${description.topic}`, () => {
           if (!topics.has(description.topic)) {
+            changes += 1;
             topicsMade += 1;
             topics.set(description.topic, newTopic(String(topicsMade), description));
           }
@@ -413,47 +427,59 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         },
         admin: adminThrough(through),
         async close() {
+          changes += 1;
           closed = true;
         },
       };
     },
     records: (topic, partition) => partitionOf(topic, partition).records,
     appendForeign(topic, partition, record) {
+      changes += 1;
       const target = partitionOf(topic, partition);
       const at = offset(target.nextOffset());
       target.commit([logRecord(record, at, completions.nowMs())]);
       return at;
     },
     skipOffsets(topic, partition, count) {
+      changes += 1;
       partitionOf(topic, partition).endOffset += BigInt(count);
     },
     truncateBefore(topic, partition, startOffset) {
+      changes += 1;
       const target = partitionOf(topic, partition);
       if (startOffset > target.endOffset)
         throw new RangeError(`${startOffset} lies behind the end of ${topic}/${partition}`);
       if (startOffset > target.startOffset) target.startOffset = startOffset;
     },
     remove(topic) {
+      changes += 1;
       topics.delete(topic);
     },
     replace(topic) {
+      changes += 1;
       const found = topics.get(topic);
       if (found === undefined) return;
       topicsMade += 1;
       topics.set(topic, newTopic(String(topicsMade), found.description));
     },
     stopBroker(id) {
+      changes += 1;
       brokers.get(id)!.isUp = false;
       for (const partition of allPartitions()) partition.leave(id);
     },
     startBroker(id) {
+      changes += 1;
       brokers.get(id)!.isUp = true;
       for (const partition of allPartitions()) partition.join(id);
     },
     elect(behindMs) {
-      for (const partition of allPartitions()) partition.elect(completions.nowMs(), behindMs);
+      changes += 1;
+      const nowMs = completions.nowMs();
+      settledFromMs = Math.max(settledFromMs, nowMs + behindMs);
+      for (const partition of allPartitions()) partition.elect(nowMs, behindMs);
     },
     setInSync(broker, isInSync) {
+      changes += 1;
       for (const partition of allPartitions())
         if (isInSync) partition.join(broker);
         else partition.lag(broker);
@@ -462,6 +488,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       brokers.get(id)!.clockOffsetMs = offsetMs;
     },
     electUncleanly(topic, partition, fromOffset) {
+      changes += 1;
       partitionOf(topic, partition).electUncleanly(fromOffset);
     },
   };

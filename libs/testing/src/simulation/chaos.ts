@@ -13,10 +13,11 @@ import {
 import type { ProcessName, SimulatedCluster, SimulatedClusterOptions } from '../cluster/simulated-cluster.js';
 import type { FrameFate } from '../cluster/simulated-streams.js';
 import type { AppendFate, FetchFate } from '../log/memory-log.js';
-import type { MemoryDatabase, MemorySnapshot, StoreFault } from '../store/memory-store.js';
+import type { MemoryDatabase, MemorySnapshot, StoreCall, StoreFault } from '../store/memory-store.js';
 import type { Chance } from '../world/chance.js';
 import type { Cut } from '../world/network.js';
 import type { Process } from '../world/process.js';
+import { STEPS, stepOf, type Step } from '../world/step.js';
 import type { World } from '../world/world.js';
 import { shardsIn } from './judge-cluster.js';
 import { faultText, type Fault, type FaultKind } from './fault.js';
@@ -55,6 +56,41 @@ const STORE_FATES = {
   'store-slow': 'slow',
 } as const satisfies { readonly [kind in FaultKind]?: StoreFault };
 
+/** Of faults that come at a moment, whatever is under way then: what they strike. */
+const STRUCK_PORTS: { readonly [kind in FaultKind]?: 'process' | 'log' | 'store' } = {
+  pause: 'process',
+  'clock-jump': 'process',
+  'leader-change': 'log',
+  'in-sync-shrinks': 'log',
+  'broker-clock': 'log',
+  retention: 'log',
+  'unclean-election': 'log',
+  'topic-replaced': 'log',
+  'retention-overrun': 'log',
+  'store-crash': 'store',
+  'store-restored': 'store',
+  'restore-and-loss': 'store',
+  'flushing-off': 'store',
+};
+
+/** A copy is taken at the beginning; what strikes is that it comes back. */
+const STRIKING_AT_END: ReadonlySet<FaultKind> = new Set([
+  'store-restored',
+  'restore-and-loss',
+  'flushing-off',
+]);
+
+const STORE_READS: ReadonlySet<string> = new Set<StoreCall['method']>([
+  'incarnation',
+  'load',
+  'read',
+  'outcomes',
+  'row',
+  'cursors',
+  'configurations',
+  'check',
+]);
+
 /** Faults that hit calls while they last, in the order of their tables. */
 type CallFaults = Pick<SimulatedClusterOptions, 'logFaults' | 'storeFault' | 'frameFault' | 'forwardFault'>;
 
@@ -80,17 +116,26 @@ export class Chaos {
   callFaults(): CallFaults {
     return {
       logFaults: {
-        append: () => this.drawn(APPEND_FATES, 'append') ?? 'appended',
-        fetch: () => this.drawn(FETCH_FATES, 'fetch') ?? 'answered',
-        gapAfterAppend: () => this.active.get('offset-gaps')?.[0]?.strength ?? 0,
+        append: ({ topic }) => this.drawn(APPEND_FATES, () => stepOf(`append ${topic}`)) ?? 'appended',
+        fetch: (topic) => this.drawn(FETCH_FATES, () => stepOf(`fetch ${topic}`)) ?? 'answered',
+        gapAfterAppend: (topic) => {
+          const gap = this.active.get('offset-gaps')?.[0]?.strength ?? 0;
+          if (gap > 0) this.world.hit('offset-gaps', stepOf(`append ${topic}`));
+          return gap;
+        },
       },
-      storeFault: (region, { method }) =>
-        this.drawn(STORE_FATES, `store ${method}`, (fault) => {
+      storeFault: (region, { method }) => {
+        // A full disk lets reads pass.
+        const stepFor = (kind: FaultKind): Step | null =>
+          kind === 'disk-full' && STORE_READS.has(method) ? null : stepOf(`store ${method}`);
+        return this.drawn(STORE_FATES, stepFor, (fault) => {
           if (fault.target !== region) return false;
           return fault.kind !== 'slow-flush' || method === 'commit';
-        }),
-      frameFault: () => this.drawn(FRAME_FATES, null) ?? 'told',
-      forwardFault: () => this.drawn(FORWARD_FATES, null),
+        });
+      },
+      // Whoever asks counts these.
+      frameFault: () => this.drawn(FRAME_FATES, () => null) ?? 'told',
+      forwardFault: () => this.drawn(FORWARD_FATES, () => null),
     };
   }
 
@@ -116,13 +161,14 @@ export class Chaos {
 
   private drawn<Fates extends { readonly [kind in FaultKind]?: string }>(
     fates: Fates,
-    step: string | null,
+    stepFor: (kind: FaultKind) => Step | null,
     concerns: (fault: Fault) => boolean = () => true,
   ): Fates[keyof Fates] | null {
     if (this.active.size === 0) return null;
     for (const kind of Object.keys(fates) as (FaultKind & keyof Fates)[]) {
       for (const fault of this.active.get(kind) ?? []) {
         if (!concerns(fault) || this.chance.next() >= fault.strength) continue;
+        const step = stepFor(kind);
         if (step !== null) this.world.hit(kind, step);
         return fates[kind];
       }
@@ -135,9 +181,30 @@ export class Chaos {
     const repair = this.carryOut(fault, cluster);
     if (repair === 'missed') return;
     this.done.push(fault);
+    const meet = (): void => this.meet(fault, cluster);
+    const strikesAtEnd = STRIKING_AT_END.has(fault.kind);
+    if (!strikesAtEnd) meet();
     if (repair === 'for good') return;
-    this.repairs.set(fault, repair);
+    this.repairs.set(fault, () => {
+      if (strikesAtEnd) meet();
+      repair();
+    });
     this.world.after(fault.forMs, null, () => this.repair(fault));
+  }
+
+  /** Counts what is under way where a fault strikes that hits no call of its own, and is not counted by who is killed. */
+  private meet({ kind, target }: Fault, cluster: SimulatedCluster): void {
+    const port = STRUCK_PORTS[kind];
+    if (port === undefined) return;
+    for (const region of cluster.regions.values()) {
+      for (const process of region.processes()) {
+        if (port === 'process' ? process.place !== target : port === 'store' && region.region !== target)
+          continue;
+        const steps = new Set([...process.underWay.present(), ...process.unanswered.present()]);
+        for (const step of steps)
+          if (port === 'process' || STEPS[step].of === port) this.world.hit(kind, step);
+      }
+    }
   }
 
   private repair(fault: Fault): void {
@@ -180,7 +247,6 @@ export class Chaos {
       case 'leader-change': {
         const broker = Number(target);
         cluster.log.stopBroker(broker);
-        this.world.hit(kind, 'append');
         this.world.after(strength, null, () => cluster.log.elect(strength));
         return () => {
           cluster.log.startBroker(broker);
@@ -283,7 +349,6 @@ export class Chaos {
   private crashStore(cluster: SimulatedCluster, region: string): () => void {
     const { database } = cluster.region(region);
     database.crash();
-    this.world.hit('store-crash', 'store');
     return () => {
       this.restarts += 1;
       database.start();

@@ -26,7 +26,7 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import { SimulatedCluster } from '../cluster/simulated-cluster.js';
-import { openWrites, readRun, type AskedAgain, type Finding } from '../history/index.js';
+import { openWrites, readRun, type AskedAgain, type Finding, type HistoryLine } from '../history/index.js';
 import type { ProcessClock } from '../world/process.js';
 import { World } from '../world/world.js';
 import { isBeyond, violationsBeyond } from './beyond.js';
@@ -65,20 +65,26 @@ export interface SeedResult {
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells: { readonly [cell: string]: number };
   readonly verdicts: { readonly [code: string]: number };
-  /** Steps that were under way in a process when it was killed. */
-  readonly crashPoints: readonly string[];
+  /** What was under way in a process when it was killed: `role x step`. */
+  readonly crashPoints: { readonly [point: string]: number };
   /** Halts and withheld votes that were told, by their codes. */
   readonly named: { readonly [code: string]: number };
-  /** One line per completion, in the order in which they happened. */
+  /** Refusals that clients were told, by their codes. */
+  readonly problems: { readonly [code: string]: number };
+  /** One line per completion, in the order in which they happened; none where only the hash was wanted. */
   readonly trace: readonly string[];
 }
 
-/** @param sample the datasets of the sample catalogue; groups and shards are those of the profile. */
+/**
+ * @param sample the datasets of the sample catalogue; groups and shards are those of the profile.
+ * @param keeps whether the lines of the trace are wanted, or only their hash.
+ */
 export async function runSeed(
   profile: Profile,
   sample: ReadonlyMap<DatasetName, GatewayDataset>,
+  keeps: 'trace' | 'hash' = 'hash',
 ): Promise<SeedResult> {
-  const world = new World(profile.seed);
+  const world = new World(profile.seed, keeps);
   const chaos = new Chaos(world, profile.faults);
   const cluster = new SimulatedCluster({
     world,
@@ -147,7 +153,7 @@ export async function runSeed(
     seed: profile.seed,
     profile,
     violations,
-    traceHash: hashOf(world.trace.join('\n')),
+    traceHash: world.traceHash(),
     counts: {
       operations: load.lines.filter(({ type }) => type === 'invoke').length,
       entries,
@@ -159,10 +165,9 @@ export async function runSeed(
     },
     cells: Object.fromEntries([...world.cells].sort(([x], [y]) => (x < y ? -1 : 1))),
     verdicts: Object.fromEntries(verdicts),
-    crashPoints: [...world.cells.keys()].flatMap((cell) =>
-      cell.startsWith('crash x ') ? [cell.slice(8)] : [],
-    ),
+    crashPoints: Object.fromEntries(world.crashPoints),
     named: Object.fromEntries(namedIn(cluster)),
+    problems: Object.fromEntries(problemsIn(load.lines, asked.values())),
     trace: world.trace,
   };
 }
@@ -345,6 +350,17 @@ function namedIn(cluster: SimulatedCluster): ReadonlyMap<string, number> {
     if (fact.kind === 'vote' && fact.withheld !== null) add(named, fact.withheld.code, 1);
   }
   return named;
+}
+
+function problemsIn(
+  lines: readonly HistoryLine[],
+  askedAgain: Iterable<AskedAgain>,
+): ReadonlyMap<string, number> {
+  const told = new Map<string, number>();
+  for (const line of lines)
+    if ('status' in line && line.status !== null && line.code !== null) add(told, line.code, 1);
+  for (const { kind } of askedAgain) if (kind === 'never') add(told, 'never-or-expired', 1);
+  return told;
 }
 
 const factsOf = ({ regions }: SimulatedCluster): readonly Fact[] =>

@@ -8,6 +8,7 @@
 import type { Clock } from '@lockstep/engine';
 import type { Completions, Unanswered } from './completions.js';
 import type { Cut, Network } from './network.js';
+import { stepOf, StepCounts } from './step.js';
 import { START_MS, type World } from './world.js';
 
 export interface ProcessClock {
@@ -23,8 +24,10 @@ export class Process {
   private held: (() => void)[] = [];
   private readonly atEnd = new Set<() => void>();
   private jumpedMs = 0;
-  /** Calls under way, by step: what a crash falls into. */
-  readonly underWay = new Map<string, number>();
+  /** What has been sent or begun, and is not done: what a fault falls into. */
+  readonly underWay = new StepCounts();
+  /** Calls that have had their effect, or are lost, while the process waits for their answers. */
+  readonly unanswered = new StepCounts();
 
   constructor(
     readonly place: string,
@@ -108,7 +111,7 @@ export class Process {
   ): { readonly result: Promise<T>; readonly arrive: () => void } {
     const { network, place, world } = this;
     const step = stepOf(label);
-    this.underWay.set(step, (this.underWay.get(step) ?? 0) + 1);
+    this.underWay.add(step, 1);
     let resolve!: (value: T) => void;
     let reject!: (reason: unknown) => void;
     const result = new Promise<T>((onValue, onError) => {
@@ -116,9 +119,8 @@ export class Process {
       reject = onError;
     });
     const settle = (run: () => void): void => {
-      if (this.state === 'paused') world.hit('pause', step);
       this.enter(() => {
-        this.underWay.set(step, this.underWay.get(step)! - 1);
+        this.unanswered.add(step, -1);
         run();
       });
     };
@@ -127,6 +129,8 @@ export class Process {
       world.after(unanswered.afterMs, null, () => settle(() => reject(unanswered.error())));
     };
     const arrive = (): void => {
+      this.underWay.add(step, -1);
+      this.unanswered.add(step, 1);
       const places = placesOf(server, unanswered);
       const there = firstOf(places, (each) => network.cutBetween(place, each));
       if (there !== null) {
@@ -184,9 +188,6 @@ function firstOf(places: readonly string[], find: (place: string) => Cut | null)
   }
   return null;
 }
-
-/** A label begins with the step; what follows names where. */
-export const stepOf = (label: string): string => /^(store )?[a-z]+/i.exec(label)?.[0] ?? label;
 
 function quietly(work: () => unknown): void {
   try {

@@ -7,6 +7,7 @@
  */
 import type { Clock, Identities } from '@lockstep/engine';
 import {
+  Absorber,
   recordDigest,
   hashToHex,
   utf8,
@@ -14,10 +15,12 @@ import {
   type KeyHash,
   type LogIncarnation,
   type PublisherId,
+  ZERO_HASH,
 } from '@lockstep/protocol';
 import { Agenda, type Appointment } from './agenda.js';
 import { Chance } from './chance.js';
 import type { Completions } from './completions.js';
+import type { Step } from './step.js';
 
 export const START_MS = 1_800_000_000_000;
 /** Simulated work takes up to this long. */
@@ -42,14 +45,23 @@ export class World implements Completions {
   /** By how much all wall clocks are further than what has passed. */
   leaptMs = 0;
   private ordinal = 0;
+  /** Of every line, in their order; the lines themselves are kept only where somebody wants to read them. */
+  private readonly hash = new Absorber(ZERO_HASH);
   /** One line per completion of a port: time since the start, label. */
   readonly trace: string[] = [];
-  /** Lines of the trace, but for those of what happens all the time while nothing happens. */
+  /** Lines of the trace so far, kept or not. */
+  lines = 0;
+  /** Those of them that do not happen all the time while nothing happens. */
   protocolEvents = 0;
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells = new Map<string, number>();
+  /** How often a process was killed while a step was under way: `role x step`. */
+  readonly crashPoints = new Map<string, number>();
 
-  constructor(readonly seed: number) {
+  constructor(
+    readonly seed: number,
+    private readonly keeps: 'trace' | 'hash' = 'trace',
+  ) {
     this.chance = new Chance(seed);
     this.latency = this.chance.branch('latency');
     this.order = this.chance.branch('order');
@@ -75,14 +87,27 @@ export class World implements Completions {
 
   /** A line of the trace that no port completes; for workloads and faults. */
   note(label: string): void {
+    const atMs = this.currentMs - START_MS;
+    this.lines += 1;
     if (!IDLE.test(label)) this.protocolEvents += 1;
-    this.trace.push(`${(this.currentMs - START_MS).toFixed(1)} ${label}`);
+    this.hash.unsigned64(Math.round(atMs * 10));
+    this.hash.text(label);
+    if (this.keeps === 'trace') this.trace.push(`${atMs.toFixed(1)} ${label}`);
+  }
+
+  /** The hash of all lines; nothing may be noted after it. */
+  traceHash(): string {
+    return hashToHex(this.hash.finish());
   }
 
   /** A fault took effect on a step. */
-  hit(fault: string, step: string): void {
-    const cell = `${fault} x ${step}`;
-    this.cells.set(cell, (this.cells.get(cell) ?? 0) + 1);
+  hit(fault: string, step: Step): void {
+    increase(this.cells, `${fault} x ${step}`);
+  }
+
+  /** A process was killed in the midst of a step. */
+  hitByCrash(role: string, point: Step | `${Step} unanswered` | 'nothing'): void {
+    increase(this.crashPoints, `${role} x ${point}`);
   }
 
   /** Whether something that got lost arrives after all, long after. */
@@ -243,6 +268,9 @@ function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason:
     reject(error);
   }
 }
+
+const increase = (counts: Map<string, number>, name: string): void =>
+  void counts.set(name, (counts.get(name) ?? 0) + 1);
 
 const hashOf = (text: string): string =>
   hashToHex(recordDigest({ key: utf8(text), value: null, header: null, appendTimeMs: 0 }));
