@@ -8,7 +8,6 @@ import {
   parseRule,
   parseShardName,
   STAGES,
-  voters,
   type ConfigurationContent,
   type Receipt,
   type RegionName,
@@ -71,20 +70,37 @@ export function judgeStages(
     }
     const shardRule = ruleOf(receipt.shard);
     if (shardRule === null || receipt.outcome !== 'accepted') continue;
-    const { members, rule } = shardRule;
     const home = (owner?.home ?? null) as RegionName | null;
-    const quorum = voters(rule, members, home);
-    const voting = (regions: readonly string[]): number =>
-      regions.filter((region) => quorum.regions.includes(region as RegionName)).length;
     const named = receipt.stages.quorum?.regions;
-    if (named !== undefined && voting(named) < quorum.needed) {
-      found.add('quorum-too-small', { ...at, detail: `${named.join(', ')}; ${quorum.needed} needed` });
+    if (named !== undefined && !isQuorum(shardRule, home, named)) {
+      found.add('quorum-too-small', { ...at, detail: `${named.join(', ')}; ${shardRule.rule.kind} needed` });
     }
     if (committed === null) continue;
     const holding = committed.holders(receipt.shard, BigInt(receipt.sequence), end.t);
-    for (const detail of untrueStages(receipt, holding, voting(holding) >= quorum.needed, members)) {
+    const isHeld = isQuorum(shardRule, home, holding);
+    for (const detail of untrueStages(receipt, holding, isHeld, shardRule.members)) {
       found.add('stage-untrue', { ...at, detail: `${detail}; ${holding.join(', ') || 'nobody'} had` });
     }
+  }
+}
+
+/** Counted here once more: the protocol's own count is what is judged. */
+function isQuorum(
+  { members, rule }: ShardRule,
+  home: RegionName | null,
+  regions: readonly string[],
+): boolean {
+  const among = (voting: readonly RegionName[]): number =>
+    voting.filter((region) => regions.includes(region)).length;
+  switch (rule.kind) {
+    case 'majority':
+      return 2 * among(members) > members.length;
+    case 'all':
+      return among(members) === members.length;
+    case 'home':
+      return home !== null && among([home]) === 1;
+    case 'any':
+      return among(rule.of) >= rule.count;
   }
 }
 
