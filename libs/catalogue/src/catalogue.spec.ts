@@ -368,7 +368,7 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
   bad(
     'with a quorum rule that the group cannot meet',
     change(ORDERS, 'quorum: majority', 'quorum: any 2 of [eu, mars]'),
-    { marker: 'quorum: any', reason: /needs 2 of its regions, and the group `eu` may be held by 1/ },
+    { marker: 'quorum: any', reason: /cannot be met in the group `eu`: mars may not hold this shard/ },
   ),
   bad('with a critical dataset without a rule', change(ACCOUNTS, 'quorum: majority\n', ''), {
     reason: /critical dataset needs a quorum rule/,

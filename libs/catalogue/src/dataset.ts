@@ -12,13 +12,14 @@ import {
   DEFAULT_RETENTION,
   isDatasetName,
   isGroupName,
+  demandsOf,
   parseRule,
-  voters,
   type ColumnContent,
   type ConfigurationContent,
   type EventContent,
   type GroupContent,
   type ProjectionContent,
+  type RegionLabels,
   type RegionName,
 } from '@lockstep/protocol';
 import { readEventSchema } from './closed-schema.js';
@@ -107,7 +108,7 @@ const datasetShape = closed({
 type DatasetShape = z.output<typeof datasetShape>;
 
 const DURATION = 'a time such as 24h (units ms, s, m, h, d)';
-const QUORUM = 'majority, all, home, or any N of [region, ...]';
+const QUORUM = 'majority, all, home, any N of [region, ...] or each [label: any N, ...]';
 const SENTENCES: SettingSentences = {
   class: 'bulk, standard, critical or local',
   quorum: QUORUM,
@@ -178,6 +179,7 @@ export function readDataset(
     keys: shape.keys,
     placement: shape.placement,
     quorum: shape.quorum === null ? null : shape.quorum.trim(),
+    labels: labelsOf(groups, context.topology),
     groups,
     limits: {
       entryBytesMax: shape.limits?.entryBytesMax ?? DEFAULT_LIMITS.entryBytesMax,
@@ -284,7 +286,10 @@ function checkPlacement(
   );
 }
 
-function checkQuorum({ document, shape, findings }: Reading, groups: readonly GroupContent[]): void {
+function checkQuorum(
+  { document, shape, findings, topology }: Reading,
+  groups: readonly GroupContent[],
+): void {
   if (shape.quorum === null) {
     if (shape.class !== 'critical') return;
     findings.at(document, ['quorum'], 'a critical dataset needs a quorum rule', `give \`quorum\` ${QUORUM}`);
@@ -296,17 +301,28 @@ function checkQuorum({ document, shape, findings }: Reading, groups: readonly Gr
     findings.at(document, ['quorum'], reason, `give \`quorum\` ${QUORUM}`);
     return;
   }
-  for (const group of groups) {
-    const { regions, needed } = voters(parsed.rule, group.regions, group.home);
-    const legal = regions.filter((region) => group.regions.includes(region)).length;
-    if (legal >= needed) continue;
-    findings.at(
-      document,
-      ['quorum'],
-      `the quorum rule needs ${needed} of its regions, and the group \`${group.name}\` may be held by ${legal} of them`,
-      'need fewer, list other regions, or add regions to the group',
-    );
+  for (const { home, name, regions: members } of groups) {
+    const labels = labelsOf(groups, topology);
+    const demanded = demandsOf(parsed.rule, { members, home, labels, withdrawn: [] });
+    if (demanded.kind === 'demands') continue;
+    const reason = `the quorum rule cannot be met in the group \`${name}\`: ${demanded.reason}`;
+    findings.at(document, ['quorum'], reason, 'need fewer, list other regions, or add regions to the group');
   }
+}
+
+/** Of every region that may hold something of the dataset. */
+function labelsOf(
+  groups: readonly GroupContent[],
+  topology: Topology | null,
+): { readonly [region: string]: RegionLabels } {
+  const labels: Record<string, RegionLabels> = {};
+  for (const region of groups.flatMap((group) => group.regions)) {
+    const known = topology?.regions.get(region);
+    if (known === undefined) continue;
+    const { jurisdiction, provider, zone } = known;
+    labels[region] = { provider, zone, jurisdiction };
+  }
+  return labels;
 }
 
 function readEvents({ document, shape, findings, files }: Reading): readonly EventContent[] {

@@ -1,6 +1,7 @@
 /**
  * The topology: Kafka clusters and regions, with the addresses of their roles. It is read by processes and tools and
- * is no part of a fold configuration, so moving an address changes no hash.
+ * is no part of a fold configuration, so moving an address changes no hash. Only the labels of regions are, because quorum
+ * rules speak of them.
  */
 import { z } from 'zod';
 import { isRegionName, type RegionName } from '@lockstep/protocol';

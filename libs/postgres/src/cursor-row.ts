@@ -9,6 +9,7 @@ import type {
   LogIncarnation,
   Mark,
   RegionName,
+  RuleInForce,
   ShardName,
 } from '@lockstep/protocol';
 import type { Row } from './connection.js';
@@ -33,6 +34,7 @@ export const CURSOR_COLUMNS: readonly CursorColumn[] = [
   { name: 'input_hash', type: 'text', textOf: (cursor) => hashToHex(cursor.inputHash) },
   { name: 'effects_hash', type: 'text', textOf: (cursor) => hashToHex(cursor.effectsHash) },
   { name: 'configuration', type: 'text', textOf: (cursor) => cursor.configuration },
+  { name: 'rules', type: 'text', textOf: ({ rules }) => rulesText(rules) },
   { name: 'record_digest', type: 'text', textOf: (cursor) => hashToHex(cursor.recordDigest) },
   { name: 'mark_sequence', type: 'bigint', textOf: ({ mark }) => mark && mark.sequence.toString() },
   { name: 'mark_input_hash', type: 'text', textOf: ({ mark }) => mark && hashToHex(mark.inputHash) },
@@ -60,10 +62,28 @@ export function cursorOf(row: Row): Cursor {
     inputHash: hashFromHex(row['input_hash']!),
     effectsHash: hashFromHex(row['effects_hash']!),
     configuration: row['configuration'] as ConfigurationHash | null,
+    rules: rulesOf(row['rules']!),
     recordDigest: hashFromHex(row['record_digest']!),
     mark: markOf(row),
   };
 }
+
+/** Rules change rarely and are written with every commit. */
+const texts = new WeakMap<Cursor['rules'], string>();
+
+function rulesText(rules: Cursor['rules']): string {
+  const known = texts.get(rules);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(rules.map((rule) => ({ ...rule, from: rule.from.toString() })));
+  texts.set(rules, text);
+  return text;
+}
+
+const rulesOf = (text: string): Cursor['rules'] =>
+  (JSON.parse(text) as (Omit<RuleInForce, 'from'> & { readonly from: string })[]).map((rule) => ({
+    ...rule,
+    from: sequence(BigInt(rule.from)),
+  }));
 
 function markOf(row: Row): Mark | null {
   const markSequence = row['mark_sequence'];

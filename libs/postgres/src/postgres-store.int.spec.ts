@@ -122,7 +122,40 @@ describe('migrations', () => {
       await migrate(database.url);
       expect(await database.run('select incarnation from lockstep.store')).toEqual(incarnations);
       expect(await database.run('select count(*)::int as count from lockstep.migration')).toEqual([
-        { count: 1 },
+        { count: 2 },
+      ]);
+    } finally {
+      await database.drop();
+    }
+  });
+
+  test('give a cursor from before there were rules by position the rule of its configuration', async () => {
+    const database = await createDatabase();
+    try {
+      await migrate(database.url);
+      const groups = [{ name: 'eu', home: 'eu', firstShard: 0, shards: 1, regions: ['eu', 'us', 'ap'] }];
+      const content = JSON.stringify({ quorum: 'any 1 of [us, ap]', groups });
+      await database.run(`alter table lockstep.cursor drop column rules`);
+      await database.run(`delete from lockstep.migration where name like 'AddRules%'`);
+      await database.run(`insert into lockstep.configuration (hash, content) values ('h', '${content}')`);
+      await database.run(
+        `insert into lockstep.cursor (shard, home, configuration) values ('orders/0', 'eu', 'h'), ('orders/1', null, null)`,
+      );
+      await migrate(database.url);
+      const query = await openQueryStore({ url: database.url });
+      const cursors = await query.cursors([SHARD, shardName(DATASET, 1)]);
+      await query.close();
+      expect(cursors.map(({ rules }) => rules)).toEqual([
+        [
+          {
+            from: 1n,
+            text: 'any 1 of [us, ap]',
+            withdrawn: [],
+            demands: [{ needed: 1, domains: [['us'], ['ap']] }],
+            jointly: [],
+          },
+        ],
+        [],
       ]);
     } finally {
       await database.drop();

@@ -75,6 +75,7 @@ export type {
   DatasetClass,
   EventContent,
   GroupContent,
+  RegionLabels,
   ProjectionContent,
   RowRule,
   Schema,
@@ -111,17 +112,14 @@ export type { DecodedEntry } from './fold/decoded-entry.js';
 export { plan } from './fold/plan.js';
 export { CLOCK_TOLERANCE_MS, ShardFold } from './fold/fold.js';
 export type { Configurations, FoldedBatch, FoldedEntry, FoldStep, SignatureState } from './fold/fold.js';
-export { parseRule, voters } from './quorum/rule.js';
-export type { ParsedRule, Rule } from './quorum/rule.js';
-export {
-  addMarks,
-  differingRegions,
-  EMPTY_LEDGER,
-  holders,
-  reachedSequence,
-  recordWatermark,
-} from './quorum/ledger.js';
-export type { ShardLedger } from './quorum/ledger.js';
+export { parseRule, RULE_CHARACTERS_MAX } from './quorum/rule.js';
+export type { ParsedRule, Rule, Share } from './quorum/rule.js';
+export { demandsOf, highestMet, meets } from './quorum/demand.js';
+export type { Demand, DemandsOfRule, Electorate } from './quorum/demand.js';
+export { allDemands, demandsUnder, ruleAt } from './quorum/rule-in-force.js';
+export type { RuleInForce } from './quorum/rule-in-force.js';
+export { addMarks, EMPTY_LEDGER, holders, reachedRanges, recordWatermark, tallyOf } from './quorum/ledger.js';
+export type { ReachedRange, ShardLedger, Tally } from './quorum/ledger.js';
 export { decodeToken, encodeToken, TOKEN_SHARDS_MAX } from './position/token.js';
 export type { Position, Token } from './position/token.js';
 export { defaultStage, isStage, STAGES } from './receipt/stage.js';

@@ -584,6 +584,7 @@ function watermark(different: Partial<Watermark>): Watermark {
     epoch: epoch(4n),
     home: 'eu' as RegionName,
     logTimeMs: 1_000,
+    rules: [],
     inputHash: '0'.repeat(32),
     effectsHash: '0'.repeat(32),
     marks: [],

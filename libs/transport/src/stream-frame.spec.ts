@@ -16,7 +16,9 @@ describe('a watermark frame', () => {
     expect(watermarkLine).toBe(
       '{"kind":"watermark","region":"eu","storeIncarnation":"0123456789abcdef0123456789abcdef","shard":"accounts/3",' +
         '"logIncarnation":"00112233445566778899aabbccddeeff","sequence":1,"offset":"9007199254740993","epoch":7,"home":"eu",' +
-        '"logTimeMs":1760000000000,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000",' +
+        '"logTimeMs":1760000000000,"rules":[{"from":1,"text":"each [aws: any 1]","withdrawn":["us"],' +
+        '"demands":[{"needed":1,"domains":[["eu"],["ap"]]}],"jointly":[{"needed":2,"domains":[["eu"],["us"]]}]}],' +
+        '"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000",' +
         '"marks":[{"sequence":256,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000"}],' +
         '"caughtUpAtMs":null,"lagRecords":0,"halted":{"code":"log-replaced","detail":"die Länge \\"stimmt\\" nicht"},' +
         '"withheld":{"code":"unverified","detail":"went back"}}',
@@ -52,6 +54,8 @@ describe('a verdicts frame', () => {
   });
 });
 
+const RULE = { from: 1, text: 'all', withdrawn: [], demands: [], jointly: [] };
+
 describe('a line that is no frame', () => {
   const garbage: readonly (readonly [string, string])[] = [
     ['text', 'hello'],
@@ -71,6 +75,13 @@ describe('a line that is no frame', () => {
     ['an offset below -1', withField(watermarkLine, 'offset', '-2')],
     ['a hash with upper-case digits', withField(watermarkLine, 'inputHash', 'A'.repeat(32))],
     ['a short hash', withField(watermarkLine, 'effectsHash', '00')],
+    ['missing rules', withField(watermarkLine, 'rules', undefined)],
+    [
+      'a rule that demands nothing',
+      withField(watermarkLine, 'rules', [{ ...RULE, demands: [{ needed: 0, domains: [] }] }]),
+    ],
+    ['a rule of regions that are none', withField(watermarkLine, 'rules', [{ ...RULE, withdrawn: ['EU'] }])],
+    ['a rule without words', withField(watermarkLine, 'rules', [{ ...RULE, text: undefined }])],
     ['missing marks', withField(watermarkLine, 'marks', undefined)],
     [
       'an unknown reason to withhold a vote',

@@ -21,12 +21,14 @@ import {
   WITHHELD_CODES,
 } from '@lockstep/protocol';
 import type {
+  Demand,
   Halt,
   HaltCode,
   LogIncarnation,
   Mark,
   PublisherId,
   RegionName,
+  RuleInForce,
   ShardName,
   StoreIncarnation,
   Verdict,
@@ -100,6 +102,7 @@ function watermarkToJson(watermark: Watermark): object {
     epoch: safeNumber(watermark.epoch),
     home: watermark.home,
     logTimeMs: watermark.logTimeMs,
+    rules: watermark.rules.map(ruleToJson),
     inputHash: watermark.inputHash,
     effectsHash: watermark.effectsHash,
     marks: watermark.marks.map(markToJson),
@@ -133,6 +136,7 @@ function watermarkFromJson(json: JsonObject): Watermark {
     epoch: epoch(ordinalOf(json['epoch'], 'epoch')),
     home: nullOr(json['home'], (value) => regionOf(value, 'home')),
     logTimeMs: millisecondsOf(json['logTimeMs'], 'logTimeMs'),
+    rules: arrayOf(json['rules'], 'rules').map(ruleFromJson),
     inputHash: id128Of(json['inputHash'], 'inputHash'),
     effectsHash: id128Of(json['effectsHash'], 'effectsHash'),
     marks: arrayOf(json['marks'], 'marks').map(markFromJson),
@@ -142,6 +146,36 @@ function watermarkFromJson(json: JsonObject): Watermark {
     withheld: nullOr(json['withheld'], withheldFromJson),
   };
 }
+
+function ruleToJson(rule: RuleInForce): object {
+  return { ...rule, from: safeNumber(rule.from) };
+}
+
+function ruleFromJson(value: unknown): RuleInForce {
+  const json = objectOf(value, 'rules');
+  if (typeof json['text'] !== 'string') throw new Misfit('rules.text');
+  return {
+    from: sequence(ordinalOf(json['from'], 'rules.from')),
+    text: json['text'],
+    withdrawn: regionsOf(json['withdrawn'], 'rules.withdrawn'),
+    demands: arrayOf(json['demands'], 'rules.demands').map(demandFromJson),
+    jointly: arrayOf(json['jointly'], 'rules.jointly').map(demandFromJson),
+  };
+}
+
+function demandFromJson(value: unknown): Demand {
+  const json = objectOf(value, 'rules.demands');
+  const needed = Number(ordinalOf(json['needed'], 'rules.needed'));
+  const domains = arrayOf(json['domains'], 'rules.domains').map((domain) =>
+    regionsOf(domain, 'rules.domains'),
+  );
+  // Nothing needed would be met by nobody.
+  if (needed === 0) throw new Misfit('rules.needed');
+  return { needed, domains };
+}
+
+const regionsOf = (value: unknown, field: string): readonly RegionName[] =>
+  arrayOf(value, field).map((name) => regionOf(name, field));
 
 function markToJson(mark: Mark): object {
   return {

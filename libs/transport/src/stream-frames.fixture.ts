@@ -25,6 +25,15 @@ export function watermarkFrame(at: bigint): StreamFrame {
       epoch: epoch(7n),
       home: 'eu' as RegionName,
       logTimeMs: 1_760_000_000_000,
+      rules: [
+        {
+          from: sequence(1n),
+          text: 'each [aws: any 1]',
+          withdrawn: ['us' as RegionName],
+          demands: [{ needed: 1, domains: [['eu' as RegionName], ['ap' as RegionName]] }],
+          jointly: [{ needed: 2, domains: [['eu' as RegionName], ['us' as RegionName]] }],
+        },
+      ],
       inputHash: HASH,
       effectsHash: ZERO,
       marks: [{ sequence: sequence(256n), inputHash: hashFromHex(HASH), effectsHash: hashFromHex(ZERO) }],

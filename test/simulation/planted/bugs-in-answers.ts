@@ -1,10 +1,10 @@
 /** Planted between a client and the log: publisher, gateway, ledger and quorum rules. */
 import type { PlantedBug } from './planted-bug.ts';
 
+const DEMAND = 'protocol/quorum/demand';
 const LEDGER = 'protocol/quorum/ledger';
 const PUBLISHER = 'engine/publish/shard-publisher';
 const RECEIPTS = 'engine/gateway/receipts';
-const RULE = 'protocol/quorum/rule';
 const WRITES = 'engine/gateway/writes';
 
 export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
@@ -29,15 +29,15 @@ export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
   },
   {
     listed: 3,
-    name: 'home-counted-twice',
-    defect: 'Votes are counted instead of regions: the home votes as a member and as the home.',
+    name: 'vote-counted-twice',
+    defect: 'Votes are counted instead of regions: the first region votes twice.',
     breaks: 'I7',
     profile: 'mixed',
     edits: [
       {
-        module: LEDGER,
-        text: 'const sequences = [...new Set(regions)]',
-        becomes: 'const sequences = [...regions, ...regions.filter((region) => region === question.home)]',
+        module: DEMAND,
+        text: 'const reached = domains\n            .map(',
+        becomes: 'const reached = [...domains, ...domains.slice(0, 1)].map(',
       },
     ],
   },
@@ -49,23 +49,23 @@ export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
     profile: 'mixed',
     edits: [
       {
-        module: RULE,
-        text: 'Math.floor(members.length / 2) + 1',
-        becomes: 'Math.floor(members.length / 2)',
+        module: DEMAND,
+        text: 'Math.floor(domains.length / 2) + 1',
+        becomes: 'Math.floor(domains.length / 2)',
       },
     ],
   },
   {
     listed: null,
     name: 'everywhere-but-one',
-    defect: 'The rule `all`, by which `everywhere` is told, waits for all regions but one.',
+    defect: '`everywhere` is told when all regions but one have committed.',
     breaks: 'I7',
     profile: 'mixed',
     edits: [
       {
-        module: RULE,
-        text: 'return { regions: members, needed: members.length };',
-        becomes: 'return { regions: members, needed: members.length - 1 };',
+        module: 'engine/gateway/ledger-feed',
+        text: 'everywhere: wholeLog({ needed: regions.length, domains }, tally)',
+        becomes: 'everywhere: wholeLog({ needed: regions.length - 1, domains }, tally)',
       },
     ],
   },

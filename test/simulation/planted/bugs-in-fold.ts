@@ -55,24 +55,6 @@ export const BUGS_IN_FOLD: readonly PlantedBug[] = [
     ],
   },
   {
-    listed: 22,
-    name: 'last-writer-by-wall-clock',
-    defect: 'Of two writes to a row the one with the later clock of its publisher stays.',
-    breaks: 'I4',
-    profile: 'process',
-    edits: [
-      {
-        module: FOLD,
-        text: 'const operations = this.project(configuration, events, at);',
-        becomes: `const newest = (this.newest ??= new Map());
-        const isOlder = events.some(({ key }) => header.publisherClockMs < (newest.get(key) ?? 0));
-        if (isOlder) return { verdict: 'accepted', operations: [] };
-        for (const { key } of events) newest.set(key, header.publisherClockMs);
-        const operations = this.project(configuration, events, at);`,
-      },
-    ],
-  },
-  {
     listed: null,
     name: 'copies-taken-for-new',
     defect: 'An entry that stands in the log twice is folded twice.',
@@ -158,14 +140,19 @@ export const BUGS_IN_FOLD: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'begun-twice',
-    defect: 'A second genesis begins a shard anew.',
-    breaks: 'I5',
+    defect: 'A coordinator that does not see that its shard has begun begins it again, and the fold lets it.',
+    breaks: 'I6',
     profile: 'calm',
     edits: [
       {
         module: FOLD,
         text: 'if (cursor.logIncarnation !== null)\n                return superseded;',
         becomes: '',
+      },
+      {
+        module: 'protocol/position/establish',
+        text: 'if (cursor.logIncarnation === null) {',
+        becomes: 'if (cursor.sequence < 5n) {',
       },
     ],
   },

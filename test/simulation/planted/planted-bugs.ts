@@ -38,6 +38,11 @@ export const NOT_PLANTED: readonly {
   { listed: 20, defect: 'pause checked once', why: NO_FAILOVER },
   { listed: 21, defect: 'cool-down in memory', why: NO_FAILOVER },
   {
+    listed: 22,
+    defect: 'last writer wins by wall clock',
+    why: 'a row has one home, and nothing merges writes of several regions yet',
+  },
+  {
     listed: 25,
     defect: 'fsync=off',
     why: 'no defect of code: `flushing-off` is a fault of the profile `beyond`, and the adapter refuses such a database',

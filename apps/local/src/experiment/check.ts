@@ -18,7 +18,7 @@ import {
   ofRun,
   openWrites,
   readRun,
-  rulesOf,
+  membersOf,
   type ExportFormat,
   type Judgement,
 } from '@lockstep/testing/history';
@@ -114,7 +114,7 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   }
   return judge({
     ...{ lines, asked, log, regions: snapshots, unrest, keyHash },
-    ruleOf: rulesOf(datasets.map(({ content }) => content)),
+    members: membersOf(datasets.map(({ content }) => content)),
     witnessed: { ...NOT_WITNESSED, watermarks },
     disturbances: await disturbancesDuring(options.data.folder, run, lines),
   });

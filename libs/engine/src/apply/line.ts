@@ -105,6 +105,7 @@ export function watermarkOf(
     epoch: cursor.epoch,
     home: cursor.home,
     logTimeMs: cursor.logTimeMs,
+    rules: cursor.rules,
     inputHash: hashToHex(cursor.inputHash),
     effectsHash: hashToHex(cursor.effectsHash),
     marks: line.marks,

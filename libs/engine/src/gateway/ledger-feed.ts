@@ -6,25 +6,28 @@
  * sequences are decided by the protocol's ledger (I7, I11, I12); this feed remembers when it first knew them.
  */
 import {
-  differingRegions,
   EMPTY_LEDGER,
   groupOfPartition,
+  highestMet,
   holders,
-  parseRule,
   parseShardName,
   partitionCount,
-  reachedSequence,
+  reachedRanges,
   recordWatermark,
+  tallyOf,
   type ConfigurationContent,
   type DatasetName,
+  type Demand,
   type EntryNumber,
   type LogIncarnation,
   type PublisherId,
+  type ReachedRange,
   type RegionName,
-  type Rule,
+  type RuleInForce,
   type Sequence,
   type ShardLedger,
   type ShardName,
+  type Tally,
   type Watermark,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -45,16 +48,24 @@ export interface Reached {
 
 /** Steps remembered per shard and stage; older positions are told with the oldest time that is still known. */
 const STEPS_KEPT = 2_048;
+/** Of positions under older rules only history tells. */
+const RANGES_KEPT = 16;
 const RECONNECT_PAUSE_MS = 200;
 const STAGES_REACHED: readonly ReachedStage[] = ['accepted', 'quorum', 'everywhere'];
 
-const NONE_DIFFER: ReadonlySet<RegionName> = new Set();
+const NOTHING_COUNTED: Tally = { committed: new Map(), differing: new Set(), rules: [] };
+
+/** When positions that one rule judges were first known to be reached, in their order. */
+interface RangeSteps {
+  readonly from: Sequence;
+  readonly steps: Reached[];
+}
 
 interface ShardFeed {
   ledger: ShardLedger;
-  differing: ReadonlySet<RegionName>;
+  tally: Tally;
   logIncarnation: LogIncarnation | null;
-  steps: Record<ReachedStage, Reached[]>;
+  ranges: Record<ReachedStage, RangeSteps[]>;
   readonly waiters: Set<{ readonly check: () => boolean; readonly gate: Gate }>;
 }
 
@@ -78,16 +89,9 @@ export class LedgerFeed {
   private readonly shards = new Map<ShardName, ShardFeed>();
   private readonly connections = new Map<StreamConnection, RegionName>();
   private readonly expected = new Map<string, (told: ToldByRegion) => void>();
-  private readonly rules = new Map<DatasetName, Rule>();
   private readonly stopping = new Gate();
 
-  constructor(private readonly options: LedgerFeedOptions) {
-    for (const [dataset, content] of options.datasets) {
-      const parsed = parseRule(content.quorum ?? 'majority');
-      if (parsed.kind === 'refused') throw new Error(`${dataset}: quorum ${parsed.reason}`);
-      this.rules.set(dataset, parsed.rule);
-    }
-  }
+  constructor(private readonly options: LedgerFeedOptions) {}
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
@@ -120,7 +124,12 @@ export class LedgerFeed {
 
   /** Regions whose hashes contradict those of a majority at the same mark. */
   differing(shard: ShardName): ReadonlySet<RegionName> {
-    return this.shards.get(shard)?.differing ?? NONE_DIFFER;
+    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).differing;
+  }
+
+  /** Which rule judges which positions, as far as a region that counts has told; the last one is in force. */
+  rules(shard: ShardName): readonly RuleInForce[] {
+    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).rules;
   }
 
   /** A region whose hashes contradict those of the others, or its own from before, is not believed (I11, I12). */
@@ -131,7 +140,8 @@ export class LedgerFeed {
 
   /** When the stage was first known for the position; null when it is not known to be reached. */
   reached(shard: ShardName, stage: ReachedStage, at: Sequence): Reached | null {
-    const steps = this.shards.get(shard)?.steps[stage] ?? [];
+    const ranges = this.shards.get(shard)?.ranges[stage] ?? [];
+    const steps = ranges.findLast(({ from }) => from <= at)?.steps ?? [];
     let low = 0;
     let high = steps.length;
     while (low < high) {
@@ -217,33 +227,44 @@ export class LedgerFeed {
     if (feed.ledger === before) return;
     if (watermark.logIncarnation !== null && watermark.logIncarnation !== feed.logIncarnation) {
       feed.logIncarnation = watermark.logIncarnation;
-      feed.steps = { accepted: [], quorum: [], everywhere: [] };
+      feed.ranges = { accepted: [], quorum: [], everywhere: [] };
     }
-    if (feed.logIncarnation !== null) feed.differing = differingRegions(feed.ledger, feed.logIncarnation);
-    this.step(watermark.shard, feed);
+    if (feed.logIncarnation !== null) {
+      feed.tally = tallyOf(feed.ledger, feed.logIncarnation);
+      this.step(watermark.shard, feed);
+    }
     for (const waiter of feed.waiters) if (waiter.check()) waiter.gate.open();
   }
 
-  private step(shard: ShardName, feed: ShardFeed): void {
+  private step(shard: ShardName, { ranges, tally }: ShardFeed): void {
     const parsed = parseShardName(shard);
     const content = parsed === null ? undefined : this.options.datasets.get(parsed.dataset);
-    if (parsed === null || content === undefined || feed.logIncarnation === null) return;
-    const { logIncarnation } = feed;
-    const members = groupOfPartition(content.groups, parsed.partition).regions;
-    const home = this.own(shard)?.home ?? null;
-    const rules: Record<ReachedStage, Rule> = {
-      accepted: { kind: 'any', count: 1, of: members },
-      quorum: this.rules.get(parsed.dataset)!,
-      everywhere: { kind: 'all' },
+    if (parsed === null || content === undefined) return;
+    const { regions } = groupOfPartition(content.groups, parsed.partition);
+    const domains = regions.map((region) => [region]);
+    const reached: Record<ReachedStage, readonly ReachedRange[]> = {
+      accepted: wholeLog({ needed: 1, domains }, tally),
+      quorum: reachedRanges(tally),
+      everywhere: wholeLog({ needed: regions.length, domains }, tally),
     };
     for (const stage of STAGES_REACHED) {
-      const sequence = reachedSequence(feed.ledger, { rule: rules[stage], members, home, logIncarnation });
-      const steps = feed.steps[stage];
-      if (sequence <= (steps.at(-1)?.sequence ?? 0n)) continue;
-      const regions = holders(feed.ledger, logIncarnation, sequence);
-      steps.push({ sequence, atMs: this.options.clock.nowMs(), regions });
-      if (steps.length > STEPS_KEPT) steps.splice(0, STEPS_KEPT / 2);
+      for (const range of reached[stage]) this.stepRange(ranges[stage], range, tally);
     }
+  }
+
+  private stepRange(known: RangeSteps[], { from, reached }: ReachedRange, tally: Tally): void {
+    if (reached < from) return;
+    let range = known.find((one) => one.from === from);
+    if (range === undefined) {
+      range = { from, steps: [] };
+      known.push(range);
+      known.sort((x, y) => (x.from < y.from ? -1 : 1));
+      if (known.length > RANGES_KEPT) known.shift();
+    }
+    const { steps } = range;
+    if (reached <= (steps.at(-1)?.sequence ?? 0n)) return;
+    steps.push({ sequence: reached, atMs: this.options.clock.nowMs(), regions: holders(tally, reached) });
+    if (steps.length > STEPS_KEPT) steps.splice(0, STEPS_KEPT / 2);
   }
 
   private shard(shard: ShardName): ShardFeed {
@@ -251,12 +272,17 @@ export class LedgerFeed {
     if (known !== undefined) return known;
     const feed: ShardFeed = {
       ledger: EMPTY_LEDGER,
-      differing: NONE_DIFFER,
+      tally: NOTHING_COUNTED,
       logIncarnation: null,
-      steps: { accepted: [], quorum: [], everywhere: [] },
+      ranges: { accepted: [], quorum: [], everywhere: [] },
       waiters: new Set(),
     };
     this.shards.set(shard, feed);
     return feed;
   }
+}
+
+/** A stage that one demand decides, for the whole log. */
+function wholeLog(demand: Demand, { committed }: Tally): readonly ReachedRange[] {
+  return [{ from: 0n as Sequence, reached: highestMet([demand], committed) }];
 }

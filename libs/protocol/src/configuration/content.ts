@@ -20,6 +20,8 @@ export interface ConfigurationContent {
   readonly placement: 'stretched' | 'home';
   /** Quorum rule, in the words of SPEC "Rules"; null when the dataset has none. */
   readonly quorum: string | null;
+  /** What the rule says of fault domains and labels; a region without labels is a domain of its own. */
+  readonly labels?: { readonly [region: string]: RegionLabels };
   /** In order of their first shard; together they cover every shard once. */
   readonly groups: readonly GroupContent[];
   readonly limits: {
@@ -31,6 +33,13 @@ export interface ConfigurationContent {
   readonly retention: { readonly outcomesMs: number; readonly sessionsMs: number };
   readonly events: readonly EventContent[];
   readonly projection: ProjectionContent;
+}
+
+/** Provider and zone together are the fault domain of a region. */
+export interface RegionLabels {
+  readonly provider: string;
+  readonly zone: string;
+  readonly jurisdiction: string;
 }
 
 export interface GroupContent {

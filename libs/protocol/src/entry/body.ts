@@ -15,6 +15,7 @@ import {
   type RegionName,
   type Sequence,
 } from '../identity/identity.js';
+import { parseRule } from '../quorum/rule.js';
 import { canonicalJson } from './canonical-json.js';
 
 /** One change. `data` is whatever the writer sent until its schema has been checked. */
@@ -92,6 +93,17 @@ export type ControlBody =
       readonly expected: ConfigurationHash;
       readonly configuration: ConfigurationHash;
     }
+  | {
+      readonly kind: 'rule';
+      /** `from` of the rule in force. */
+      readonly expected: Sequence;
+      readonly rule: string;
+      /** Regions whose vote shall not count, in the order of their names. */
+      readonly withdrawn: readonly RegionName[];
+      /** Why and by whom, for people: the entry is its own audit record. */
+      readonly reason: string;
+      readonly actor: string;
+    }
   | { readonly kind: 'probe' }
   | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number };
 
@@ -115,6 +127,10 @@ export function controlText(body: ControlBody): string {
       });
     case 'configuration':
       return canonicalJson({ expected: body.expected, configuration: body.configuration });
+    case 'rule': {
+      const { actor, expected, reason, rule, withdrawn } = body;
+      return canonicalJson({ expected: Number(expected), rule, withdrawn, reason, actor });
+    }
     case 'probe':
       return '{}';
     case 'settle':
@@ -149,6 +165,15 @@ export function decodeControl(kind: ControlKind, text: string): ControlBody | nu
         return null;
       return { kind, expected, configuration };
     }
+    case 'rule': {
+      const { actor, reason, rule, withdrawn } = parsed;
+      const expected = ordinal(parsed['expected']);
+      if (!hasOnly(parsed, 5) || expected === null || !isTextUpTo(actor, 256) || !isTextUpTo(reason, 512))
+        return null;
+      if (typeof rule !== 'string' || parseRule(rule).kind === 'refused' || !isRegionList(withdrawn))
+        return null;
+      return { kind, expected: sequence(expected), rule, withdrawn, reason, actor };
+    }
     case 'probe':
       return hasOnly(parsed, 0) ? { kind } : null;
     case 'settle': {
@@ -163,6 +188,19 @@ export function decodeControl(kind: ControlKind, text: string): ControlBody | nu
 export function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+const isTextUpTo = (value: unknown, charactersMax: number): value is string =>
+  typeof value === 'string' && value.length <= charactersMax && value.isWellFormed();
+
+/** Region names, each once, in their order. */
+const isRegionList = (value: unknown): value is readonly RegionName[] =>
+  Array.isArray(value) &&
+  value.every((name, index) => {
+    const before: unknown = value[index - 1];
+    return (
+      typeof name === 'string' && isRegionName(name) && (before === undefined || name > (before as string))
+    );
+  });
 
 const hasOnly = (value: object, names: number): boolean => Object.keys(value).length === names;
 

@@ -52,6 +52,7 @@ function isControlKind(kind: EntryHeader['kind']): kind is ControlKind {
     kind === 'genesis' ||
     kind === 'fence' ||
     kind === 'configuration' ||
+    kind === 'rule' ||
     kind === 'probe' ||
     kind === 'settle'
   );

@@ -8,6 +8,7 @@
  * Upheld here: I2 (each record takes one sequence), I3, I5 (an epoch changes only by a valid fence), I6, I8 (session
  * numbers and keys), I10 (same key same answer), I16 (log time only, no clock).
  */
+import type { ConfigurationContent } from '../configuration/content.js';
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import type { AggregateState } from '../configuration/reducer.js';
 import type { ControlBody, EntryEvent } from '../entry/body.js';
@@ -21,10 +22,13 @@ import {
   type Epoch,
   type KeyHash,
   type PublisherId,
+  type RegionName,
   type Sequence,
 } from '../identity/identity.js';
 import type { Halt } from '../position/watermark.js';
 import { parseShardName } from '../identity/identity.js';
+import { sameDemands } from '../quorum/demand.js';
+import { changeRule, demandsUnder, replaceRule, type RuleInForce } from '../quorum/rule-in-force.js';
 import { groupOfPartition, routeKey } from '../routing/key.js';
 import { isTooLarge, type DecodedEntry } from './decoded-entry.js';
 import { coalesce, type ColumnOperation, type RowOperation } from './row-operation.js';
@@ -175,7 +179,7 @@ export class ShardFold {
     const counted = decoded?.kind !== 'data' || forged ? null : this.count(decoded, logTimeMs);
     if (entry.kind === 'malformed') return { verdict: 'malformed' };
     if (forged) return { verdict: 'forged' };
-    if (entry.kind === 'control') return this.judgeControl(entry.body, entry.header, logTimeMs);
+    if (entry.kind === 'control') return this.judgeControl(entry.body, entry.header, at, logTimeMs);
     if (configuration === null) return { verdict: 'superseded' };
     if (counted === 'duplicate' || counted === 'hole') return { verdict: counted };
 
@@ -207,13 +211,18 @@ export class ShardFold {
     return operations === null ? { verdict: 'guard' } : { verdict: 'accepted', operations };
   }
 
-  private judgeControl(body: ControlBody, header: EntryHeader, logTimeMs: number): Judgement {
+  private judgeControl(body: ControlBody, header: EntryHeader, at: Sequence, logTimeMs: number): Judgement {
     const { cursor } = this;
     const superseded: Judgement = { verdict: 'superseded' };
     if (body.kind === 'genesis') {
       if (cursor.logIncarnation !== null) return superseded;
       const { logIncarnation, home, configuration } = body;
-      return { verdict: 'accepted', change: { logIncarnation, home, configuration, epoch: epoch(1n) } };
+      const rules = this.rulesWith(at, home, this.configurations(configuration)!.content, null);
+      if (rules === null) return superseded;
+      return {
+        verdict: 'accepted',
+        change: { logIncarnation, home, configuration, rules, epoch: epoch(1n) },
+      };
     }
     const configuration = this.active();
     if (configuration === null) return superseded;
@@ -225,13 +234,21 @@ export class ShardFold {
         const expired = isExpired(header, logTimeMs, limits.notAfterAheadMsMax);
         if (body.expectedEpoch !== cursor.epoch || !later || expired) return superseded;
         const { home, term, decision } = body;
-        return { verdict: 'accepted', change: { epoch: body.epoch, home, term, decision } };
+        const rules = this.rulesOfHome(at, home, configuration.content);
+        return { verdict: 'accepted', change: { epoch: body.epoch, home, term, decision, rules } };
       }
       case 'configuration':
         if (body.expected !== cursor.configuration) return superseded;
         // A copy that lands late must not activate a configuration again that was replaced since.
         if (isExpired(header, logTimeMs, limits.notAfterAheadMsMax)) return superseded;
-        return { verdict: 'accepted', change: { configuration: body.configuration } };
+        return this.judgeConfiguration(body.configuration, configuration.content, at);
+      case 'rule': {
+        const { rule: text, withdrawn } = body;
+        const expired = isExpired(header, logTimeMs, limits.notAfterAheadMsMax);
+        if (body.expected !== cursor.rules.at(-1)?.from || expired) return superseded;
+        const rules = this.rulesWith(at, cursor.home, configuration.content, { text, withdrawn });
+        return rules === null ? superseded : { verdict: 'accepted', change: { rules } };
+      }
       case 'probe':
         return { verdict: 'accepted', change: {} };
       case 'settle': {
@@ -241,6 +258,40 @@ export class ShardFold {
         return { verdict: 'accepted', change: {}, settled: body.key };
       }
     }
+  }
+
+  /** The rule in force stays through a configuration that does not change what it says. */
+  private judgeConfiguration(hash: ConfigurationHash, before: ConfigurationContent, at: Sequence): Judgement {
+    const { content } = this.configurations(hash)!;
+    const { home, rules: present } = this.cursor;
+    const { text, withdrawn } = present.at(-1)!;
+    const isChanged = content.quorum !== before.quorum;
+    const change = { text: isChanged ? (content.quorum ?? 'majority') : text, withdrawn };
+    const rules = this.rulesWith(at, home, content, change);
+    if (rules === null) return { verdict: 'superseded' };
+    return { verdict: 'accepted', change: { configuration: hash, rules } };
+  }
+
+  /** Null when the rule cannot be met, or another change is under way. @param change null: what the dataset says. */
+  private rulesWith(
+    at: Sequence,
+    home: RegionName | null,
+    content: ConfigurationContent,
+    change: { readonly text: string; readonly withdrawn: readonly RegionName[] } | null,
+  ): readonly RuleInForce[] | null {
+    const { text, withdrawn } = change ?? { text: content.quorum ?? 'majority', withdrawn: [] };
+    const demanded = demandsUnder(content, { partition: this.partition, home }, { text, withdrawn });
+    if (demanded.kind === 'refused') return null;
+    return changeRule(this.cursor.rules, { from: at, text, withdrawn, demands: demanded.demands });
+  }
+
+  /** Where the rule is `home`, another home is another rule, at once: what the former home held stays in the log. */
+  private rulesOfHome(at: Sequence, home: RegionName, content: ConfigurationContent): readonly RuleInForce[] {
+    const { rules } = this.cursor;
+    const { text, withdrawn } = rules.at(-1)!;
+    const demanded = demandsUnder(content, { partition: this.partition, home }, { text, withdrawn });
+    const isSame = demanded.kind === 'refused' || sameDemands(demanded.demands, rules.at(-1)!.demands);
+    return isSame ? rules : replaceRule(rules, { from: at, text, withdrawn, demands: demanded.demands });
   }
 
   /** Advances the session of a data entry, whatever its verdict will be, and says how its number stands. */

@@ -1,7 +1,7 @@
 /** Random logs, sane and mad: what the laws of the fold are tried on. */
 import fc from 'fast-check';
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
-import { entryNumber, epoch, type RegionName } from '../identity/identity.js';
+import { entryNumber, epoch, sequence, type RegionName } from '../identity/identity.js';
 import type { DecodedEntry } from './decoded-entry.js';
 import {
   AGGREGATE,
@@ -43,6 +43,12 @@ export type Step =
     }
   | { readonly kind: 'settle'; readonly key: string }
   | { readonly kind: 'configuration'; readonly to: FoldConfiguration }
+  | {
+      readonly kind: 'rule';
+      readonly expected: bigint;
+      readonly rule: string;
+      readonly withdrawn: readonly RegionName[];
+    }
   | { readonly kind: 'time'; readonly ms: number }
   | { readonly kind: 'garbage'; readonly text: string | null; readonly header: Uint8Array | null }
   /** A header of which one byte was changed. */
@@ -89,6 +95,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('configuration' as const),
       to: fc.constantFrom(AGGREGATE, STRICTER),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('rule' as const),
+      expected: fc.bigInt({ min: 1n, max: 12n }),
+      rule: fc.constantFrom('majority', 'all', 'home', 'any 1 of [us]', 'any 1 of [ap]'),
+      withdrawn: fc.constantFrom([], [], [US]),
     }),
   },
   {
@@ -149,6 +164,12 @@ export function build(steps: readonly Step[], projection = AGGREGATE): readonly 
       case 'configuration':
         log.control({ kind: 'configuration', expected: AGGREGATE.hash, configuration: one.to.hash });
         break;
+      case 'rule': {
+        const { rule, withdrawn } = one;
+        const expected = sequence(one.expected);
+        log.control({ kind: 'rule', expected, rule, withdrawn, reason: '', actor: '' });
+        break;
+      }
       case 'time':
         log.pass(one.ms);
         break;

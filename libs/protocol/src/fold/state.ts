@@ -22,6 +22,7 @@ import type {
 import { ZERO_HASH, type Hash128 } from '../entry/digest.js';
 import type { BindingVerdict } from './verdict.js';
 import type { ColumnValue } from '../configuration/content.js';
+import type { RuleInForce } from '../quorum/rule-in-force.js';
 
 /** A region's committed place in a shard, with everything the next fold needs except sessions and reads. */
 export interface Cursor {
@@ -48,6 +49,8 @@ export interface Cursor {
   readonly effectsHash: Hash128;
   /** Null before genesis. */
   readonly configuration: ConfigurationHash | null;
+  /** Quorum rules by the positions that they judge, oldest first; empty before genesis. */
+  readonly rules: readonly RuleInForce[];
   /** Digest of the record at `offset`: proves on taking the shard that the log still holds it. */
   readonly recordDigest: Hash128;
   /** Both hashes at the last multiple of `MARK_INTERVAL`; null before the first. */
@@ -128,6 +131,7 @@ export const emptyCursor = (shard: ShardName): Cursor => ({
   inputHash: ZERO_HASH,
   effectsHash: ZERO_HASH,
   configuration: null,
+  rules: [],
   recordDigest: ZERO_HASH,
   mark: null,
 });

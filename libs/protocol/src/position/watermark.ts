@@ -12,6 +12,7 @@ import type {
   StoreIncarnation,
 } from '../identity/identity.js';
 import type { Mark } from '../fold/state.js';
+import type { RuleInForce } from '../quorum/rule-in-force.js';
 
 export interface Watermark {
   readonly region: RegionName;
@@ -24,6 +25,8 @@ export interface Watermark {
   readonly epoch: Epoch;
   readonly home: RegionName | null;
   readonly logTimeMs: number;
+  /** Which rule judges which positions up to `sequence`. */
+  readonly rules: readonly RuleInForce[];
   /** Hex, 32 digits. */
   readonly inputHash: string;
   readonly effectsHash: string;

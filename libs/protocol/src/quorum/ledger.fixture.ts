@@ -36,6 +36,7 @@ export interface Told {
   /** Whether input or effects differ with the history. */
   readonly differs?: 'input' | 'effects';
   readonly withheld?: Watermark['withheld'];
+  readonly rules?: Watermark['rules'];
 }
 
 /** The watermark of a region that has committed the sequence `at`, with the mark at the last multiple of 256. */
@@ -57,6 +58,7 @@ export function watermark(told: Told): Watermark {
     epoch: epoch(1n),
     home: EU,
     logTimeMs: 0,
+    rules: told.rules ?? [],
     inputHash: hashToHex(hashes(place).inputHash),
     effectsHash: hashToHex(hashes(place).effectsHash),
     marks: marked === 0n ? [] : [{ sequence: sequence(marked), ...hashes(marked) }],

@@ -5,17 +5,17 @@ import { sameHash } from '../entry/digest.js';
 import { sequence, type RegionName, type Sequence } from '../identity/identity.js';
 import type { Mark } from '../fold/state.js';
 import type { Watermark } from '../position/watermark.js';
+import { demandsOf, highestMet, type Demand } from './demand.js';
 import {
   addMarks,
-  differingRegions,
   EMPTY_LEDGER,
-  holders,
-  reachedSequence,
+  holders as holdersOf,
   recordWatermark,
+  tallyOf,
   type ShardLedger,
 } from './ledger.js';
 import { AP, EU, log, LOG, store, US, watermark } from './ledger.fixture.js';
-import { voters, type Rule } from './rule.js';
+import type { Rule } from './rule.js';
 
 const SA = 'sa' as RegionName;
 const REGIONS = [EU, US, AP, SA];
@@ -39,12 +39,17 @@ const told = fc.record({
   differs: fc.constantFrom('input' as const, 'effects' as const),
 });
 
-const question = (rule: Rule): Parameters<typeof reachedSequence>[1] => ({
-  rule,
-  members: REGIONS,
-  home: EU,
-  logIncarnation: LOG,
-});
+const demanded = (rule: Rule): readonly Demand[] => {
+  const demands = demandsOf(rule, { members: REGIONS, home: EU, labels: {}, withdrawn: [] });
+  if (demands.kind === 'refused') throw new Error(demands.reason);
+  return demands.demands;
+};
+const reachedIn = (ledger: ShardLedger, rule: Rule): Sequence =>
+  highestMet(demanded(rule), tallyOf(ledger, LOG).committed);
+const holders = (ledger: ShardLedger, at: Sequence): readonly RegionName[] =>
+  holdersOf(tallyOf(ledger, LOG), at);
+const differingIn = (ledger: ShardLedger): readonly RegionName[] =>
+  [...tallyOf(ledger, LOG).differing].sort();
 const record = (watermarks: readonly Watermark[]): ShardLedger =>
   watermarks.reduce(recordWatermark, EMPTY_LEDGER);
 
@@ -114,15 +119,16 @@ test('the ledger agrees with counting by hand, whatever it hears: restored store
       const heard = all.map(watermark);
       const ledger = record(heard);
       const { at, differing } = countByHand(heard);
-      expect([...differingRegions(ledger, LOG)].sort()).toEqual(differing);
-      const { regions, needed } = voters(rule, REGIONS, EU);
+      expect(differingIn(ledger)).toEqual(differing);
+      const [{ domains, needed }] = demanded(rule) as [Demand];
+      const regions = domains.flat();
       const enough = (place: bigint): boolean =>
         regions.filter((region) => (at.get(region) ?? -1n) >= place).length >= needed;
       const byHand = [...at.values()].filter(enough).reduce((x, y) => (x > y ? x : y), 0n);
-      const reached = reachedSequence(ledger, question(rule));
+      const reached = reachedIn(ledger, rule);
       expect(reached).toBe(byHand);
       for (const place of [1n, reached, reached + 1n] as Sequence[]) {
-        expect(holders(ledger, LOG, place)).toEqual(
+        expect(holders(ledger, place)).toEqual(
           [...at]
             .filter(([, committed]) => committed >= place)
             .map(([region]) => region)
@@ -148,7 +154,7 @@ test('while nobody is restored and nobody differs, what was reached stays reache
         let before = 0n;
         for (const one of all) {
           ledger = recordWatermark(ledger, watermark(one));
-          const reached = reachedSequence(ledger, question(rule));
+          const reached = reachedIn(ledger, rule);
           expect(reached).toBeGreaterThanOrEqual(before);
           before = reached;
         }
@@ -170,8 +176,8 @@ test('order and repetition of what is heard do not matter', () => {
       ),
       rules,
       ([all, again], rule) => {
-        const one = reachedSequence(record(all.map(watermark)), question(rule));
-        expect(reachedSequence(record(again.map(watermark)), question(rule))).toBe(one);
+        const one = reachedIn(record(all.map(watermark)), rule);
+        expect(reachedIn(record(again.map(watermark)), rule)).toBe(one);
       },
     ),
     { numRuns: 300 },
@@ -192,12 +198,12 @@ test('in which order regions are heard does not matter, whatever each of them te
         return speaking[order[index]! % speaking.length]!.shift()!;
       });
       const [ledger, again] = [record(watermarks), record(merged)];
-      expect([...differingRegions(again, LOG)].sort()).toEqual([...differingRegions(ledger, LOG)].sort());
-      const reached = reachedSequence(ledger, question(rule));
-      expect(reachedSequence(again, question(rule))).toBe(reached);
+      expect(differingIn(again)).toEqual(differingIn(ledger));
+      const reached = reachedIn(ledger, rule);
+      expect(reachedIn(again, rule)).toBe(reached);
       for (const place of [1n, reached + 1n] as Sequence[])
-        expect(holders(again, LOG, place)).toEqual(holders(ledger, LOG, place));
-      if (differingRegions(ledger, LOG).size > 0) differed += 1;
+        expect(holders(again, place)).toEqual(holders(ledger, place));
+      if (differingIn(ledger).length > 0) differed += 1;
     }),
     { numRuns: 200, seed: 9 },
   );

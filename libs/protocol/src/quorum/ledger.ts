@@ -4,7 +4,7 @@
  *
  * A region does not count while its hashes differ from those of a strict majority at the same mark, and nobody counts
  * where no strict majority agrees (I11). A watermark of another log incarnation, of a former life of the region's store,
- * or whose region withholds its vote, does not count (I12).
+ * or whose region withholds its vote, does not count (I12), nor that of a region that an operator has withdrawn.
  */
 import {
   generationOf,
@@ -16,7 +16,8 @@ import {
 import { sameHash } from '../entry/digest.js';
 import type { Mark } from '../fold/state.js';
 import type { Watermark } from '../position/watermark.js';
-import { voters, type Rule } from './rule.js';
+import { highestMet } from './demand.js';
+import { allDemands, type RuleInForce } from './rule-in-force.js';
 
 export interface ShardLedger {
   readonly regions: ReadonlyMap<RegionName, RegionLine>;
@@ -66,54 +67,55 @@ const newLine = (watermark: Watermark): RegionLine => ({
   marks: addMarks([], watermark.marks),
 });
 
-/** Highest sequence that the rule finds committed; 0 when it finds none. */
-export function reachedSequence(
-  ledger: ShardLedger,
-  question: {
-    readonly rule: Rule;
-    readonly members: readonly RegionName[];
-    readonly home: RegionName | null;
-    readonly logIncarnation: LogIncarnation;
-  },
-): Sequence {
-  const { regions, needed } = voters(question.rule, question.members, question.home);
-  const counting = countingRegions(ledger, question.logIncarnation);
-  const sequences = [...new Set(regions)]
-    .filter((region) => counting.has(region))
-    .map((region) => ledger.regions.get(region)!.watermark.sequence)
-    .sort((x, y) => (x > y ? -1 : 1));
-  return sequences[needed - 1] ?? sequence(0n);
+/** What a ledger says of one life of the shard's log. */
+export interface Tally {
+  /** Regions that count, and how far each has committed. */
+  readonly committed: ReadonlyMap<RegionName, Sequence>;
+  /** Regions whose hashes contradict those of others at a mark that both have told. */
+  readonly differing: ReadonlySet<RegionName>;
+  /** As the region knows them that counts and has folded furthest; empty when none counts. */
+  readonly rules: readonly RuleInForce[];
 }
 
-/** Regions that have committed the position and count. */
-export function holders(
-  ledger: ShardLedger,
-  logIncarnation: LogIncarnation,
-  at: Sequence,
-): readonly RegionName[] {
-  return [...countingRegions(ledger, logIncarnation)]
-    .filter((region) => ledger.regions.get(region)!.watermark.sequence >= at)
-    .sort();
-}
-
-function countingRegions(ledger: ShardLedger, logIncarnation: LogIncarnation): ReadonlySet<RegionName> {
+export function tallyOf(ledger: ShardLedger, logIncarnation: LogIncarnation): Tally {
   const { differing, undecided } = compareMarks(ledger, logIncarnation);
-  const counting = new Set<RegionName>();
-  if (undecided) return counting;
-  for (const [region, line] of ledger.regions) {
-    const { watermark } = line;
-    if (watermark.logIncarnation !== logIncarnation || watermark.withheld !== null) continue;
-    if (!differing.has(region)) counting.add(region);
+  const counting: Watermark[] = [];
+  for (const [region, { watermark }] of ledger.regions) {
+    const isOfLog = watermark.logIncarnation === logIncarnation && watermark.withheld === null;
+    if (isOfLog && !undecided && !differing.has(region)) counting.push(watermark);
   }
-  return counting;
+  const furthest = counting.reduce<Watermark | null>(
+    (best, next) => (best !== null && best.sequence >= next.sequence ? best : next),
+    null,
+  );
+  const rules = furthest?.rules ?? [];
+  const withdrawn = rules.at(-1)?.withdrawn ?? [];
+  const committed = new Map<RegionName, Sequence>();
+  for (const { region, sequence: at } of counting) if (!withdrawn.includes(region)) committed.set(region, at);
+  return { committed, differing, rules };
 }
 
-/** Regions whose hashes contradict those of others at a mark that both have told. */
-export function differingRegions(
-  ledger: ShardLedger,
-  logIncarnation: LogIncarnation,
-): ReadonlySet<RegionName> {
-  return compareMarks(ledger, logIncarnation).differing;
+/** Regions that have committed the position and count, by name. */
+export const holders = ({ committed }: Tally, at: Sequence): readonly RegionName[] =>
+  [...committed].flatMap(([region, reached]) => (reached >= at ? [region] : [])).sort();
+
+/** Positions that one rule judges, and how far they are reached. */
+export interface ReachedRange {
+  readonly from: Sequence;
+  /** The highest sequence of the range that meets the rule; below `from` when none does. */
+  readonly reached: Sequence;
+}
+
+/** How far each rule's positions meet it, oldest rule first. An older rule may be met less far than a newer one. */
+export function reachedRanges({ committed, rules }: Tally): readonly ReachedRange[] {
+  return rules.map((rule, index) => {
+    const met = highestMet(allDemands(rule), committed);
+    const next = rules[index + 1];
+    return {
+      from: rule.from,
+      reached: next === undefined || met < next.from ? met : sequence(next.from - 1n),
+    };
+  });
 }
 
 /** `undecided`: at some mark no strict majority of those that told it agrees; then not even a silent region counts. */

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RegionName } from '../identity/identity.js';
-import { parseRule, voters } from './rule.js';
+import { parseRule } from './rule.js';
 
 const blanks = fc.stringMatching(/^[ \t\n]{0,3}$/);
 
@@ -15,22 +15,19 @@ test('a rule is read as it was written, however it is spaced', () => {
       const text = `${first}any ${second}${count}${third} of${first}[${second}${of.join(`${third},${first}`)}${second}]${third}`;
       const parsed = parseRule(text);
       expect(parsed).toEqual({ kind: 'rule', rule: { kind: 'any', count, of } });
-      if (parsed.kind === 'rule')
-        expect(voters(parsed.rule, [], null)).toEqual({ regions: of, needed: count });
     }),
     { numRuns: 200 },
   );
 });
 
-test('any text is a rule that can be met, or is refused at a place inside it', () => {
-  const near = fc.array(fc.constantFrom('any', 'all', ' ', '1', '2', 'of', '[', ']', 'eu', 'us', ',', 'EU'), {
-    maxLength: 12,
-    size: 'max',
-  });
+test('any text is a rule, or is refused at a place inside it', () => {
+  const words = ['any', 'each', ' ', ':', '1', '2', 'of', '[', ']', 'eu', 'us', ',', 'EU'];
+  const near = fc.array(fc.constantFrom(...words), { maxLength: 12, size: 'max' });
   const texts = fc.oneof(
     fc.string(),
     near.map((parts) => parts.join('')),
     near.map((parts) => `any 1 of [${parts.join('')}]`),
+    near.map((parts) => `each [eu: any 1, ${parts.join('')}]`),
   );
   fc.assert(
     fc.property(texts, (text) => {
@@ -39,9 +36,7 @@ test('any text is a rule that can be met, or is refused at a place inside it', (
         expect(parsed.at).toBeGreaterThanOrEqual(0);
         expect(parsed.at).toBeLessThanOrEqual(text.length);
       } else {
-        const { regions, needed } = voters(parsed.rule, ['eu' as RegionName], 'eu' as RegionName);
-        expect(needed).toBeGreaterThan(0);
-        expect(new Set(regions).size).toBeGreaterThanOrEqual(needed);
+        expect(['majority', 'all', 'home', 'any', 'each']).toContain(parsed.rule.kind);
       }
     }),
     { numRuns: 300 },

@@ -1,9 +1,13 @@
 /** The words of quorum rules, and which regions they count. */
 import { describe, expect, test } from '@jest/globals';
 import type { RegionName } from '../identity/identity.js';
-import { parseRule, voters, type Rule } from './rule.js';
+import { parseRule, type Rule } from './rule.js';
 
 const [EU, US, AP] = ['eu', 'us', 'ap'] as readonly string[] as readonly [RegionName, RegionName, RegionName];
+const each = (...shares: readonly (readonly [string, number])[]): Rule => ({
+  kind: 'each',
+  shares: shares.map(([label, count]) => ({ label, count })),
+});
 const any = (count: number, ...of: readonly RegionName[]): Rule => ({ kind: 'any', count, of });
 
 describe('rules that are read', () => {
@@ -16,6 +20,8 @@ describe('rules that are read', () => {
     ['any 2 of [eu, us, ap]', any(2, EU, US, AP)],
     ['any  3  of[eu,us ,\tap ]', any(3, EU, US, AP)],
     ['any 02 of [eu, us]', any(2, EU, US)],
+    ['each [aws: any 1]', each(['aws', 1])],
+    [' each[ aws:any 2 ,gcp : any  1 ] ', each(['aws', 2], ['gcp', 1])],
   ])('%j', (text, rule) => {
     expect(parseRule(text)).toEqual({ kind: 'rule', rule });
   });
@@ -46,31 +52,20 @@ describe('rules that are refused, with the place', () => {
     ['any 3 of [eu, us]', '    ^', /between 1 and 2/],
     ['  any   3 of [eu, us]', '        ^', /between 1 and 2/],
     ['any 99999999999999999999 of [eu]', '    ^', /between 1 and 1/],
+    ['each [aws: any 1', '                ^', /"\]" is missing/],
+    ['each []', '      ^', /"" is not a label/],
+    ['each [aws: any 1, a ws: any 1]', '                  ^', /"a ws" is not a label/],
+    ['each [aws: any 1,  aws: any 2]', '                   ^', /"aws" is listed twice/],
+    ['each [aws]', '         ^', /after "aws" stands ": any N"/],
+    ['each [aws: any 0]', '         ^', /after "aws" stands/],
+    ['each [aws: 1]', '         ^', /after "aws" stands/],
+    ['each [aws: any 1 gcp: any 1]', '         ^', /after "aws" stands/],
+    [`majority${' '.repeat(1_024)}`, `${' '.repeat(1_024)}^`, /at most 1024 characters/],
   ])('%j', (text, caret, reason) => {
     expect(parseRule(text)).toEqual({
       kind: 'refused',
       at: caret.length - 1,
       reason: expect.stringMatching(reason),
     });
-  });
-});
-
-describe('the regions that a rule counts', () => {
-  test.each<[string, Rule, readonly RegionName[], number]>([
-    ['a majority of three', { kind: 'majority' }, [EU, US, AP], 2],
-    ['a majority of two is both', { kind: 'majority' }, [EU, US], 2],
-    ['a majority of one', { kind: 'majority' }, [EU], 1],
-    ['all', { kind: 'all' }, [EU, US, AP], 3],
-  ])('%s', (_, rule, members, needed) => {
-    expect(voters(rule, members, EU)).toEqual({ regions: members, needed });
-  });
-
-  test('the home alone, and nobody while there is none', () => {
-    expect(voters({ kind: 'home' }, [EU, US], US)).toEqual({ regions: [US], needed: 1 });
-    expect(voters({ kind: 'home' }, [EU, US], null)).toEqual({ regions: [], needed: 1 });
-  });
-
-  test('exactly those listed: the home only if listed', () => {
-    expect(voters(any(1, US, AP), [EU, US, AP], EU)).toEqual({ regions: [US, AP], needed: 1 });
   });
 });

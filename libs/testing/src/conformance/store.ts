@@ -1030,6 +1030,15 @@ function cursorAt(shard: ShardName, at: bigint): Cursor {
     inputHash: hashFromHex(id128('a')),
     effectsHash: hashFromHex(id128('b')),
     configuration: 'd'.repeat(64) as ConfigurationHash,
+    rules: [
+      {
+        from: sequence(1n),
+        text: 'any 1 of [eu, us]',
+        withdrawn: ['us' as RegionName],
+        demands: [{ needed: 1, domains: [['eu' as RegionName]] }],
+        jointly: [{ needed: 2, domains: [['eu' as RegionName], ['us' as RegionName]] }],
+      },
+    ],
     recordDigest: hashFromHex(id128('c')),
     mark: null,
   };

@@ -298,11 +298,7 @@ export class GatewaySteps {
     }
     if (said === null) return next;
     const heard = next.gateways[gateway.place];
-    const home =
-      from === gateway.place
-        ? said.home
-        : (heard.ledger.regions.get(regionName(gateway.place))?.watermark.home ?? null);
-    const { ledger, quorum } = this.parts.count(heard.ledger, said, home);
+    const { ledger, quorum } = this.parts.count(heard.ledger, said);
     next = this.putGateway(next, { ...heard, ledger, quorum: quorum > heard.quorum ? quorum : heard.quorum });
     for (const call of next.calls) {
       if (call.stage === 'judged' && call.at === gateway.place) next = this.answerIfReached(next, call);

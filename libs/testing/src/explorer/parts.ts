@@ -1,13 +1,14 @@
 /** Interns the parts of states: equal content, same object, same number. */
 import {
   EMPTY_LEDGER,
-  reachedSequence,
+  reachedRanges,
+  tallyOf,
   type FoldedEntry,
   type ShardLedger,
   type Watermark,
 } from '@lockstep/protocol';
 import type { Core } from './core.js';
-import { MEMBERS, type Entry } from './entries.js';
+import { type Entry } from './entries.js';
 import type { Budget } from './scope.js';
 import type { Answered, Call, Gateway, Late, Numbered, Region, Said, Told, Work } from './state.js';
 
@@ -105,13 +106,12 @@ export class Parts {
   count(
     ledger: Numbered & ShardLedger,
     said: Said,
-    home: Watermark['home'],
   ): { readonly ledger: Numbered & ShardLedger; readonly quorum: bigint } {
     const next = this.keepLedger(this.core.recordWatermark(ledger, said));
     const { logIncarnation } = said;
     if (logIncarnation === null) return { ledger: next, quorum: 0n };
-    const question = { rule: { kind: 'majority' }, members: MEMBERS, home, logIncarnation } as const;
-    return { ledger: next, quorum: reachedSequence(next, question) };
+    const ranges = reachedRanges(tallyOf(next, logIncarnation));
+    return { ledger: next, quorum: ranges.at(-1)?.reached ?? 0n };
   }
 
   private keepLedger(ledger: ShardLedger): Numbered & ShardLedger {

@@ -261,6 +261,7 @@ export class RegionSteps {
       epoch: cursor.epoch,
       home: cursor.home,
       logTimeMs: cursor.logTimeMs,
+      rules: cursor.rules,
       inputHash: hashToHex(cursor.inputHash),
       effectsHash: hashToHex(cursor.effectsHash),
       marks: [],

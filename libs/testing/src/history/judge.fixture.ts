@@ -8,6 +8,8 @@ import type {
   LogIncarnation,
   Outcome,
   Receipt,
+  RegionName,
+  RuleInForce,
   Sequence,
   Session,
   ShardName,
@@ -345,7 +347,7 @@ export function correctRun(): BrokenRun {
         shard,
         {
           ...{ ...cursor, verdicts, halted: null, hashes: new Map([[cursor.sequence, hashesOf(shard)]]) },
-          ...{ ...answers(shard, entries), outcomesSinceMs: 0, sessionsSinceMs: 0 },
+          ...{ ...answers(shard, entries), outcomesSinceMs: 0, sessionsSinceMs: 0, rules: MAJORITY },
         },
       ]),
     ),
@@ -426,12 +428,20 @@ const rows = (): Map<string, Map<string, BrokenRow>> =>
     ],
   ]);
 
+const MAJORITY: readonly RuleInForce[] = [
+  {
+    from: 1n as Sequence,
+    text: 'majority',
+    withdrawn: [],
+    demands: [{ needed: 2, domains: REGIONS.map((region) => [region as RegionName]) }],
+    jointly: [],
+  },
+];
+
 /** The audit is made of the records here, as a fold of the log makes it. */
 export function judgeable({ entries, records, shards, ...run }: BrokenRun): JudgedRun {
   const audit = new LogAudit();
   for (const record of records) audit.note(record, { writers: 'log', sessionsMs: 7 * 86_400_000 });
   const log = { shards, entries, audit };
-  return { ...run, log, keyHash, ruleOf: () => MAJORITY } as unknown as JudgedRun;
+  return { ...run, log, keyHash, members: () => REGIONS } as unknown as JudgedRun;
 }
-
-const MAJORITY = { rule: { kind: 'majority' }, members: REGIONS } as const;

@@ -15,7 +15,7 @@ import { judgeReads } from './reads.js';
 import type { RefoldedLog } from './refold.js';
 import { judgeCursors, judgeRows, tookEffect, type RegionalState } from './regional-state.js';
 import { judgeRegisters, type JudgedRegisters } from './registers.js';
-import { judgeStages, stagesToldLower, type RuleOf } from './stage-truth.js';
+import { judgeStages, stagesToldLower, type MembersOf } from './stage-truth.js';
 import { standingOf, type AskedAgain, type Standing } from './standing.js';
 import { judgeTold } from './told-answers.js';
 import { judgeWitnessed, type Witnessed } from './witnessed.js';
@@ -31,7 +31,7 @@ export interface JudgedRun {
   /** The hash under which the log carries an idempotency key. */
   readonly keyHash: (key: string) => string;
   /** Who votes on a shard; null where nobody knows. */
-  readonly ruleOf: RuleOf;
+  readonly members: MembersOf;
   readonly witnessed: Witnessed;
   /** Disturbances that another recorder wrote down, as chaos does. */
   readonly disturbances: readonly FaultLine[];
@@ -116,7 +116,7 @@ const NOTHING_COMPARED = { shards: 0, registers: { judged: 0, undecided: 0 }, to
 type Compared = Pick<RunSummary, keyof typeof NOTHING_COMPARED>;
 
 function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found: FindingList): Compared {
-  const { log, regions, ruleOf, unrest, witnessed } = run;
+  const { log, members, regions, unrest, witnessed } = run;
   const isAccepted = log.entries.some(({ verdict }) => verdict === 'accepted');
   if (!isAccepted || !standing.writes.some(tookEffect)) {
     found.add('nothing-accepted', { detail: `${history.operations.size} operations` });
@@ -124,7 +124,7 @@ function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found
   for (const detail of unrest) found.add('not-quiet', { detail });
   found.include(log.audit.found);
   judgeTold(history, standing, found);
-  judgeStages(history, log, witnessed.commits, ruleOf, found);
+  judgeStages(history, log, witnessed.commits, members, found);
   judgeRealTime(history, standing, found);
   judgeExpectedVersions(log, found);
   judgeReads(history, log, found);

@@ -17,6 +17,7 @@ import type {
   LogRecord,
   Outcome,
   PublisherId,
+  RuleInForce,
   ReadAnswers,
   Sequence,
   Session,
@@ -43,6 +44,8 @@ export interface RefoldedShard {
   readonly sessions: ReadonlyMap<PublisherId, Session>;
   readonly outcomesSinceMs: number;
   readonly sessionsSinceMs: number;
+  /** All that ever were in force, oldest first. */
+  readonly rules: readonly RuleInForce[];
 }
 
 export interface HashPair {
@@ -75,6 +78,7 @@ interface Folding {
   readonly rows: Map<string, MemoryRow>;
   readonly verdicts: Map<Verdict, number>;
   readonly hashes: Map<bigint, HashPair>;
+  readonly rules: Map<bigint, RuleInForce>;
   halted: Halt | null;
 }
 
@@ -109,10 +113,12 @@ export class Refold {
 
   finish(): RefoldedLog {
     const shards = new Map<ShardName, RefoldedShard>();
-    for (const [shard, { state, verdicts, halted, hashes, outcomes }] of this.shards) {
+    for (const [shard, folding] of this.shards) {
+      const { halted, hashes, outcomes, state, verdicts } = folding;
       const { logIncarnation, sequence, outcomesSinceMs, sessionsSinceMs } = state.cursor;
       const { sessions } = state;
-      const kept = { hashes, outcomes, sessions, outcomesSinceMs, sessionsSinceMs };
+      const rules = [...folding.rules.values()];
+      const kept = { hashes, outcomes, sessions, outcomesSinceMs, sessionsSinceMs, rules };
       shards.set(shard, { logIncarnation, sequence, ...hashPair(state), verdicts, halted, ...kept });
     }
     return { shards, entries: this.entries, audit: this.audit };
@@ -145,7 +151,7 @@ export class Refold {
           header: entry.header,
           control: entry.kind === 'control' ? entry.body : null,
         },
-        configuration === null ? null : rulesOf(configuration),
+        configuration === null ? null : auditRulesOf(configuration),
       );
       if (entry.kind !== 'data' || !entry.events.some(({ key }) => this.wanted(key))) continue;
       const { idempotency, number, publisher } = entry.header;
@@ -160,6 +166,7 @@ export class Refold {
     }
     const { state, outcomes, rows } = fold.finish();
     folding.state = state;
+    for (const rule of state.cursor.rules) folding.rules.set(rule.from, rule);
     const at = state.cursor.sequence;
     if (this.compared(shard, at)) folding.hashes.set(at, hashPair(state));
     for (const outcome of outcomes) folding.outcomes.set(outcome.key, outcome);
@@ -182,6 +189,7 @@ export class Refold {
       rows: new Map(),
       verdicts: new Map(),
       hashes: new Map(),
+      rules: new Map(),
       halted: null,
     };
     this.shards.set(shard, folding);
@@ -194,7 +202,7 @@ const hashPair = ({ cursor }: ShardState): HashPair => ({
   effectsHash: hashToHex(cursor.effectsHash),
 });
 
-const rulesOf = ({ content }: FoldConfiguration): AuditRules => ({
+const auditRulesOf = ({ content }: FoldConfiguration): AuditRules => ({
   writers: content.writers,
   sessionsMs: content.retention.sessionsMs,
 });

@@ -1,17 +1,21 @@
 /**
- * Whether a stage that was told was true: the receipt in itself, the regions that it names against the rule, and, where
+ * Whether a stage that was told was true: the receipt in itself, the regions that it names against the rule of its position, and, where
  * the commits were witnessed, the stores at the moment of the answer (I7).
  */
 import {
+  allDemands,
   decodeToken,
   groupOfPartition,
-  parseRule,
   parseShardName,
+  ruleAt,
   STAGES,
   type ConfigurationContent,
+  type Demand,
   type Receipt,
   type RegionName,
-  type Rule,
+  type RuleInForce,
+  type Sequence,
+  type ShardName,
 } from '@lockstep/protocol';
 import { Commits, type Commit } from './commits.js';
 import type { FindingList } from './finding.js';
@@ -21,24 +25,18 @@ import type { Operation, RunHistory } from './operations.js';
 import type { RefoldedLog } from './refold.js';
 import type { Standing, StandingWrite } from './standing.js';
 
-/** Who votes on a shard. */
-export interface ShardRule {
-  readonly rule: Rule;
-  readonly members: readonly RegionName[];
-}
+/** The regions that hold a shard; null where no dataset has it. */
+export type MembersOf = (shard: string) => readonly RegionName[] | null;
 
-export type RuleOf = (shard: string) => ShardRule | null;
-
-/** The rule of each shard, as a catalogue or a configuration has it. */
-export function rulesOf(contents: readonly ConfigurationContent[]): RuleOf {
+/** The members of each shard, as a catalogue or a configuration has them. */
+export function membersOf(contents: readonly ConfigurationContent[]): MembersOf {
   const byDataset = new Map(contents.map((content) => [content.dataset as string, content]));
   return (shard) => {
     const parsed = parseShardName(shard);
     const content = byDataset.get(parsed?.dataset ?? '');
-    if (parsed === null || content === undefined) return null;
-    const rule = parseRule(content.quorum ?? 'majority');
-    if (rule.kind === 'refused') return null;
-    return { rule: rule.rule, members: groupOfPartition(content.groups, parsed.partition).regions };
+    return parsed === null || content === undefined
+      ? null
+      : groupOfPartition(content.groups, parsed.partition).regions;
   };
 }
 
@@ -46,7 +44,7 @@ export function judgeStages(
   history: RunHistory,
   log: RefoldedLog,
   commits: readonly Commit[] | null,
-  ruleOf: RuleOf,
+  members: MembersOf,
   found: FindingList,
 ): void {
   const committed = commits === null ? null : new Commits(commits);
@@ -68,40 +66,34 @@ export function judgeStages(
     if (receipt.epoch !== undefined && owner !== null && owner.epoch !== BigInt(receipt.epoch)) {
       found.add('epoch-untrue', { ...at, detail: `epoch ${receipt.epoch} in a receipt, not ${owner.epoch}` });
     }
-    const shardRule = ruleOf(receipt.shard);
-    if (shardRule === null || receipt.outcome !== 'accepted') continue;
-    const home = (owner?.home ?? null) as RegionName | null;
+    const holders = members(receipt.shard);
+    const rule = ruleAt(
+      log.shards.get(receipt.shard as ShardName)?.rules ?? [],
+      BigInt(receipt.sequence) as Sequence,
+    );
+    if (holders === null || rule === null || receipt.outcome !== 'accepted') continue;
+    const isMet = (regions: readonly string[]): boolean => isQuorum(rule, regions);
     const named = receipt.stages.quorum?.regions;
-    if (named !== undefined && !isQuorum(shardRule, home, named)) {
-      found.add('quorum-too-small', { ...at, detail: `${named.join(', ')}; ${shardRule.rule.kind} needed` });
+    if (named !== undefined && !isMet(named)) {
+      found.add('quorum-too-small', { ...at, detail: `${named.join(', ')} do not meet "${rule.text}"` });
     }
     if (committed === null) continue;
     const holding = committed.holders(receipt.shard, BigInt(receipt.sequence), end.t);
-    const isHeld = isQuorum(shardRule, home, holding);
-    for (const detail of untrueStages(receipt, holding, isHeld, shardRule.members)) {
+    for (const detail of untrueStages(receipt, holding, isMet(holding), holders)) {
       found.add('stage-untrue', { ...at, detail: `${detail}; ${holding.join(', ') || 'nobody'} had` });
     }
   }
 }
 
-/** Counted here once more: the protocol's own count is what is judged. */
-function isQuorum(
-  { members, rule }: ShardRule,
-  home: RegionName | null,
-  regions: readonly string[],
-): boolean {
-  const among = (voting: readonly RegionName[]): number =>
-    voting.filter((region) => regions.includes(region)).length;
-  switch (rule.kind) {
-    case 'majority':
-      return 2 * among(members) > members.length;
-    case 'all':
-      return among(members) === members.length;
-    case 'home':
-      return home !== null && among([home]) === 1;
-    case 'any':
-      return among(rule.of) >= rule.count;
-  }
+/** Counted here once more, because the protocol's count is judged: a majority is more than half of what may vote. */
+function isQuorum(rule: RuleInForce, regions: readonly string[]): boolean {
+  const votes = ({ domains }: Demand): number =>
+    domains.filter((domain) => domain.some((region) => regions.includes(region))).length;
+  const isMajority = (demand: Demand): boolean => 2 * votes(demand) > demand.domains.length;
+  return (
+    allDemands(rule).every((demand) => votes(demand) >= demand.needed) &&
+    (rule.text !== 'majority' || rule.demands.every(isMajority))
+  );
 }
 
 function untrueStages(

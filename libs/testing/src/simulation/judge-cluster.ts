@@ -17,7 +17,7 @@ import {
   judge,
   ofRun,
   Refold,
-  rulesOf,
+  membersOf,
   type AskedAgain,
   type HistoryLine,
   type Judgement,
@@ -47,8 +47,8 @@ export function judgeCluster(run: ClusterRun): Judgement & { readonly log: Refol
     [...cluster.regions.keys()].map((region) => [region as string, regionalState(cluster, region, run.run)]),
   );
   const configurations = [...cluster.options.datasets.values()].map(({ configuration }) => configuration);
-  const ruleOf = rulesOf(configurations.map(({ content }) => content));
-  const judged = { lines, asked, log, regions, unrest, keyHash, ruleOf, witnessed, disturbances: [] };
+  const members = membersOf(configurations.map(({ content }) => content));
+  const judged = { lines, asked, log, regions, unrest, keyHash, members, witnessed, disturbances: [] };
   return { ...judge(judged), log };
 }
 
