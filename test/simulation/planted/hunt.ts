@@ -12,7 +12,7 @@ import { checkFit, type PlantedBug } from './planted-bug.ts';
 export const HUNTS = join(import.meta.dirname, 'hunts.jsonl');
 
 /** Making a run smaller ends then, with the smallest so far. */
-const SHRINK_MS_MAX = 25_000;
+const SHRINK_MS_MAX = 15_000;
 
 /** One hunt; of each bug the last one counts. */
 export interface Hunt {
