@@ -34,6 +34,8 @@ interface WriterOptions {
   readonly via?: readonly Region[];
   /** Between the answer and the next write of the same loop. */
   readonly pauseMs?: number;
+  /** Before the next write of the same loop. */
+  readonly afterAnswer?: (told: Told) => Promise<void>;
 }
 
 const ACCOUNTS_PER_HOME = 3;
@@ -72,11 +74,12 @@ export class AccountWriter {
     this.running = Promise.all(
       Array.from({ length: this.options.inFlight }, async (_, loop) => {
         for (let i = loop; !this.stopped; i += 1) {
-          const { answer } = await this.credit(
+          const told = await this.credit(
             this.accounts[(i * 7) % this.accounts.length]!,
             via[i % via.length]!,
           );
-          const pauseMs = answer.status >= 429 ? REFUSED_PAUSE_MS : (this.options.pauseMs ?? 0);
+          await this.options.afterAnswer?.(told);
+          const pauseMs = told.answer.status >= 429 ? REFUSED_PAUSE_MS : (this.options.pauseMs ?? 0);
           await new Promise((resolve) => setTimeout(resolve, pauseMs));
         }
       }),

@@ -1,6 +1,6 @@
 /**
- * What a gateway answers when attempts go wrong, in a simulated world: unknown is never told as failed (I9), and a
- * publisher leaves a session that can accept nothing any more (I8, I20).
+ * What a gateway answers when attempts go wrong, in a simulated world: unknown is never told as failed (I9), a
+ * publisher leaves a session that can accept nothing any more (I8, I20), and a busy gateway takes less (I17).
  */
 import { expect, test } from '@jest/globals';
 import type { GatewayDataset } from '@lockstep/engine';
@@ -80,6 +80,47 @@ test('a forward that certainly was not taken is told as failed, with the time to
   expect(answer).toMatchObject({ status: 503, code: 'home-unavailable', headers: { 'Retry-After': '1' } });
 });
 
+test('a key whose settling was not answered is still unknown, not told as a write that never was', async () => {
+  let unanswered = true;
+  const made = await cluster({
+    logFaults: {
+      append: ({ records }) =>
+        unanswered && records.some(({ key }) => key === 'settle') ? 'appended-unanswered' : 'appended',
+    },
+  });
+  const ask = (): Promise<Answer> =>
+    made.region('eu').gateway.receipt({
+      dataset: 'orders',
+      idempotencyKey: 'never written',
+      query: { shard: 'orders/0', deadline: String(made.options.world.nowMs() - 1), timeoutMs: '1000' },
+      caller: CALLER,
+    });
+  const open = await answered(made, ask());
+  expect(open).toMatchObject({ status: 404, code: 'not-seen' });
+  expect(open.body).not.toContain('othing was written');
+  unanswered = false;
+  // It stood in the log all the same, and bound the key.
+  const definite = await answered(made, ask());
+  expect(JSON.parse(definite.body)).toMatchObject({ outcome: 'rejected', code: 'expired' });
+});
+
+test('a strong read whose barrier was not answered is told as one that did not get through in time', async () => {
+  const made = await cluster({
+    logFaults: {
+      append: ({ records }) =>
+        records.some(({ key }) => key === 'probe') ? 'appended-unanswered' : 'appended',
+    },
+  });
+  const read = made.region('eu').gateway.row({
+    dataset: 'orders',
+    key: 'eu:any',
+    query: { consistency: 'strong', timeoutMs: '1000' },
+    token: null,
+    caller: CALLER,
+  });
+  expect(await answered(made, read)).toMatchObject({ status: 412, code: 'token-unreachable' });
+});
+
 test('after a rest longer than sessions are remembered the next write is accepted in a new session', async () => {
   const orders = datasets.get(ORDERS)!;
   const { content, hash } = orders.configuration;
@@ -126,6 +167,54 @@ test('a defect in a projection halts its shard by name in every region, and the 
   });
   const account = { key: 'eu:ada', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
   expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
+});
+
+test('a gateway that is held up takes less at a time, bulk first, and as much as before when it is no more', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const eu = made.region('eu');
+  const { process } = eu.served('gateway')!;
+  const passing = async (ms: number): Promise<void> => {
+    const fromMs = world.nowMs();
+    await world.runUntil(() => world.nowMs() >= fromMs + ms, ms + 1_000);
+  };
+  const { admission } = eu.gateway;
+  /** Of each dataset in turn: how many writes it takes beside those that it has taken. All are released again. */
+  const taken = (datasets: readonly string[], forwarded = false): readonly number[] => {
+    const releases: (() => void)[] = [];
+    const counts = datasets.map((dataset) => {
+      for (let count = 0; ; count += 1) {
+        const admitted = admission.enter({ dataset, forwarded });
+        if ('refused' in admitted) return count;
+        releases.push(admitted.release);
+      }
+    });
+    for (const release of releases) release();
+    return counts;
+  };
+  const ALL = ['orders', 'readings', 'accounts'];
+  const wideOpen = [256, 64, 2_048];
+  expect(taken(ALL)).toEqual(wideOpen);
+  for (let times = 0; times < 20; times += 1) {
+    process.pause();
+    await passing(80);
+    process.goOn();
+    await passing(1);
+  }
+  expect(taken(ALL)).toEqual([16, 4, 128]);
+  expect(taken(ALL, true)).toEqual([32, 8, 256]);
+  expect(taken(['readings'])).toEqual([16]);
+  // What nobody knows is no way past the door.
+  expect(taken(['orders', 'nothing'])).toEqual([16, 4]);
+  const held = Array.from({ length: 16 }, () => admission.enter({ dataset: 'orders', forwarded: false }));
+  const refusals = Array.from({ length: 4 }, () =>
+    admission.refusal({ dataset: 'orders', forwarded: false }),
+  );
+  for (const each of refusals) expect(each).toMatchObject({ status: 429, code: 'too-many-requests' });
+  expect(new Set(refusals.map((each) => each!.headers['Retry-After']))).toEqual(new Set(['1', '2', '3']));
+  for (const each of held) if ('release' in each) each.release();
+  await passing(15_000);
+  expect(taken(ALL)).toEqual(wideOpen);
 });
 
 test('a region that contradicts the others answers nothing from its store', async () => {

@@ -1,5 +1,5 @@
 /**
- * `lockstep status | shards | lag | receipt`: what gateways and coordinators answer over HTTP, as tables. Without an
+ * `lockstep status | shards | lag | rule | receipt`: what gateways and coordinators answer over HTTP, as tables. Without an
  * address they are found through the local cluster's files.
  */
 import type { Command } from 'commander';
@@ -20,9 +20,31 @@ interface ShardView {
   readonly epoch: number | null;
   readonly state: string;
   readonly reason: string | null;
+  readonly rule: RuleView | null;
   readonly regions: Readonly<
     Record<string, { readonly sequence: number; readonly lagRecords: number | null } | null>
   >;
+}
+
+interface RuleView {
+  readonly text: string;
+  readonly from: number;
+  readonly joint?: boolean;
+  readonly withdrawn: readonly string[];
+}
+
+interface RuleChange {
+  readonly shards: readonly {
+    readonly shard: string;
+    readonly state: string;
+    readonly detail?: string;
+    readonly rule: RuleView | null;
+  }[];
+}
+
+interface RuleOptions extends AddressOptions {
+  readonly reason?: string;
+  readonly withdraw?: string;
 }
 
 interface ClusterView {
@@ -119,6 +141,18 @@ export function addClusterCommands(program: Command): void {
 
   withAddress(
     program
+      .command('rule')
+      .description('the quorum rule of a dataset by shard; with <rule>, changes it in all of them')
+      .argument('<dataset>', 'the dataset')
+      .argument('[rule]', '"majority", "all", "home", "any N of [region, ...]" or "each [label: any N, ...]"')
+      .option('--reason <text>', 'why it is changed; kept in the log')
+      .option('--withdraw <regions>', 'regions whose vote shall not count, with commas'),
+  ).action((dataset: string, rule: string | undefined, options: RuleOptions) =>
+    rule === undefined ? showRules(dataset, options) : changeRule(dataset, rule, options),
+  );
+
+  withAddress(
+    program
       .command('receipt')
       .description('how far a write got')
       .argument('<dataset>', 'its dataset')
@@ -142,6 +176,48 @@ export function addClusterCommands(program: Command): void {
   });
 }
 
+async function showRules(dataset: string, options: RuleOptions): Promise<void> {
+  if (options.reason !== undefined || options.withdraw !== undefined)
+    throw new CliError(2, '--reason and --withdraw belong to a change: give the rule too.');
+  const answer = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+  const shards = answer.shards.filter(({ shard }) => shard.startsWith(`${dataset}/`));
+  if (shards.length === 0) throw new CliError(1, `There is no dataset ${dataset}.`);
+  print({ shards: shards.map(({ rule, shard }) => ({ shard, rule })) }, options, () =>
+    table(
+      ['shard', 'rule', 'from', 'joint', 'withdrawn'],
+      shards.map(({ rule, shard }) => [
+        shard,
+        rule?.text,
+        rule?.from,
+        rule?.joint,
+        rule === null ? null : rule.withdrawn.join(', '),
+      ]),
+    ),
+  );
+}
+
+async function changeRule(dataset: string, rule: string, options: RuleOptions): Promise<void> {
+  const { reason, withdraw } = options;
+  if (reason === undefined) throw new CliError(2, 'Say why: --reason TEXT. It is kept in the log.');
+  const withdrawn = withdraw === undefined ? [] : withdraw.split(',').map((region) => region.trim());
+  const path = `/v1/datasets/${encodeURIComponent(dataset)}/rule`;
+  const change = (await ask('coordinator', path, options, { rule, reason, withdrawn })) as RuleChange;
+  print(change, options, () =>
+    table(
+      ['shard', 'state', 'rule in force', 'from', 'detail'],
+      change.shards.map(({ detail, rule: present, shard, state }) => [
+        shard,
+        state,
+        present?.text,
+        present?.from,
+        detail ?? '',
+      ]),
+    ),
+  );
+  const left = change.shards.filter(({ state }) => state !== 'in-force').length;
+  if (left > 0) throw new CliError(1, `${left} of ${change.shards.length} shards are not there: ask again.`);
+}
+
 function withAddress(command: Command): Command {
   return command
     .option('--url <address>', 'the gateway or coordinator to ask, for example http://127.0.0.1:7101')
@@ -150,14 +226,21 @@ function withAddress(command: Command): Command {
     .option('--json', 'for programs');
 }
 
-async function ask(role: 'gateway' | 'coordinator', path: string, options: AddressOptions): Promise<unknown> {
+/** @param body what is sent; without one it is read. */
+async function ask(
+  role: 'gateway' | 'coordinator',
+  path: string,
+  options: AddressOptions,
+  body?: object,
+): Promise<unknown> {
   const address = new URL(
     path,
     options.url === undefined ? addressInLocalCluster(role, options) : parseAddress(options.url),
   );
   let response: Response;
   try {
-    response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    response = await fetch(address, { ...sent, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
   } catch (error) {
     const { message, cause } = error as Error;
     throw new CliError(

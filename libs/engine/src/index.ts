@@ -54,9 +54,9 @@ export type { Publication, Published, Submission, Ticket } from './publish/shard
 export { LedgerFeed } from './gateway/ledger-feed.js';
 export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
 export { Gateway } from './gateway/gateway.js';
-export type { Admitted } from './gateway/admission.js';
-export { answerRefusal } from './gateway/refusals.js';
+export type { Admitted, KnockingWrite } from './gateway/admission.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
 export type { WriteCall } from './gateway/writes.js';
+export type { ChangedShard, RuleChange } from './coordinate/rule-changes.js';
 export { Coordinator, describeFinding, topicsOf } from './coordinate/coordinator.js';
 export type { CoordinatedDataset, CoordinatorOptions } from './coordinate/coordinator.js';

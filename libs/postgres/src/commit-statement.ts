@@ -59,6 +59,7 @@ const OUTCOMES: readonly ArrayColumn<Of<Outcome>>[] = [
   { name: 'epoch', type: 'bigint', textOf: ({ item }) => item.epoch.toString() },
   { name: 'log_time_ms', type: 'bigint', textOf: ({ item }) => item.logTimeMs.toString() },
   { name: 'append_time_ms', type: 'bigint', textOf: ({ item }) => item.appendTimeMs.toString() },
+  { name: 'degraded', type: 'boolean', textOf: ({ item }) => (item.degraded ? 't' : 'f') },
   // An array of arrays must not be ragged; so each is text here and becomes an array in the statement.
   { name: 'event_keys', type: 'text', textOf: ({ item }) => quotedArray(item.eventKeys, (key) => key) },
 ];

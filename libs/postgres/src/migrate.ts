@@ -7,8 +7,8 @@ import 'reflect-metadata';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { assertReadableUrl } from './connection.js';
-import { AddRulesToCursor1795219200000 } from './migrations/add-rules-to-cursor.js';
 import { CreateLockstepSchema1764547200000 } from './migrations/create-lockstep-schema.js';
+import { ManageQuorums1795219200000 } from './migrations/manage-quorums.js';
 import { storeFailure } from './store-failure.js';
 import type { Call } from './store-failure.js';
 
@@ -51,7 +51,7 @@ async function runMigrations(url: string): Promise<void> {
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     installExtensions: false,
     migrationsTableName: 'migration',
-    migrations: [CreateLockstepSchema1764547200000, AddRulesToCursor1795219200000],
+    migrations: [CreateLockstepSchema1764547200000, ManageQuorums1795219200000],
     migrationsTransactionMode: 'each',
     logging: false,
   });

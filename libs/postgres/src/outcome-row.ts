@@ -8,7 +8,7 @@ import type { Row } from './connection.js';
 
 /** `o.` must be `lockstep.outcome`. */
 export const OUTCOME_LIST =
-  'o.key, o.fingerprint, o.verdict, o.sequence, o.epoch, o.log_time_ms, o.append_time_ms, to_json(o.event_keys)::text as event_keys';
+  'o.key, o.fingerprint, o.verdict, o.sequence, o.epoch, o.log_time_ms, o.append_time_ms, o.degraded, to_json(o.event_keys)::text as event_keys';
 
 export function outcomeOf(row: Row): Outcome {
   return {
@@ -19,6 +19,7 @@ export function outcomeOf(row: Row): Outcome {
     epoch: epoch(BigInt(row['epoch']!)),
     logTimeMs: Number(row['log_time_ms']),
     appendTimeMs: Number(row['append_time_ms']),
+    degraded: row['degraded'] === 't',
     eventKeys: JSON.parse(row['event_keys']!) as readonly string[],
   };
 }

@@ -136,7 +136,8 @@ describe('migrations', () => {
       const groups = [{ name: 'eu', home: 'eu', firstShard: 0, shards: 1, regions: ['eu', 'us', 'ap'] }];
       const content = JSON.stringify({ quorum: 'any 1 of [us, ap]', groups });
       await database.run(`alter table lockstep.cursor drop column rules`);
-      await database.run(`delete from lockstep.migration where name like 'AddRules%'`);
+      await database.run(`alter table lockstep.outcome drop column degraded`);
+      await database.run(`delete from lockstep.migration where name like 'ManageQuorums%'`);
       await database.run(`insert into lockstep.configuration (hash, content) values ('h', '${content}')`);
       await database.run(
         `insert into lockstep.cursor (shard, home, configuration) values ('orders/0', 'eu', 'h'), ('orders/1', null, null)`,

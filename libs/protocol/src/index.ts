@@ -104,6 +104,8 @@ export { HALT_CODES, WITHHELD_CODES } from './position/watermark.js';
 export type { Halt, HaltCode, Watermark, Withheld, WithheldCode } from './position/watermark.js';
 export { readRecordedWatermark, recordedWatermarkText } from './position/recorded-watermark.js';
 export type { RecordedWatermark } from './position/recorded-watermark.js';
+export { readRecordedReached, recordedReachedText, RECORDED_STAGES } from './position/recorded-reached.js';
+export type { RecordedRange, RecordedReached, RecordedStage } from './position/recorded-reached.js';
 export { COUNTS, judgeStore, recordsUntilProof, standingAfter, withheldBy } from './position/standing.js';
 export type { Standing } from './position/standing.js';
 export { needsProbe } from './position/probe.js';
@@ -118,6 +120,7 @@ export { demandsOf, highestMet, meets } from './quorum/demand.js';
 export type { Demand, DemandsOfRule, Electorate } from './quorum/demand.js';
 export { allDemands, demandsUnder, ruleAt } from './quorum/rule-in-force.js';
 export type { RuleInForce } from './quorum/rule-in-force.js';
+export { endOfJointStep } from './quorum/joint-step.js';
 export { addMarks, EMPTY_LEDGER, holders, reachedRanges, recordWatermark, tallyOf } from './quorum/ledger.js';
 export type { ReachedRange, ShardLedger, Tally } from './quorum/ledger.js';
 export { decodeToken, encodeToken, TOKEN_SHARDS_MAX } from './position/token.js';
@@ -134,17 +137,18 @@ export {
   isIdempotencyKey,
   readBatch,
   readWrite,
-  TIMEOUT_MS_DEFAULT,
-  TIMEOUT_MS_MAX,
 } from './receipt/write-request.js';
-export type { BatchItem, BatchRequest, Read, WriteEntry, WriteRequest } from './receipt/write-request.js';
+export type { BatchItem, BatchRequest, WriteEntry, WriteRequest } from './receipt/write-request.js';
+export { TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from './receipt/request-body.js';
+export type { Read } from './receipt/request-body.js';
+export { readRuleRequest } from './receipt/rule-request.js';
+export type { RuleRequest } from './receipt/rule-request.js';
 export { decideResume } from './position/resume.js';
 export type { LogObservation, Resume } from './position/resume.js';
 export { answerJson, answerProblem, answerWrite, isReached } from './receipt/answer.js';
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
-export { ADMISSION_LIMITS, refusalBy } from './admission/admission.js';
-export type { Pressure } from './admission/admission.js';
+export { LIMIT_MAX, nextLimit, refusalBy, retryAfterSeconds } from './admission/admission.js';
 export { placeReplicas } from './placement/replicas.js';
 export type { PlacedBroker } from './placement/replicas.js';

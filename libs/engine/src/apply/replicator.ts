@@ -2,16 +2,23 @@
  * A replicator: one lane per dataset, so that a critical dataset never waits behind bulk, one lease keeper for all, one
  * stream hub that tells what was committed, and the slow copy. Several instances of a region share the work by leases.
  */
-import type { Configurations, DatasetName, RegionName, ShardName } from '@lockstep/protocol';
+import {
+  recordedWatermarkText,
+  type Configurations,
+  type DatasetName,
+  type RegionName,
+  type ShardName,
+  type Watermark,
+} from '@lockstep/protocol';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { ApplyStore, ProjectedTable } from '../ports/store.js';
 import type { Clock } from '../ports/world.js';
+import { SlowCopy, type Copied } from '../copy/slow-copy.js';
 import { StreamHub } from '../streams/stream-hub.js';
 import { shardsOf } from '../shards-of.js';
 import { Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { SlowCopy } from './slow-copy.js';
 import { ToldBefore } from './told-before.js';
 
 export interface ReplicatorOptions {
@@ -52,7 +59,8 @@ export class Replicator {
       observer,
       clock,
     });
-    this.slowCopy = new SlowCopy({ hub, log, observer, clock });
+    // So that a store that went back can be found out (I12).
+    this.slowCopy = new SlowCopy({ current: () => hub.current().map(copyOf), log, observer, clock });
   }
 
   /** Runs until `stop`. */
@@ -82,3 +90,10 @@ export class Replicator {
     ];
   }
 }
+
+/** Copied for each place of a life of the store: of one that took a new incarnation also where it did not move. */
+const copyOf = (watermark: Watermark): Copied => ({
+  key: `${watermark.region}/${watermark.shard}/${watermark.storeIncarnation}`,
+  state: String(watermark.sequence),
+  value: () => recordedWatermarkText(watermark),
+});

@@ -8,21 +8,19 @@
 import {
   generationOf,
   readRecordedWatermark,
-  WATERMARK_TOPIC,
-  type Offset,
   type RecordedWatermark,
   type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
-import type { Log, LogReader } from '../ports/log.js';
+import { CopyReader } from '../copy/copy-reader.js';
+import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 
 const LIVES_KEPT = 16;
-const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const ROUND_MS = 500;
 
 export interface ToldBeforeOptions {
@@ -37,14 +35,18 @@ export class ToldBefore {
   /** By shard; of the highest generation at the end. */
   private readonly lives = new Map<ShardName, RecordedWatermark[]>();
   private readonly stopping = new Gate();
-  private reader: LogReader | null = null;
-  private topicId: string | null = null;
-  private nextOffset = 0n as Offset;
   private hasReadToEnd = false;
   /** Lanes ask at the same time; the copy is read by one of them after the other. */
   private reading: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: ToldBeforeOptions) {}
+  private readonly copy: CopyReader;
+
+  constructor(private readonly options: ToldBeforeOptions) {
+    this.copy = new CopyReader(options.log, (text) => {
+      const told = readRecordedWatermark(text);
+      if (told !== null && told.region === options.region) this.keep(told);
+    });
+  }
 
   async run(): Promise<void> {
     const { clock, observer } = this.options;
@@ -53,7 +55,7 @@ export class ToldBefore {
       await waitAtMost(this.stopping, clock, ROUND_MS);
     }
     await this.reading;
-    await this.dropReader();
+    await this.copy.close();
   }
 
   stop(): void {
@@ -87,41 +89,8 @@ export class ToldBefore {
   }
 
   private async readOn(): Promise<void> {
-    try {
-      this.reader ??= await this.options.log.openReader(WATERMARK_TOPIC);
-      const { reader } = this;
-      if (reader.topicId !== this.topicId) this.nextOffset = 0n as Offset;
-      this.topicId = reader.topicId;
-      const endOffset = await this.readOnce(reader);
-      while (this.nextOffset < endOffset) await this.readOnce(reader);
-      this.hasReadToEnd = true;
-    } catch (error) {
-      await this.dropReader();
-      throw error;
-    }
-  }
-
-  private async dropReader(): Promise<void> {
-    const { reader } = this;
-    this.reader = null;
-    await reader?.close().catch(() => undefined);
-  }
-
-  /** @returns where the copy ended. */
-  private async readOnce(reader: LogReader): Promise<Offset> {
-    const [part] = await reader.fetch({
-      positions: [{ partition: 0, offset: this.nextOffset }],
-      waitMsMax: 0,
-      bytesMax: FETCH_BYTES_MAX,
-    });
-    if (part === undefined) throw new Error('the log did not answer for the copy of watermarks');
-    for (const record of part.records) {
-      const told = readRecordedWatermark(record.valueText);
-      if (told !== null && told.region === this.options.region) this.keep(told);
-    }
-    // Retention passed the place: what is left is read from its beginning.
-    this.nextOffset = part.outOfRange ? part.startOffset : part.nextOffset;
-    return part.endOffset;
+    await this.copy.readToEnd();
+    this.hasReadToEnd = true;
   }
 
   private keep(told: RecordedWatermark): void {

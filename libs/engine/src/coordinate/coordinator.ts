@@ -1,16 +1,14 @@
 /**
  * The coordinator as far as it exists: it creates the topics, begins the logs of shards at home, activates the
- * catalogue's configurations, probes idle shards, and answers what the cluster looks like. Quorum rules in force, elections and failover
- * come later; nothing of a write's path depends on it.
+ * catalogue's configurations, probes idle shards, changes quorum rules, and answers what the cluster looks like. Elections and
+ * failover come later; nothing of a write's path depends on it.
  */
 import {
-  CLOCK_TOLERANCE_MS,
   CONTROL_TOPIC,
   decideEstablishment,
   groupOfPartition,
   needsProbe,
   parseShardName,
-  shardName,
   placeReplicas,
   topicOf,
   WATERMARK_TOPIC,
@@ -19,6 +17,7 @@ import {
   type DatasetName,
   type PlacedBroker,
   type RegionName,
+  type RuleRequest,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -28,13 +27,13 @@ import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { QueryStore } from '../ports/store.js';
 import type { Clock, Identities } from '../ports/world.js';
-import { ShardPublisher } from '../publish/shard-publisher.js';
+import { shardsOf } from '../shards-of.js';
+import { ControlEntries } from './control-entries.js';
+import { RuleChanges, type RuleChange } from './rule-changes.js';
 
 const ROUND_MS = 500;
 const RETRY_PAUSE_MS = 500;
 const PROBE_ROUND_MS_MAX = 60_000;
-/** How long a genesis or configuration entry is waited for; with a minute for clocks that differ it has expired. */
-const CONTROL_TIMEOUT_MS = 10_000;
 const CONTROL_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface CoordinatedDataset {
@@ -60,17 +59,22 @@ export interface CoordinatorOptions {
 export class Coordinator {
   private readonly stopping = new Gate();
   private missing: readonly string[] = ['topics not checked yet'];
+  private readonly entries: ControlEntries;
+  private readonly rules: RuleChanges;
 
-  constructor(private readonly options: CoordinatorOptions) {}
+  constructor(private readonly options: CoordinatorOptions) {
+    this.entries = new ControlEntries(options);
+    this.rules = new RuleChanges({ ...options, entries: this.entries });
+  }
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
     await this.untilDone('topics', () => this.ensureTopics());
     await this.untilDone('shards', () => this.establishShards());
-    while (!this.stopping.isOpen) {
-      await waitAtMost(this.stopping, this.options.clock, this.probeRoundMs());
-      if (!this.stopping.isOpen) await this.probeIdleShards();
-    }
+    await Promise.all([
+      this.eachRound(this.probeRoundMs(), () => this.probeIdleShards()),
+      this.eachRound(ROUND_MS, () => this.rules.endJointSteps(this.shards())),
+    ]);
   }
 
   stop(): void {
@@ -108,6 +112,25 @@ export class Coordinator {
         }),
       })),
     };
+  }
+
+  /** Null for a dataset that is not in the catalogue. */
+  async changeRule(dataset: string, request: RuleRequest, actor: string): Promise<RuleChange | null> {
+    const known = this.options.datasets.get(dataset as DatasetName);
+    if (known === undefined) return null;
+    return this.rules.change(
+      known.content,
+      shardsOf(known.content.dataset, known.partitions),
+      request,
+      actor,
+    );
+  }
+
+  private async eachRound(roundMs: number, step: () => Promise<void>): Promise<void> {
+    while (!this.stopping.isOpen) {
+      await waitAtMost(this.stopping, this.options.clock, roundMs);
+      if (!this.stopping.isOpen) await step();
+    }
   }
 
   private async untilDone(loop: string, step: () => Promise<readonly string[]>): Promise<void> {
@@ -150,7 +173,7 @@ export class Coordinator {
       });
       if (decision.kind === 'established') return [];
       if (decision.kind === 'wait') return [`${shard}: ${decision.reason}`];
-      await this.append(dataset, shard, partition, decision.body);
+      await this.entries.appendAndFold(shard, decision.body);
       return [`${shard}: ${decision.body.kind} appended`];
     };
     return (await Promise.all(this.shards().map(establish))).flat();
@@ -160,11 +183,11 @@ export class Coordinator {
   private async probeIdleShards(): Promise<void> {
     const { clock, datasets, feed, region } = this.options;
     const probe = async (shard: ShardName): Promise<void> => {
-      const { dataset, partition } = parseShardName(shard)!;
+      const { dataset } = parseShardName(shard)!;
       const { logRetentionMs } = datasets.get(dataset)!;
       const question = { region, watermark: feed.own(shard), nowMs: clock.nowMs(), logRetentionMs };
       // One that fails, or whose fate is unknown, is followed by that of the next round.
-      if (needsProbe(question)) await this.append(dataset, shard, partition, { kind: 'probe' });
+      if (needsProbe(question)) await this.entries.appendAndFold(shard, { kind: 'probe' });
     };
     await Promise.all(this.shards().map(probe));
   }
@@ -175,45 +198,9 @@ export class Coordinator {
     return Math.min(PROBE_ROUND_MS_MAX, ...retentions.map((ms) => ms / 16));
   }
 
-  private async append(
-    dataset: DatasetName,
-    shard: ShardName,
-    partition: number,
-    body: Extract<Parameters<ShardPublisher['submit']>[0]['publication'], { kind: 'control' }>['body'],
-  ): Promise<void> {
-    const { clock, feed, identities, log, observer, region } = this.options;
-    const publisher = new ShardPublisher({
-      region,
-      dataset,
-      shard,
-      partition,
-      log,
-      clock,
-      identities,
-      observer,
-    });
-    const ticket = publisher.submit({
-      publication: { kind: 'control', body },
-      bytes: 512,
-      notAfterMs:
-        Math.max(clock.nowMs(), feed.own(shard)?.logTimeMs ?? 0) + CONTROL_TIMEOUT_MS + CLOCK_TOLERANCE_MS,
-      giveUpAtMs: clock.monotonicMs() + CONTROL_TIMEOUT_MS,
-      span: null,
-    });
-    const published = await ticket!.settled;
-    await publisher.close();
-    if (published.kind === 'logged') await this.awaitFolded(shard, published.offset);
-  }
-
-  private async awaitFolded(shard: ShardName, offset: bigint): Promise<void> {
-    const { clock, feed } = this.options;
-    const untilMs = clock.monotonicMs() + CONTROL_TIMEOUT_MS;
-    await feed.waitUntil(shard, () => (feed.own(shard)?.offset ?? -1n) >= offset, untilMs);
-  }
-
   private shards(): readonly ShardName[] {
     return [...this.options.datasets.values()].flatMap(({ content, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => shardName(content.dataset, partition)),
+      shardsOf(content.dataset, partitions),
     );
   }
 }

@@ -3,27 +3,38 @@
  * and asks `refusalBy` before a write is read at all (I17).
  */
 import {
+  answerProblem,
+  LIMIT_MAX,
+  nextLimit,
   problem,
   refusalBy,
+  retryAfterSeconds,
   shardName,
+  type Answer,
   type DatasetClass,
   type DatasetName,
-  type Problem,
 } from '@lockstep/protocol';
 import { Gate } from '../gate.js';
 import type { GatewayOptions } from './gateway-options.js';
 
 const ROUND_MS = 20;
-/** Of the delay of the round before, what still counts: one slow moment is soon forgotten. */
-const DELAY_KEPT = 0.7;
 
-export type Admitted = { readonly refused: Problem } | { readonly release: () => void };
+/** What is known of a write before it is read. */
+export interface KnockingWrite {
+  readonly dataset: string;
+  /** It comes from another gateway. */
+  readonly forwarded: boolean;
+}
+
+export type Admitted = { readonly refused: Answer } | { readonly release: () => void };
 
 export class Admission {
   private readonly underWay = new Map<DatasetClass, number>();
+  private underWayInAll = 0;
   private readonly lagRecords = new Map<DatasetName, number>();
   private readonly stopping = new Gate();
-  private delayMs = 0;
+  private limit = LIMIT_MAX;
+  private refusals = 0;
 
   constructor(private readonly options: Pick<GatewayOptions, 'datasets' | 'feed' | 'clock'>) {}
 
@@ -33,7 +44,7 @@ export class Admission {
     while (!this.stopping.isOpen) {
       const dueMs = clock.monotonicMs() + ROUND_MS;
       await clock.sleep(ROUND_MS).done;
-      this.delayMs = Math.max(clock.monotonicMs() - dueMs, this.delayMs * DELAY_KEPT);
+      this.limit = nextLimit(this.limit, clock.monotonicMs() - dueMs);
       this.measureLag();
     }
   }
@@ -42,20 +53,41 @@ export class Admission {
     this.stopping.open();
   }
 
-  /** A request of a dataset; whoever is admitted calls `release` when it is answered. */
-  enter(dataset: string): Admitted {
-    const known = this.options.datasets.get(dataset as DatasetName);
-    // What it is worth is told by whoever reads it.
-    if (known === undefined) return { release: () => undefined };
-    const { class: datasetClass } = known.configuration.content;
-    const underWay = this.underWay.get(datasetClass) ?? 0;
-    const lagRecords = this.lagRecords.get(dataset as DatasetName) ?? null;
-    const why = refusalBy(datasetClass, { underWay, delayMs: this.delayMs, lagRecords });
-    if (why !== null) return { refused: problem('too-many-requests', why) };
-    this.underWay.set(datasetClass, underWay + 1);
-    return {
-      release: () => this.underWay.set(datasetClass, (this.underWay.get(datasetClass) ?? 1) - 1),
-    };
+  /** Of a write that is not taken now; null when it may be. */
+  refusal({ dataset, forwarded }: KnockingWrite): Answer | null {
+    const datasetClass = this.classOf(dataset);
+    const why = refusalBy(
+      { datasetClass, forwarded },
+      {
+        underWay: this.underWayInAll,
+        underWayOfClass: this.underWay.get(datasetClass) ?? 0,
+        limit: this.limit,
+        lagRecords: this.lagRecords.get(dataset as DatasetName) ?? null,
+      },
+    );
+    if (why === null) return null;
+    const seconds = retryAfterSeconds(this.refusals);
+    this.refusals += 1;
+    return answerProblem(problem('too-many-requests', why), { 'Retry-After': String(seconds) });
+  }
+
+  /** Whoever is admitted calls `release` when it is answered. */
+  enter(write: KnockingWrite): Admitted {
+    const refused = this.refusal(write);
+    if (refused !== null) return { refused };
+    const datasetClass = this.classOf(write.dataset);
+    this.count(datasetClass, 1);
+    return { release: () => this.count(datasetClass, -1) };
+  }
+
+  private count(datasetClass: DatasetClass, change: 1 | -1): void {
+    this.underWay.set(datasetClass, (this.underWay.get(datasetClass) ?? 0) + change);
+    this.underWayInAll += change;
+  }
+
+  /** What nobody knows is worth least, and does not tell by an answer of its own that it is unknown. */
+  private classOf(dataset: string): DatasetClass {
+    return this.options.datasets.get(dataset as DatasetName)?.configuration.content.class ?? 'bulk';
   }
 
   private measureLag(): void {

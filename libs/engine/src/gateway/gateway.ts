@@ -5,7 +5,9 @@ import { parseShardName, shardName, type Answer, type DatasetName, type ShardNam
 import { shardsOf } from '../shards-of.js';
 import { Admission } from './admission.js';
 import type { GatewayOptions } from './gateway-options.js';
+import { KnownStages } from './known-stages.js';
 import { Publishers } from './publishers.js';
+import { ReachedHistory } from './reached-history.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
 import { Rows, type RowCall } from './rows.js';
 import { describeShard } from './shard-description.js';
@@ -14,6 +16,8 @@ import { Writes, type WriteCall } from './writes.js';
 export class Gateway {
   /** Its measuring is a loop of the process: whoever composes it runs and stops it. */
   readonly admission: Admission;
+  /** Another loop of the process. */
+  readonly history: ReachedHistory;
   private readonly publishers: Publishers;
   private readonly writes: Writes;
   private readonly receipts: Receipts;
@@ -22,8 +26,10 @@ export class Gateway {
   constructor(private readonly options: GatewayOptions) {
     this.admission = new Admission(options);
     this.publishers = new Publishers(options);
-    this.writes = new Writes(options, this.publishers);
-    this.receipts = new Receipts(options, this.publishers);
+    this.history = new ReachedHistory(options);
+    const stages = new KnownStages(options.feed, this.history);
+    this.writes = new Writes(options, this.publishers, stages);
+    this.receipts = new Receipts(options, this.publishers, stages);
     this.rows = new Rows(options, this.publishers);
   }
 

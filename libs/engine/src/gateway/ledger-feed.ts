@@ -22,8 +22,9 @@ import {
   type LogIncarnation,
   type PublisherId,
   type ReachedRange,
+  type RecordedRange,
+  type RecordedReached,
   type RegionName,
-  type RuleInForce,
   type Sequence,
   type ShardLedger,
   type ShardName,
@@ -124,12 +125,30 @@ export class LedgerFeed {
 
   /** Regions whose hashes contradict those of a majority at the same mark. */
   differing(shard: ShardName): ReadonlySet<RegionName> {
-    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).differing;
+    return this.tally(shard).differing;
   }
 
-  /** Which rule judges which positions, as far as a region that counts has told; the last one is in force. */
-  rules(shard: ShardName): readonly RuleInForce[] {
-    return (this.shards.get(shard)?.tally ?? NOTHING_COUNTED).rules;
+  /** The life of the shard's log that is counted; null while nobody has told of one. */
+  logIncarnation(shard: ShardName): LogIncarnation | null {
+    return this.shards.get(shard)?.logIncarnation ?? null;
+  }
+
+  /** Regions that have committed the position and count now, by name. */
+  holders(shard: ShardName, at: Sequence): readonly RegionName[] {
+    return holders(this.tally(shard), at);
+  }
+
+  /** Who counts, and which rule judges which positions; the last one is in force. */
+  tally(shard: ShardName): Tally {
+    return this.shards.get(shard)?.tally ?? NOTHING_COUNTED;
+  }
+
+  /** The home as this region knows it, or as any other does while this one says nothing. */
+  home(shard: ShardName): RegionName | null {
+    const told = [this.options.region, ...this.options.regions].map((region) =>
+      this.watermark(shard, region),
+    );
+    return told.find((watermark) => (watermark?.home ?? null) !== null)?.home ?? null;
   }
 
   /** A region whose hashes contradict those of the others, or its own from before, is not believed (I11, I12). */
@@ -150,6 +169,18 @@ export class LedgerFeed {
       else low = middle + 1;
     }
     return steps[low] ?? null;
+  }
+
+  /** Of every shard, for each stage and range, the highest position that is known to be reached. */
+  reachedByShard(): readonly RecordedReached[] {
+    const { region } = this.options;
+    return [...this.shards].flatMap(([shard, { logIncarnation, ranges }]) => {
+      if (logIncarnation === null) return [];
+      const [quorum, everywhere] = [lastSteps(ranges.quorum), lastSteps(ranges.everywhere)];
+      return quorum.length + everywhere.length === 0
+        ? []
+        : [{ region, shard, logIncarnation, quorum, everywhere }];
+    });
   }
 
   /** Waits until the check holds after some change of the shard; false when the time is over. */
@@ -286,3 +317,9 @@ export class LedgerFeed {
 function wholeLog(demand: Demand, { committed }: Tally): readonly ReachedRange[] {
   return [{ from: 0n as Sequence, reached: highestMet([demand], committed) }];
 }
+
+const lastSteps = (ranges: readonly RangeSteps[]): readonly RecordedRange[] =>
+  ranges.flatMap(({ from, steps }) => {
+    const last = steps.at(-1);
+    return last === undefined ? [] : [{ from, ...last }];
+  });

@@ -2,11 +2,11 @@
  * The publishers of one gateway, one per shard, made when first needed; and control entries that it appends by them.
  */
 import {
-  answerProblem,
   parseShardName,
   problem,
   type Answer,
   type KeyHash,
+  type Problem,
   type ShardName,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
@@ -16,6 +16,13 @@ import { answerRefusal } from './refusals.js';
 
 /** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
 const NOT_AFTER_SLACK_MS = 2 * 60_000;
+
+export type ControlEnd =
+  | { readonly kind: 'folded' }
+  /** It stands nowhere and never will. */
+  | { readonly kind: 'refused'; readonly answer: Answer }
+  /** It may stand in the log, now or later, and this region has not folded it. */
+  | { readonly kind: 'unknown'; readonly detail: string };
 
 export class Publishers {
   private readonly publishers = new Map<ShardName, ShardPublisher>();
@@ -65,7 +72,7 @@ export class Publishers {
     return result ?? { kind: 'late' };
   }
 
-  /** Appends a control entry and waits until this region has folded it; null when it has. */
+  /** Appends a control entry and waits until this region has folded it. */
   async appendControl(
     dataset: GatewayDataset,
     shard: ShardName,
@@ -74,7 +81,7 @@ export class Publishers {
       | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number },
     caller: Caller,
     untilMs: number,
-  ): Promise<Answer | null> {
+  ): Promise<ControlEnd> {
     const { clock, feed, identities, region } = this.options;
     const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
     const ticket = this.of(dataset, shard).submit({
@@ -84,16 +91,20 @@ export class Publishers {
       giveUpAtMs: untilMs,
       span: { ...caller.trace, spanId: identities.spanId(), parentSpanId: caller.trace.spanId },
     });
-    if (ticket === null) return answerRefusal(problem('too-many-requests', `the queue of ${shard} is full`));
+    if (ticket === null) return refused(problem('too-many-requests', `the queue of ${shard} is full`));
     const published = await this.awaitPublished(ticket.settled, untilMs);
-    if (published.kind !== 'logged') {
-      return answerRefusal(problem('log-unavailable', `the log of ${shard} did not answer in time`));
+    switch (published.kind) {
+      case 'failed':
+        return refused(problem('log-unavailable', published.message));
+      case 'late':
+      case 'unknown':
+        return { kind: 'unknown', detail: `the log of ${shard} did not answer in time` };
+      case 'logged': {
+        const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
+        if (await feed.waitUntil(shard, isFolded, untilMs)) return { kind: 'folded' };
+        return { kind: 'unknown', detail: `${region} has not folded ${shard} that far in time` };
+      }
     }
-    const isFolded = (): boolean => (feed.own(shard)?.offset ?? -1n) >= published.offset;
-    if (await feed.waitUntil(shard, isFolded, untilMs)) return null;
-    return answerProblem(
-      problem('token-unreachable', `${region} has not folded ${shard} to the barrier in time`),
-    );
   }
 
   /** Drains the publishers: takes nothing more, answers what was taken. */
@@ -101,3 +112,5 @@ export class Publishers {
     await Promise.all([...this.publishers.values()].map((publisher) => publisher.close()));
   }
 }
+
+const refused = (why: Problem): ControlEnd => ({ kind: 'refused', answer: answerRefusal(why) });

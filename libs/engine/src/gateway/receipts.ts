@@ -22,7 +22,7 @@ import {
 } from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
-import { knownStages } from './known-stages.js';
+import type { KnownStages } from './known-stages.js';
 import type { Publishers } from './publishers.js';
 import { readTimeout, strangeName } from './query.js';
 import { answeringStore, refusalOfDoubted, unknownDataset } from './refusals.js';
@@ -41,6 +41,7 @@ export class Receipts {
   constructor(
     private readonly options: GatewayOptions,
     private readonly publishers: Publishers,
+    private readonly stages: KnownStages,
   ) {}
 
   /** The receipt of a key, asked again; after the deadline unknown becomes definite. */
@@ -102,11 +103,9 @@ export class Receipts {
     const judged = { verdict, sequence, epoch, logIncarnation };
     let stages: StageTimes = { logged: { atMs: outcome.appendTimeMs } };
     if (verdict === 'accepted') {
-      if (wait === 'quorum' || wait === 'everywhere') {
-        await feed.waitUntil(shard, () => feed.reached(shard, wait, sequence) !== null, untilMs);
-      }
+      if (wait !== null) await this.stages.awaitStage(shard, wait, sequence, untilMs);
       // This region's store holds the outcome, so that `accepted` is true here whatever the streams have told.
-      stages = { accepted: { atMs: clock.nowMs(), region }, ...knownStages(feed, shard, sequence, stages) };
+      stages = { accepted: { atMs: clock.nowMs(), region }, ...this.stages.of(shard, sequence, stages) };
     }
     const facts: WriteFacts = {
       id: call.idempotencyKey,
@@ -116,6 +115,7 @@ export class Receipts {
       eventKeys,
       judged,
       stages,
+      ...(verdict === 'accepted' ? { holders: this.stages.holders(shard, sequence) } : {}),
     };
     const answer = answerWrite(facts, wait ?? 'logged', false, null);
     if (answer.code === null) return answer;
@@ -139,8 +139,10 @@ export class Receipts {
     const logTimeMs = this.options.feed.own(shard)?.logTimeMs ?? 0;
     if (logTimeMs >= deadlineMs + retention.outcomesMs - limits.notAfterAheadMsMax) return neverOrExpired;
     const body = { kind: 'settle', key, deadlineMs } as const;
-    const refusal = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
-    if (refusal !== null) return refusal;
+    const end = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);
+    if (end.kind === 'refused') return end.answer;
+    // The key may be bound now, or later, or never: still unknown (I9).
+    if (end.kind === 'unknown') return answerProblem(problem('not-seen', `not settled yet: ${end.detail}`));
     const [hit] = await this.options.store.outcomes([shard], key);
     return hit === undefined ? neverOrExpired : this.answerOutcome(call, dataset, hit, null, untilMs);
   }

@@ -99,7 +99,15 @@ export class Rows {
     caller: Caller,
     untilMs: number,
   ): Promise<Answer | null> {
-    return this.publishers.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
+    const end = await this.publishers.appendControl(dataset, shard, { kind: 'probe' }, caller, untilMs);
+    switch (end.kind) {
+      case 'folded':
+        return null;
+      case 'refused':
+        return end.answer;
+      case 'unknown':
+        return answerProblem(problem('token-unreachable', `no barrier: ${end.detail}`));
+    }
   }
 
   private async answerRow(dataset: GatewayDataset, shard: ShardName, key: string): Promise<Answer> {

@@ -1,5 +1,5 @@
 /** One shard of GET /v1/shards: who owns it, whether it goes on here, and how far each region is. */
-import type { ShardName } from '@lockstep/protocol';
+import type { ShardName, Tally } from '@lockstep/protocol';
 import type { GatewayOptions } from './gateway-options.js';
 
 export function describeShard(
@@ -15,6 +15,7 @@ export function describeShard(
     home: own?.home ?? null,
     epoch: own === null ? null : Number(own.epoch),
     state,
+    rule: ruleInForce(feed.tally(shard)),
     reason: own === null ? `${region} has told nothing of it yet` : (halted?.detail ?? null),
     regions: Object.fromEntries(
       regions.map((name) => {
@@ -40,4 +41,12 @@ export function describeShard(
       }),
     ),
   };
+}
+
+/** Null while no region that counts has told of it. */
+function ruleInForce({ rules }: Tally): object | null {
+  const rule = rules.at(-1);
+  if (rule === undefined) return null;
+  const { from, jointly, text, withdrawn } = rule;
+  return { text, from: Number(from), joint: jointly.length > 0, withdrawn };
 }

@@ -37,7 +37,7 @@ import { isPortError } from '../ports/port-error.js';
 import type { Published } from '../publish/shard-publisher.js';
 import { traceparentOf } from '../traceparent.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
-import { knownStages } from './known-stages.js';
+import type { KnownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
 import type { Publishers } from './publishers.js';
 import { answerRefusal, unknownDataset } from './refusals.js';
@@ -101,6 +101,7 @@ export class Writes {
   constructor(
     private readonly options: GatewayOptions,
     private readonly publishers: Publishers,
+    private readonly stages: KnownStages,
   ) {}
 
   async write(call: WriteCall): Promise<Answer> {
@@ -428,17 +429,11 @@ export class Writes {
     stages: StageTimes,
     replayed: boolean,
   ): Promise<Answer> {
-    const { feed } = this.options;
     const { ack, shard, untilMs } = attempt;
     let known = stages;
     if (judged?.verdict === 'accepted') {
-      const isEnough = (): boolean =>
-        ack === 'logged' ||
-        ack === 'accepted' ||
-        ack === 'stored' ||
-        feed.reached(shard, ack, judged.sequence) !== null;
-      await feed.waitUntil(shard, isEnough, untilMs);
-      known = knownStages(feed, shard, judged.sequence, stages);
+      await this.stages.awaitStage(shard, ack, judged.sequence, untilMs);
+      known = this.stages.of(shard, judged.sequence, stages);
     }
     const facts: WriteFacts = {
       id: attempt.key?.text ?? attempt.entryId ?? attempt.caller.trace.traceId,

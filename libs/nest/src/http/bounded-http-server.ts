@@ -5,13 +5,18 @@
  * holds a connection for about `HEADER_MS_MAX`. What Node would refuse by itself, without a word, is answered with a
  * problem document as well; but never while an earlier request of the connection waits for its answer, because the
  * caller would take the refusal for that answer and believe that nothing was written.
+ *
+ * A write that the gateway will not take now is answered here, before routing and with its body unread: refused a
+ * thousand times a second, it must cost next to nothing, and what is taken must not wait behind it (decision 0026).
  */
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { KnockingWrite } from '@lockstep/engine';
 import { problemAnswer, writeAnswer } from './http-answer.js';
 import type { HttpAnswer } from './http-answer.js';
+import { isForwarded } from './incoming.js';
 
 const HEADER_MS_MAX = 10_000;
 /** For receiving a whole request; longer than the longest time-out that a caller may ask for. */
@@ -34,7 +39,20 @@ const OPTIONS: ServerOptions = {
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** The refusal of a write; null when it may go on. */
+export type Door = (write: KnockingWrite) => HttpAnswer | null;
+
+/** Other spellings of the path go on, and are refused where they are routed to. */
+const WRITE_PATH = /^\/v1\/datasets\/([^/?%]+)\/entries(?::batch)?$/;
+
 export class BoundedExpressAdapter extends ExpressAdapter {
+  readonly #door: Door;
+
+  constructor(door: Door) {
+    super();
+    this.#door = door;
+  }
+
   /** Instead of the plain server that the adapter would make: some bounds can be set only when it is made. */
   override initHttpServer(): void {
     const application = this.getInstance<RequestListener>();
@@ -57,10 +75,20 @@ export class BoundedExpressAdapter extends ExpressAdapter {
       });
       if (request.headers.host === undefined && request.httpVersion === '1.1') {
         writeAnswer(response, problemAnswer('malformed', 'HTTP/1.1 demands the header Host.'));
-      } else application(request, response);
+        return;
+      }
+      const refusal = this.#refusalOf(request);
+      if (refusal === null) application(request, response);
+      else writeAnswer(response, refusal);
     });
     this.httpServer = server;
     this.disable('x-powered-by');
+  }
+
+  #refusalOf(request: IncomingMessage): HttpAnswer | null {
+    const { method, url = '' } = request;
+    const dataset = method === 'POST' ? WRITE_PATH.exec(url)?.[1] : undefined;
+    return dataset === undefined ? null : this.#door({ dataset, forwarded: isForwarded(request) });
   }
 }
 

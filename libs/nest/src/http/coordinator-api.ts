@@ -5,5 +5,6 @@ import type { HttpAnswer } from './http-answer.js';
 export interface CoordinatorApi {
   cluster(): Promise<HttpAnswer>;
   decisions(query: IncomingQuery): Promise<HttpAnswer>;
+  changeRule(dataset: string, body: string): Promise<HttpAnswer>;
   history(query: IncomingQuery): Promise<HttpAnswer>;
 }

@@ -1,9 +1,9 @@
 /** The coordinator's routes. Those whose part does not exist yet say so: `not-yet` instead of silence or a guess. */
-import { All, Controller, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { Refusal, writeAnswer } from './http-answer.js';
-import { incomingQuery } from './incoming.js';
+import { BODY_BYTES_MAX, IncomingBodies, incomingQuery } from './incoming.js';
 
 export const COORDINATOR_API = Symbol('CoordinatorApi');
 
@@ -18,10 +18,14 @@ const MOVES = [
 const PAUSES = ['v1/pause', 'v1/resume'];
 const PREFLIGHT = 'v1/preflight';
 const VERIFY = 'v1/verify';
+const RULE = 'v1/datasets/:dataset/rule';
 
 @Controller()
 export class CoordinatorController {
-  constructor(@Inject(COORDINATOR_API) private readonly coordinator: CoordinatorApi) {}
+  constructor(
+    @Inject(COORDINATOR_API) private readonly coordinator: CoordinatorApi,
+    @Inject(IncomingBodies) private readonly bodies: IncomingBodies,
+  ) {}
 
   @Get(CLUSTER)
   async cluster(@Res() response: ServerResponse): Promise<void> {
@@ -36,6 +40,17 @@ export class CoordinatorController {
   @Get(HISTORY)
   async history(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
     writeAnswer(response, await this.coordinator.history(incomingQuery(request)));
+  }
+
+  @Post(RULE)
+  async changeRule(
+    @Param('dataset') dataset: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.coordinator.changeRule(dataset, body)),
+    );
   }
 
   @Post(MOVES)
@@ -66,7 +81,7 @@ export class CoordinatorController {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }
 
-  @All([...MOVES, ...PAUSES, VERIFY])
+  @All([...MOVES, ...PAUSES, VERIFY, RULE])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
   }

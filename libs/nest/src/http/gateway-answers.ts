@@ -1,14 +1,13 @@
 /**
  * The gateway of the engine behind the routes: headers become a caller, answers go out as they are.
  */
-import { answerRefusal, type Caller, type Gateway } from '@lockstep/engine';
+import type { Caller, Gateway } from '@lockstep/engine';
 import { answerJson, answerProblem, problem, type Answer } from '@lockstep/protocol';
 import type { Telemetry } from '@lockstep/telemetry';
 import { FORWARDED_HEADER, parseForwarded, type Forwarded } from '@lockstep/transport';
 import type { GatewayApi, IncomingHeaders } from './gateway-api.js';
+import { PRINCIPAL } from './principal.js';
 
-/** Authentication is off: everyone is the same principal, on loopback only. */
-const PRINCIPAL = 'anonymous';
 const HOPS_MAX = 1;
 
 type CallerReading =
@@ -17,10 +16,8 @@ type CallerReading =
 export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
   const notFound = (what: string): Answer => answerProblem(problem('not-found', what));
   return {
-    admit: (dataset) => {
-      const admitted = gateway.admission.enter(dataset);
-      return 'refused' in admitted ? { refused: answerRefusal(admitted.refused) } : admitted;
-    },
+    refusal: (write) => gateway.admission.refusal(write),
+    admit: (write) => gateway.admission.enter(write),
     write: async ({ dataset, body, headers }) => {
       const reading = readCaller(headers, telemetry);
       if ('refused' in reading) return reading.refused;

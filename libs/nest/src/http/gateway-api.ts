@@ -3,6 +3,7 @@
  * within its limit, path and query are decoded exactly once; what they mean is for the API to judge. An API answers
  * refusals too; what it throws is a defect.
  */
+import type { KnockingWrite } from '@lockstep/engine';
 import type { HttpAnswer } from './http-answer.js';
 
 /** Lower-case names; a header that must be unique stands once, others joined with a comma. */
@@ -19,8 +20,10 @@ export interface IncomingQuery {
 export type Admission = { readonly refused: HttpAnswer } | { readonly release: () => void };
 
 export interface GatewayApi {
-  /** Asked before a write is read: a refusal costs next to nothing. */
-  admit(dataset: string): Admission;
+  /** Asked at the door, before a write is routed: null when it may go on. */
+  refusal(write: KnockingWrite): HttpAnswer | null;
+  /** Asked before a write is read. */
+  admit(write: KnockingWrite): Admission;
   write(request: {
     readonly dataset: string;
     readonly body: string;

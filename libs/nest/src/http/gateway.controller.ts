@@ -9,6 +9,7 @@ import {
   IncomingBodies,
   incomingHeaders,
   incomingQuery,
+  isForwarded,
 } from './incoming.js';
 
 export const GATEWAY_API = Symbol('GatewayApi');
@@ -34,7 +35,7 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    await this.admitted(dataset, response, async () => {
+    await this.admitted(dataset, request, response, async () => {
       const headers = incomingHeaders(request);
       await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
         writeAnswer(response, await this.gateway.write({ dataset, body, headers })),
@@ -48,7 +49,7 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    await this.admitted(dataset, response, async () => {
+    await this.admitted(dataset, request, response, async () => {
       const headers = incomingHeaders(request);
       await this.bodies.withBody(request, BATCH_BODY_BYTES_MAX, async (body) =>
         writeAnswer(response, await this.gateway.writeBatch({ dataset, body, headers })),
@@ -100,10 +101,11 @@ export class GatewayController {
   /** A body that is not read is received and thrown away by the server. */
   private async admitted(
     dataset: string,
+    request: IncomingMessage,
     response: ServerResponse,
     write: () => Promise<void>,
   ): Promise<void> {
-    const admission = this.gateway.admit(dataset);
+    const admission = this.gateway.admit({ dataset, forwarded: isForwarded(request) });
     if ('refused' in admission) {
       writeAnswer(response, admission.refused);
       return;

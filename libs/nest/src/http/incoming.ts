@@ -3,6 +3,7 @@
  * that must be unique. Whatever is wrong is a Refusal; nothing is repaired.
  */
 import type { IncomingMessage } from 'node:http';
+import { FORWARDED_HEADER } from '@lockstep/transport';
 import type { IncomingHeaders, IncomingQuery } from './gateway-api.js';
 import { Refusal } from './http-answer.js';
 
@@ -94,6 +95,8 @@ function strictText(bytes: Buffer): string {
 /** A second one would be joined to the first and mean something that nobody said. */
 const mustBeUnique = (name: string): boolean =>
   name === 'idempotency-key' || name === 'traceparent' || name.startsWith('lockstep-');
+
+export const isForwarded = ({ headers }: IncomingMessage): boolean => headers[FORWARDED_HEADER] !== undefined;
 
 export function incomingHeaders(request: IncomingMessage): IncomingHeaders {
   for (const [name, values] of Object.entries(request.headersDistinct)) {

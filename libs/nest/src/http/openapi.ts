@@ -281,6 +281,26 @@ const DOCUMENT = {
         responses: { '200': answer('The cluster.', { type: 'object' }), ...refusals('not-ready') },
       },
     },
+    '/v1/datasets/{dataset}/rule': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'Change which regions must have committed a write before it counts as `quorum`.',
+        parameters: [dataset],
+        requestBody: bodyOf(reference('RuleRequest')),
+        responses: {
+          '200': answer('In force in every shard.', reference('RuleChange')),
+          '202': answer('Not in force everywhere yet; ask again.', reference('RuleChange')),
+          ...refusals(
+            'malformed',
+            'unknown-dataset',
+            'rule-refused',
+            'too-large',
+            'unsupported-encoding',
+            'overloaded',
+          ),
+        },
+      },
+    },
     '/v1/decisions': {
       get: {
         tags: ['coordinator'],
@@ -418,6 +438,11 @@ const DOCUMENT = {
         outcome: { enum: ['accepted', 'rejected', 'unknown'] },
         code: { ...text, description: 'Why it was rejected.' },
         stage: { ...orNull({ enum: STAGES }), description: 'The highest stage reached.' },
+        holders: {
+          type: 'array',
+          items: text,
+          description: 'Regions that hold it now, in an answer to GET.',
+        },
         stages: object([], {
           logged: object(['at'], { at: time }),
           accepted: object(['at', 'region'], { at: time, region: text }),
@@ -434,11 +459,50 @@ const DOCUMENT = {
         home: orNull(text),
         epoch: ordinal,
         state: text,
+        rule: {
+          ...orNull(reference('Rule')),
+          description: 'The quorum rule in force; null while no region that counts has told of it.',
+        },
         reason: { enum: [...HALT_CODES, null] },
         regions: {
           type: 'object',
           description: 'By region: sequence, lag, hashes, incarnations, parked.',
           additionalProperties: { type: 'object' },
+        },
+      }),
+      Rule: object(['text', 'from', 'withdrawn'], {
+        text: { ...text, description: 'As it was written.' },
+        from: { ...ordinal, description: 'The first sequence that it judges.' },
+        joint: {
+          type: 'boolean',
+          description: 'What the rule before demanded is demanded as well, for now.',
+        },
+        withdrawn: { type: 'array', items: text, description: 'Regions whose vote does not count.' },
+      }),
+      RuleRequest: object(['rule', 'reason'], {
+        rule: {
+          ...text,
+          description: 'majority, all, home, any N of [region, ...] or each [label: any N, ...].',
+        },
+        withdrawn: { type: 'array', items: text, description: 'Regions whose vote shall not count.' },
+        reason: {
+          type: 'string',
+          minLength: 1,
+          maxLength: 512,
+          description: 'Kept in the log with the change.',
+        },
+        timeoutMs,
+      }),
+      RuleChange: object(['dataset', 'shards'], {
+        dataset: text,
+        shards: {
+          type: 'array',
+          items: object(['shard', 'state', 'rule'], {
+            shard: text,
+            state: { enum: ['in-force', 'joint', 'refused', 'unknown'] },
+            detail: text,
+            rule: orNull(reference('Rule')),
+          }),
         },
       }),
       Problem: object(['type', 'title', 'status', 'code', 'detail', 'next'], {

@@ -127,7 +127,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   const gateway = roles.includes('gateway')
     ? new Gateway({ region, regions, datasets, feed, log, store, forwarder, clock, identities, observer })
     : null;
-  if (gateway !== null) loops.push(gateway.admission);
+  if (gateway !== null) loops.push(gateway.admission, gateway.history);
   const replicator = roles.includes('replicator')
     ? new Replicator({
         region,

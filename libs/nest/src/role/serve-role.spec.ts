@@ -4,7 +4,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { openLogger } from '@lockstep/telemetry';
-import type { Subscription } from '@lockstep/engine';
+import type { KnockingWrite, Subscription } from '@lockstep/engine';
 import type { GatewayApi } from '../http/gateway-api.js';
 import { problemAnswer, type HttpAnswer } from '../http/http-answer.js';
 import { BATCH_BODY_BYTES_MAX, BODIES_HELD_BYTES_MAX, BODY_BYTES_MAX } from '../http/incoming.js';
@@ -40,10 +40,19 @@ const record =
 /** Writes that were admitted and not released. */
 let underWay = 0;
 
+/** Writes that asked to be taken. */
+let knocks: KnockingWrite[] = [];
+
+const refusal = (write: KnockingWrite): HttpAnswer | null => {
+  knocks.push(write);
+  return write.dataset === 'full' ? problemAnswer('too-many-requests', 'full', { 'retry-after': '1' }) : null;
+};
+
 const gateway: GatewayApi = {
-  admit: (dataset) => {
-    if (dataset === 'full')
-      return { refused: problemAnswer('too-many-requests', 'full', { 'retry-after': '1' }) };
+  refusal,
+  admit: (write) => {
+    const refused = refusal(write);
+    if (refused !== null) return { refused };
     underWay += 1;
     return { release: () => (underWay -= 1) };
   },
@@ -60,7 +69,12 @@ const gateway: GatewayApi = {
 
 const role: Role = {
   gateway,
-  coordinator: { cluster: record('cluster'), decisions: record('decisions'), history: record('history') },
+  coordinator: {
+    cluster: record('cluster'),
+    decisions: record('decisions'),
+    history: record('history'),
+    changeRule: record('changeRule'),
+  },
   health: { health: () => OK, ready: () => ({ ...OK, status: 503 }) },
   metricsText: () => Promise.resolve('lockstep_up 1\n'),
   openStream: (prefix): Subscription => {
@@ -88,6 +102,7 @@ const logger = openLogger(
 
 beforeEach(async () => {
   calls = [];
+  knocks = [];
   logged = [];
   subscriptions = [];
   roleClosed = false;
@@ -150,13 +165,30 @@ describe('the gateway routes', () => {
 
   test('refuse a write at the door, its body unread, and the connection serves the next one', async () => {
     const big = `{"events":"${'x'.repeat(500_000)}"}`;
-    for (const path of ['/v1/datasets/full/entries', '/v1/datasets/full/entries:batch']) {
+    const spelled = [
+      'full/entries',
+      'full/entries:batch',
+      'f%75ll/entries',
+      'full/entries/',
+      'full/ENTRIES?a',
+    ];
+    for (const path of spelled.map((each) => `/v1/datasets/${each}`)) {
       const refused = await post(path, big);
       expect(refused.headers.get('retry-after')).toBe('1');
       await expectProblem(refused, 429, 'too-many-requests');
     }
     expect(calls).toEqual([]);
     expect((await post('/v1/datasets/accounts/entries', '{}')).status).toBe(200);
+  });
+
+  test('say of a write whether another gateway has taken it', async () => {
+    await post('/v1/datasets/accounts/entries', '{}');
+    expect(knocks[0]).toEqual({ dataset: 'accounts', forwarded: false });
+    expect(knocks.every(({ forwarded }) => !forwarded)).toBe(true);
+    knocks = [];
+    await post('/v1/datasets/accounts/entries', '{}', { 'Lockstep-Forwarded': 'hops=1' });
+    expect(knocks.length).toBeGreaterThan(0);
+    expect(knocks.every(({ forwarded }) => forwarded)).toBe(true);
   });
 
   test('release what was admitted, whatever becomes of it', async () => {
@@ -406,7 +438,13 @@ describe('the coordinator routes', () => {
     await ask('/v1/cluster');
     await ask('/v1/decisions?after=7');
     await ask('/v1/history?shard=accounts%2F1');
-    expect(calls).toEqual([['cluster'], ['decisions', { after: '7' }], ['history', { shard: 'accounts/1' }]]);
+    await post('/v1/datasets/accounts/rule', '{"rule":"all"}');
+    expect(calls).toEqual([
+      ['cluster'],
+      ['decisions', { after: '7' }],
+      ['history', { shard: 'accounts/1' }],
+      ['changeRule', 'accounts', '{"rule":"all"}'],
+    ]);
   });
 
   test.each([

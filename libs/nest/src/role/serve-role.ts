@@ -32,7 +32,7 @@ export async function serveRole(
 ): Promise<ServedRole> {
   const application = await NestFactory.create(
     RoleModule.forRole(role, logger),
-    new BoundedExpressAdapter(),
+    new BoundedExpressAdapter((write) => role.gateway?.refusal(write) ?? null),
     {
       logger: nestLog(logger),
       bodyParser: false,

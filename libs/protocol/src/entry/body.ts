@@ -105,7 +105,9 @@ export type ControlBody =
       readonly actor: string;
     }
   | { readonly kind: 'probe' }
-  | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number };
+  | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number }
+  /** The accepted entry of the key was acknowledged though its rule was not met in time. */
+  | { readonly kind: 'degrade'; readonly key: KeyHash; readonly sequence: Sequence };
 
 export type ControlKind = ControlBody['kind'];
 
@@ -135,6 +137,8 @@ export function controlText(body: ControlBody): string {
       return '{}';
     case 'settle':
       return canonicalJson({ key: body.key, deadlineMs: body.deadlineMs });
+    case 'degrade':
+      return canonicalJson({ key: body.key, sequence: Number(body.sequence) });
   }
 }
 
@@ -182,6 +186,13 @@ export function decodeControl(kind: ControlKind, text: string): ControlBody | nu
       if (typeof deadlineMs !== 'number' || !Number.isSafeInteger(deadlineMs)) return null;
       return { kind, key: key as KeyHash, deadlineMs };
     }
+    case 'degrade': {
+      const { key } = parsed;
+      const at = ordinal(parsed['sequence']);
+      return hasOnly(parsed, 2) && isId128(key) && at !== null
+        ? { kind, key: key as KeyHash, sequence: sequence(at) }
+        : null;
+    }
   }
 }
 
@@ -206,6 +217,12 @@ const hasOnly = (value: object, names: number): boolean => Object.keys(value).le
 
 function ordinal(value: unknown): bigint | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null;
+}
+
+/** The JSON object that a record of `lockstep.watermarks` holds; null for anything else, an empty record included. */
+export function recordObject(text: string | null): { readonly [name: string]: unknown } | null {
+  const parsed = text === null ? undefined : parse(text);
+  return isRecord(parsed) ? parsed : null;
 }
 
 function parse(text: string): unknown {

@@ -108,6 +108,7 @@ describe('the bytes of format version 1', () => {
       '10 skip',
       '11 seal',
       '12 carried',
+      '13 degrade',
     ]);
   });
 

@@ -45,6 +45,7 @@ export const KINDS = [
   'skip',
   'seal',
   'carried',
+  'degrade',
 ] as const;
 export type EntryKind = (typeof KINDS)[number];
 

@@ -54,7 +54,8 @@ function isControlKind(kind: EntryHeader['kind']): kind is ControlKind {
     kind === 'configuration' ||
     kind === 'rule' ||
     kind === 'probe' ||
-    kind === 'settle'
+    kind === 'settle' ||
+    kind === 'degrade'
   );
 }
 

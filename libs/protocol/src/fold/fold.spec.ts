@@ -638,6 +638,7 @@ describe('what an entry leaves behind', () => {
     expect([...region.outcomes.values()]).toEqual([
       {
         key: keyOf('k'),
+        degraded: false,
         fingerprint: fingerprintOf(eventsText(events)),
         verdict: 'accepted',
         sequence: 3n,
@@ -661,6 +662,30 @@ describe('what an entry leaves behind', () => {
     log.control({ kind: 'settle', key: keyOf('k'), deadlineMs: START_MS });
     expect(bound).toMatchObject({ verdict: 'accepted' });
     expect(new FoldedRegion().applyAll(log.entries()).outcomes.get(keyOf('k'))).toEqual(bound);
+  });
+
+  test('a write that was acknowledged below its rule says so in its outcome, and nothing else changes', () => {
+    const written = begun()
+      .data([opened()], { idempotencyKey: 'k' })
+      .data([debited(1)], { idempotencyKey: 'no' });
+    const degrade = (key: string, at: bigint): LogBuilder =>
+      written.control({ kind: 'degrade', key: keyOf(key), sequence: sequence(at) });
+    degrade('k', 2n);
+    degrade('k', 2n);
+    degrade('k', 3n);
+    degrade('no', 3n);
+    degrade('never', 2n);
+    const region = new FoldedRegion().applyAll(written.entries(), [3, 9]);
+    const said = ['accepted', 'accepted', 'superseded', 'superseded', 'superseded'];
+    expect(region.verdicts.slice(3)).toEqual(said);
+    expect(region.outcomes.get(keyOf('k'))).toMatchObject({
+      degraded: true,
+      verdict: 'accepted',
+      sequence: 2n,
+    });
+    expect(region.outcomes.get(keyOf('no'))).toMatchObject({ degraded: false, verdict: 'guard' });
+    const again = written.data([opened()], { idempotencyKey: 'k' }).entries();
+    expect(new FoldedRegion().applyAll(again).verdicts.at(-1)).toBe('repeated');
   });
 
   test('a row that was deleted has version 0, in the same batch and in a later one', () => {

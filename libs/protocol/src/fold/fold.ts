@@ -83,7 +83,12 @@ export interface FoldedBatch {
 type Judgement =
   | { readonly verdict: Verdict; readonly first?: Outcome }
   | { readonly verdict: 'accepted'; readonly operations: readonly RowOperation[] }
-  | { readonly verdict: 'accepted'; readonly change: Partial<Cursor>; readonly settled?: KeyHash };
+  | {
+      readonly verdict: 'accepted';
+      readonly change: Partial<Cursor>;
+      readonly settled?: KeyHash;
+      readonly degraded?: Outcome;
+    };
 
 export class ShardFold {
   private cursor: Cursor;
@@ -257,6 +262,11 @@ export class ShardFold {
         if (logTimeMs >= bindsUntilMs) return superseded;
         return { verdict: 'accepted', change: {}, settled: body.key };
       }
+      case 'degrade': {
+        const outcome = this.outcomeOf(body.key);
+        if (outcome?.verdict !== 'accepted' || outcome.sequence !== body.sequence) return superseded;
+        return { verdict: 'accepted', change: {}, degraded: outcome };
+      }
     }
   }
 
@@ -321,8 +331,12 @@ export class ShardFold {
       epoch: where.epoch,
       logTimeMs: where.logTimeMs,
       appendTimeMs: entry.record.appendTimeMs,
+      degraded: false,
     };
-    if ('settled' in judgement && judgement.settled !== undefined) {
+    if ('degraded' in judgement && judgement.degraded !== undefined) {
+      const { degraded: outcome } = judgement;
+      this.boundOutcomes.set(outcome.key, { ...outcome, degraded: true });
+    } else if ('settled' in judgement && judgement.settled !== undefined) {
       const key = judgement.settled;
       if (this.outcomeOf(key) !== null) return;
       this.boundOutcomes.set(key, { ...common, key, fingerprint: null, verdict: 'expired', eventKeys: [] });

@@ -1,5 +1,5 @@
 /**
- * What must be read before a batch of one shard can be folded. Pure; reads are few: keys of idempotent entries, and
+ * What must be read before a batch of one shard can be folded. Pure; reads are few: keys of idempotent entries and of control entries that speak of one, and
  * rows only for expected versions and aggregates.
  */
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
@@ -13,7 +13,7 @@ export function plan(entries: Iterable<DecodedEntry>, configuration: FoldConfigu
   const rows = new Set<string>();
   const readsAllRows = configuration?.projector.kind === 'aggregate';
   for (const entry of entries) {
-    if (entry.kind === 'control' && entry.body.kind === 'settle') outcomes.add(entry.body.key);
+    if (entry.kind === 'control' && 'key' in entry.body) outcomes.add(entry.body.key);
     if (entry.kind !== 'data') continue;
     if (entry.header.idempotency !== null) outcomes.add(entry.header.idempotency.key);
     for (const event of entry.events) {

@@ -42,6 +42,7 @@ export type Step =
       readonly decision: bigint;
     }
   | { readonly kind: 'settle'; readonly key: string }
+  | { readonly kind: 'degrade'; readonly key: string; readonly at: number }
   | { readonly kind: 'configuration'; readonly to: FoldConfiguration }
   | {
       readonly kind: 'rule';
@@ -89,6 +90,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('settle' as const), key: fc.constantFrom('k1', 'k2', 'k3') }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('degrade' as const),
+      key: fc.constantFrom('k1', 'k2', 'k3'),
+      at: fc.integer({ min: 1, max: 12 }),
+    }),
   },
   {
     weight: 1,
@@ -160,6 +169,9 @@ export function build(steps: readonly Step[], projection = AGGREGATE): readonly 
         break;
       case 'settle':
         log.control({ kind: 'settle', key: keyOf(one.key), deadlineMs: START_MS });
+        break;
+      case 'degrade':
+        log.control({ kind: 'degrade', key: keyOf(one.key), sequence: sequence(BigInt(one.at)) });
         break;
       case 'configuration':
         log.control({ kind: 'configuration', expected: AGGREGATE.hash, configuration: one.to.hash });

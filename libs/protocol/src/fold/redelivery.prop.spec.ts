@@ -33,7 +33,7 @@ function withCopies(
 /** Without what may differ: versions are sequences, and copies take sequences too; a copied control entry is another one. */
 function plain(steps: readonly Step[], waits: (ms: number) => number): readonly Step[] {
   return steps
-    .filter(({ kind }) => kind !== 'configuration' && kind !== 'rule')
+    .filter(({ kind }) => !['configuration', 'rule', 'degrade'].includes(kind))
     .map((one) =>
       one.kind === 'data'
         ? { ...one, expected: null }

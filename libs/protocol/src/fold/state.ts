@@ -87,6 +87,8 @@ export interface Outcome {
   readonly logTimeMs: number;
   /** Append time of the record that bound the key. */
   readonly appendTimeMs: number;
+  /** It was acknowledged though its rule was not met in time. */
+  readonly degraded: boolean;
   /** Distinct keys of the entry's events; their versions are `sequence` when accepted. Empty when settled. */
   readonly eventKeys: readonly string[];
 }

@@ -2,6 +2,7 @@
  * What a region wrote down of itself outside of its store: the slow copy on `lockstep.watermarks`. By it a store that
  * went back to an earlier state is found out (I12). One JSON object a record; ordinals as numbers, offsets as text.
  */
+import { recordObject } from '../entry/body.js';
 import {
   isId128,
   isRegionName,
@@ -37,7 +38,7 @@ export function recordedWatermarkText(watermark: Watermark): string {
 
 /** Null for what is no such record, whoever wrote it, and for one from before genesis. */
 export function readRecordedWatermark(text: string | null): RecordedWatermark | null {
-  const fields = objectOf(text);
+  const fields = recordObject(text);
   if (fields === null) return null;
   const { region, storeIncarnation, shard, logIncarnation, inputHash, effectsHash } = fields;
   const ordinal = fields['sequence'];
@@ -54,14 +55,4 @@ export function readRecordedWatermark(text: string | null): RecordedWatermark | 
     inputHash: inputHash as string,
     effectsHash: effectsHash as string,
   };
-}
-
-function objectOf(text: string | null): { readonly [name: string]: unknown } | null {
-  if (text === null) return null;
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as { [name: string]: unknown }) : null;
-  } catch {
-    return null;
-  }
 }

@@ -136,6 +136,7 @@ describe('problems', () => {
       'unknown-group': 422,
       'several-shards': 422,
       policy: 422,
+      'rule-refused': 422,
       'too-many-requests': 429,
       internal: 500,
       'not-yet': 501,

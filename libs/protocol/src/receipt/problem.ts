@@ -84,10 +84,15 @@ export const PROBLEMS = {
     title: 'Residency or policy forbids it',
     next: 'Write it in a region that may hold this group.',
   },
+  'rule-refused': {
+    status: 422,
+    title: 'The quorum rule cannot be met',
+    next: 'Correct the rule, or list regions that may hold the data; no shard was changed.',
+  },
   'too-many-requests': {
     status: 429,
-    title: 'The queue of this shard is full',
-    next: 'Wait as long as Retry-After says.',
+    title: 'More is asked than is taken now',
+    next: 'Nothing was written; wait as long as Retry-After says.',
   },
   internal: {
     status: 500,

@@ -24,6 +24,8 @@ export interface WriteFacts {
     readonly logIncarnation: LogIncarnation | null;
   } | null;
   readonly stages: StageTimes;
+  /** Regions that hold it now, beside the stages, which are history; absent where nobody asked. */
+  readonly holders?: readonly RegionName[];
 }
 
 export interface StageTimes {
@@ -49,6 +51,7 @@ export interface Receipt {
     readonly quorum?: { readonly at: string; readonly regions: readonly string[] };
     readonly everywhere?: { readonly at: string };
   };
+  readonly holders?: readonly string[];
   readonly versions?: { readonly [key: string]: number };
   readonly token?: string;
   readonly traceId: string;
@@ -75,6 +78,7 @@ export function toReceipt(facts: WriteFacts): Receipt {
         : { quorum: { at: time(stages.quorum.atMs), regions: stages.quorum.regions } }),
       ...(stages.everywhere === undefined ? {} : { everywhere: { at: time(stages.everywhere.atMs) } }),
     },
+    ...(facts.holders === undefined ? {} : { holders: facts.holders }),
     ...(accepted ? { versions: versionsOf(facts.eventKeys, judged.sequence) } : {}),
     ...(judged === null || judged.logIncarnation === null
       ? {}

@@ -5,13 +5,13 @@ import { decodeEvents } from '../entry/body.js';
 import { configured, EU } from '../fold/fold.fixture.js';
 import type { GroupName } from '../identity/identity.js';
 import type { Problem } from './problem.js';
+import type { Read } from './request-body.js';
 import {
   BATCH_ENTRIES_MAX,
   checkSchemas,
   isIdempotencyKey,
   readBatch,
   readWrite,
-  type Read,
   type WriteRequest,
 } from './write-request.js';
 

@@ -7,15 +7,13 @@
  */
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import { EVENT_NAMES, eventsText, isRecord, toEvent, type EntryEvent } from '../entry/body.js';
-import { JSON_DEPTH_MAX, parseJson } from '../entry/json.js';
 import { utf8Length } from '../entry/utf8.js';
 import { parseKey, routeKey } from '../routing/key.js';
 import type { GroupContent } from '../configuration/content.js';
 import { problem, type Problem } from './problem.js';
+import { malformed, readObject, readTimeoutMs, refused, type Read } from './request-body.js';
 import { isStage, STAGES, type Stage } from './stage.js';
 
-export const TIMEOUT_MS_DEFAULT = 10_000;
-export const TIMEOUT_MS_MAX = 60_000;
 export const BATCH_ENTRIES_MAX = 1_000;
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x20-\x7e]{1,128}$/;
 
@@ -46,16 +44,6 @@ export interface BatchRequest {
   readonly ack: Stage | null;
   readonly timeoutMs: number;
 }
-
-export type Read<T> =
-  { readonly kind: 'read'; readonly value: T } | { readonly kind: 'refused'; readonly problem: Problem };
-
-const refused = (refusal: Problem): { readonly kind: 'refused'; readonly problem: Problem } => ({
-  kind: 'refused',
-  problem: refusal,
-});
-const malformed = (detail: string): { readonly kind: 'refused'; readonly problem: Problem } =>
-  refused(problem('malformed', detail));
 
 export function readWrite(body: string, configuration: FoldConfiguration): Read<WriteRequest> {
   const parsed = readObject(body, ['events', 'ack', 'timeoutMs']);
@@ -113,32 +101,16 @@ export function checkSchemas(entry: WriteEntry, configuration: FoldConfiguration
   return null;
 }
 
-function readObject(body: string, names: readonly string[]): Read<{ readonly [name: string]: unknown }> {
-  const parsed = parseJson(body, JSON_DEPTH_MAX);
-  if (parsed.kind === 'refused') return malformed(parsed.reason);
-  if (!isRecord(parsed.value)) return malformed('the body must be a JSON object');
-  const unknown = Object.keys(parsed.value).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    return malformed(`unknown name "${unknown.slice(0, 64)}"; known are ${names.join(', ')}`);
-  return { kind: 'read', value: parsed.value };
-}
-
 function readOptions(body: {
   readonly [name: string]: unknown;
 }): Read<{ ack: Stage | null; timeoutMs: number }> {
-  const { ack = null, timeoutMs = TIMEOUT_MS_DEFAULT } = body;
+  const { ack = null } = body;
   if (ack !== null && (!isStage(ack) || ack === 'stored')) {
     return malformed(`"ack" must be one of ${STAGES.filter((stage) => stage !== 'stored').join(', ')}`);
   }
-  if (
-    typeof timeoutMs !== 'number' ||
-    !Number.isSafeInteger(timeoutMs) ||
-    timeoutMs < 1 ||
-    timeoutMs > TIMEOUT_MS_MAX
-  ) {
-    return malformed(`"timeoutMs" must be an integer between 1 and ${TIMEOUT_MS_MAX}`);
-  }
-  return { kind: 'read', value: { ack, timeoutMs } };
+  const timeoutMs = readTimeoutMs(body);
+  if (timeoutMs.kind === 'refused') return timeoutMs;
+  return { kind: 'read', value: { ack, timeoutMs: timeoutMs.value } };
 }
 
 function readEntry(value: unknown, configuration: FoldConfiguration): Read<WriteEntry> {

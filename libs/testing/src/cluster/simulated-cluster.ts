@@ -249,6 +249,7 @@ export class SimulatedRegion {
         ? new Gateway({ ...shared, datasets, forwarder: this.cluster.forwarder(process) })
         : null;
     void gateway?.admission.run();
+    void gateway?.history.run();
     const coordinator =
       name === 'coordinator' || roles !== 'apart'
         ? new Coordinator({

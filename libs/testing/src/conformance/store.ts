@@ -414,6 +414,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
             sequence: sequence(BIGINT_MAX),
             epoch: epoch(BIGINT_MAX - 1n),
             eventKeys: ['eu:ä "q" \\ {,}', 'eu:😀'],
+            degraded: true,
           },
           { ...outcomeOf('b'), verdict: 'expired', fingerprint: null, eventKeys: [] },
         ];
@@ -1069,6 +1070,7 @@ const outcomeOf = (digit: string): Outcome => ({
   epoch: epoch(1n),
   logTimeMs: 1_700_000_000_000,
   appendTimeMs: 1_700_000_000_001,
+  degraded: false,
   eventKeys: ['eu:a'],
 });
 

@@ -1,6 +1,6 @@
 /**
- * Which quorum rule judges which position became part of a cursor. Cursors from before have had one rule since their
- * genesis: what their configuration says.
+ * Which quorum rule judges which position became part of a cursor, and an outcome says whether its write was acknowledged
+ * below its rule. Cursors from before have had one rule since their genesis: what their configuration says.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { demandsUnder, parseShardName, type ConfigurationContent, type RegionName } from '@lockstep/protocol';
@@ -11,11 +11,14 @@ interface OldCursor {
   readonly content: ConfigurationContent;
 }
 
-export class AddRulesToCursor1795219200000 implements MigrationInterface {
-  readonly name = 'AddRulesToCursor1795219200000';
+export class ManageQuorums1795219200000 implements MigrationInterface {
+  readonly name = 'ManageQuorums1795219200000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`alter table lockstep.cursor add column rules text not null default '[]'`);
+    await queryRunner.query(
+      'alter table lockstep.outcome add column degraded boolean not null default false',
+    );
     const cursors = (await queryRunner.query(
       `select c.shard, c.home, k.content from lockstep.cursor c
        join lockstep.configuration k on k.hash = c.configuration`,
@@ -36,5 +39,6 @@ export class AddRulesToCursor1795219200000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query('alter table lockstep.cursor drop column rules');
+    await queryRunner.query('alter table lockstep.outcome drop column degraded');
   }
 }

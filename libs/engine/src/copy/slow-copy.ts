@@ -1,34 +1,41 @@
 /**
- * The slow copy: once a second, the watermarks that changed are appended to `lockstep.watermarks`, so that a store that
- * went back can be found out and quorum positions can be looked up later. Best effort: it never delays applying; what
- * could not be copied is copied by the next round.
+ * The slow copy: once a second, what changed of a process's knowledge is appended to `lockstep.watermarks`, where those
+ * find it who must know later what was told before. Best effort: it never delays anything; what could not be copied is
+ * copied by the next round.
  *
- * Of each shard and life of the store the topic keeps the last record. An instance that lost its lease may append a lower
- * one late, so all are told again once a minute, well before anything is compacted.
+ * Of each key the topic keeps the last record. A process that has been replaced may append a lower one late, so all are
+ * told again once a minute, well before anything is compacted.
  */
-import { recordedWatermarkText, WATERMARK_TOPIC, type ShardName, type Watermark } from '@lockstep/protocol';
+import { WATERMARK_TOPIC } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { Log, LogWriter } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { Clock } from '../ports/world.js';
-import type { StreamHub } from '../streams/stream-hub.js';
 
 const ROUND_MS = 1_000;
 const TELL_AGAIN_MS = 60_000;
 const APPEND_TIMEOUT_MS = 5_000;
-/** A watermark record carries no entry: its `lockstep` header is empty, no fold reads this topic. */
+/** Such a record carries no entry: its `lockstep` header is empty, no fold reads this topic. */
 const NO_HEADER = new Uint8Array(0);
 
+export interface Copied {
+  readonly key: string;
+  /** Names the state that `value` tells: what was copied in the same state is not copied again at once. */
+  readonly state: string;
+  readonly value: () => string;
+}
+
 export interface SlowCopyOptions {
-  readonly hub: StreamHub;
+  /** Everything that is to be found in the topic. */
+  readonly current: () => readonly Copied[];
   readonly log: Log;
   readonly observer: Observer;
   readonly clock: Clock;
 }
 
 export class SlowCopy {
-  private readonly copied = new Map<ShardName, string>();
+  private readonly copied = new Map<string, string>();
   private readonly stopping = new Gate();
   private writer: LogWriter | null = null;
   private toldAgainAtMs = -Infinity;
@@ -42,7 +49,7 @@ export class SlowCopy {
       try {
         await this.round();
       } catch (error) {
-        reportLoopFailure(observer, 'watermark copy', error);
+        reportLoopFailure(observer, 'slow copy', error);
         await this.writer?.close().catch(() => undefined);
         this.writer = null;
       }
@@ -60,25 +67,20 @@ export class SlowCopy {
       this.copied.clear();
       this.toldAgainAtMs = nowMs;
     }
-    const changed = this.options.hub
-      .current()
-      .filter((watermark) => this.copied.get(watermark.shard) !== placeOf(watermark));
+    const changed = this.options.current().filter(({ key, state }) => this.copied.get(key) !== state);
     if (changed.length === 0) return;
     this.writer ??= await this.options.log.openWriter();
     await this.writer.append({
       topic: WATERMARK_TOPIC,
       partition: 0,
       timeoutMs: APPEND_TIMEOUT_MS,
-      records: changed.map((watermark) => ({
-        key: `${watermark.region}/${watermark.shard}/${watermark.storeIncarnation}`,
-        value: recordedWatermarkText(watermark),
+      records: changed.map(({ key, value }) => ({
+        key,
+        value: value(),
         header: NO_HEADER,
         traceparent: null,
       })),
     });
-    for (const watermark of changed) this.copied.set(watermark.shard, placeOf(watermark));
+    for (const { key, state } of changed) this.copied.set(key, state);
   }
 }
-
-/** A place of the store's life: a store that took a new incarnation is copied also where it did not move. */
-const placeOf = (watermark: Watermark): string => `${watermark.storeIncarnation} ${watermark.sequence}`;
