@@ -171,8 +171,8 @@ export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
     edits: [
       {
         module: RECEIPTS,
-        text: 'const refusal = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);',
-        becomes: 'const refusal = null;',
+        text: 'const end = await this.publishers.appendControl(dataset, shard, body, call.caller, untilMs);',
+        becomes: "const end = { kind: 'folded' };",
       },
     ],
   },
