@@ -217,6 +217,7 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'copy-told',
+    missedBecause: 'rare: it needs a copy in the log and the first verdict lost on every stream',
     defect: 'The verdict of a copy is told as if it were the answer of its entry, which is sent once more.',
     breaks: 'I8',
     profile: 'mixed',

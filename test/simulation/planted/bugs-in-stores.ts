@@ -26,6 +26,7 @@ export const BUGS_IN_STORES: readonly PlantedBug[] = [
   {
     listed: 5,
     name: 'compare-and-set-of-later-only',
+    missedBecause: 'rare: it needs a late commit that arrives behind a restored store',
     defect: 'A commit is taken wherever it leads further, whatever it went out from.',
     breaks: 'I4',
     profile: 'store',

@@ -19,6 +19,8 @@ export interface PlantedBug {
   readonly edits: readonly Edit[];
   /** Where it does no harm: what holds instead. Then no seed may find it. */
   readonly heldBy?: string;
+  /** Why the hunts so far did not catch it. */
+  readonly missedBecause?: string;
 }
 
 export interface Edit {
