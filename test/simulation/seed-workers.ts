@@ -1,18 +1,23 @@
 /** Processes that run seeds, each one at a time. A process that dies takes the run with it: no seed is ever left out. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Profile } from '@lockstep/testing/simulation';
 import type { SeedSummary } from './seed-worker.ts';
+
+const LOAD_SPOILT = pathToFileURL(join(import.meta.dirname, 'planted/load-spoilt.ts')).href;
 
 export class SeedWorkers {
   private readonly idle: ChildProcess[] = [];
   private readonly all: readonly ChildProcess[];
   private readonly waiting: ((worker: ChildProcess) => void)[] = [];
 
-  constructor(count: number) {
+  /** @param planted name of the bug that is planted in them. */
+  constructor(count: number, planted: string | null = null) {
+    const spoil = planted === null ? [] : ['--import', LOAD_SPOILT];
     this.all = Array.from({ length: count }, () => {
-      const worker = fork(join(import.meta.dirname, 'seed-worker.ts'), {
-        execArgv: ['--disable-warning=ExperimentalWarning'],
+      const worker = fork(join(import.meta.dirname, 'seed-worker.ts'), planted === null ? [] : [planted], {
+        execArgv: ['--disable-warning=ExperimentalWarning', ...spoil],
       });
       worker.once('message', () => this.release(worker));
       return worker;

@@ -6,6 +6,7 @@
  *   npm run sim -- --seeds 1..100 --twice                           each in two processes, their traces compared
  *   npm run sim -- --regressions                                    the runs that once failed
  *   npm run sim -- --coverage                                       writes COVERAGE.md from what all campaigns counted
+ *   npm run sim -- --planted [NAME] [--seeds A..B]                  planted bugs, each until it is caught
  *
  * Exit 0 = nothing was found; 1 = something was: failing seeds are made smaller and kept in `regressions`; 2 = usage.
  */
@@ -24,6 +25,7 @@ import {
 } from '@lockstep/testing/simulation';
 import { appendSlice, doneSlices, sliceOf, totalsText, type Slice } from './campaign.ts';
 import { addCoverage, COVERAGE_PAGE, writeCoveragePage } from './coverage.ts';
+import { huntPlanted } from './planted/hunt-planted.ts';
 import { keepRegression, readRegressions, REGRESSIONS } from './regressions.ts';
 import { sampleDatasets } from './sample-datasets.ts';
 import type { SeedSummary } from './seed-worker.ts';
@@ -37,11 +39,14 @@ const PROGRESS_MS = 10_000;
 /** Of one slice, how many failing seeds are made smaller. */
 const SHRUNK_MAX = 3;
 const WAITING_MAX = 16;
+/** A planted bug that keeps every promise for so many seeds is not caught. */
+const PLANTED_SEEDS_MAX = 10_000;
 
 const USAGE = `Usage: npm run sim -- --seeds A..B [--profile NAME] [--workers N] [--twice]
        npm run sim -- --seed N [--profile NAME] [--trace]
        npm run sim -- --regressions
        npm run sim -- --coverage
+       npm run sim -- --planted [NAME] [--seeds A..B] [--workers N]
 Profiles: ${PROFILE_NAMES.join(', ')}`;
 
 const say = (line: string): void => console.error(line);
@@ -73,6 +78,8 @@ async function main(): Promise<number> {
       return 0;
     case 'twice':
       return runTwice(profile, options.from, options.to);
+    case 'planted':
+      return huntPlanted({ ...options, commit: commit(), isInterrupted: () => isInterrupted });
     case 'campaign':
       return runCampaign(profile, options.from, options.to, workers);
   }
@@ -210,11 +217,13 @@ type Options = { readonly profile: ProfileName; readonly workers: number } & (
   | { readonly kind: 'one'; readonly seed: number; readonly trace: boolean }
   | { readonly kind: 'campaign' | 'twice'; readonly from: number; readonly to: number }
   | { readonly kind: 'regressions' | 'coverage' }
+  | { readonly kind: 'planted'; readonly name: string | null; readonly from: number; readonly to: number }
 );
 
 function readOptions(): Options | null {
   try {
-    const { values } = parseArgs({
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
       options: {
         seeds: { type: 'string' },
         seed: { type: 'string' },
@@ -224,6 +233,7 @@ function readOptions(): Options | null {
         twice: { type: 'boolean', default: false },
         regressions: { type: 'boolean', default: false },
         coverage: { type: 'boolean', default: false },
+        planted: { type: 'boolean', default: false },
       },
     });
     const profile = PROFILE_NAMES.find((name) => name === values.profile);
@@ -231,13 +241,17 @@ function readOptions(): Options | null {
     if (profile === undefined || !(workers >= 1 && workers <= 64)) return null;
     const common = { profile, workers };
     if (values.coverage) return { ...common, kind: 'coverage' };
+    const [name = null, ...others] = positionals;
+    if ((name !== null && !values.planted) || others.length > 0) return null;
     if (values.regressions) return { ...common, kind: 'regressions' };
     if (values.seed !== undefined && /^\d{1,9}$/.test(values.seed))
       return { ...common, kind: 'one', seed: Number(values.seed), trace: values.trace };
-    const range = /^(\d{1,9})\.\.(\d{1,9})$/.exec(values.seeds ?? '');
+    const seeds = values.seeds ?? (values.planted ? `1..${PLANTED_SEEDS_MAX}` : '');
+    const range = /^(\d{1,9})\.\.(\d{1,9})$/.exec(seeds);
     if (range === null || Number(range[1]) > Number(range[2])) return null;
-    const kind = values.twice ? 'twice' : 'campaign';
-    return { ...common, kind, from: Number(range[1]), to: Number(range[2]) };
+    const between = { from: Number(range[1]), to: Number(range[2]) };
+    if (values.planted) return { ...common, kind: 'planted', name, ...between };
+    return { ...common, kind: values.twice ? 'twice' : 'campaign', ...between };
   } catch {
     return null;
   }

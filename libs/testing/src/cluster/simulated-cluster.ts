@@ -18,6 +18,8 @@ import {
 } from '@lockstep/engine';
 import {
   epoch as toEpoch,
+  readRecordedWatermark,
+  WATERMARK_TOPIC,
   type Answer,
   type Configurations,
   type DatasetName,
@@ -71,6 +73,8 @@ const CONNECT_MS_MAX = 2_000;
 export class SimulatedRegion {
   readonly facts: Fact[] = [];
   readonly database: MemoryDatabase;
+  /** The life of the store that must have ended: it went back in it last, behind what the slow copy has of it (I12). */
+  lifeOver: StoreIncarnation | null = null;
   /** Asks the database past all faults; for checkers. */
   query!: QueryStore;
   private readonly running = new Map<ProcessName, RunningProcess>();
@@ -85,6 +89,7 @@ export class SimulatedRegion {
     this.database = memoryStore(world, {
       storeIncarnation: `00000000${world.branch(`store ${region}`).hex(24)}` as StoreIncarnation,
       committed: (request) => cluster.witness.committed(region, request),
+      wentBack: () => this.noteWentBack(),
       ...(storeFault === undefined ? {} : { fault: (call) => storeFault(region, call) }),
     });
   }
@@ -194,6 +199,17 @@ export class SimulatedRegion {
     const found = this.running.get(name);
     if (found === undefined) throw new Error(`${this.region}/${name} is down`);
     return found;
+  }
+
+  private noteWentBack(): void {
+    const present = this.database.incarnation();
+    const isBehind = this.cluster.log.records(WATERMARK_TOPIC, 0).some(({ valueText }) => {
+      const told = readRecordedWatermark(valueText);
+      if (told?.region !== this.region || told.storeIncarnation !== present) return false;
+      const cursor = this.database.cursor(told.shard);
+      return told.logIncarnation === cursor?.logIncarnation && told.sequence > cursor.sequence;
+    });
+    this.lifeOver = isBehind ? present : null;
   }
 
   /** As the role does: waits for the database, deploys the catalogue, then runs. */

@@ -6,13 +6,14 @@ import {
   allDemands,
   decodeToken,
   groupOfPartition,
-  meets,
   parseShardName,
   ruleAt,
   STAGES,
   type ConfigurationContent,
+  type Demand,
   type Receipt,
   type RegionName,
+  type RuleInForce,
   type Sequence,
   type ShardName,
 } from '@lockstep/protocol';
@@ -71,8 +72,7 @@ export function judgeStages(
       BigInt(receipt.sequence) as Sequence,
     );
     if (holders === null || rule === null || receipt.outcome !== 'accepted') continue;
-    const isMet = (regions: readonly string[]): boolean =>
-      meets(allDemands(rule), regions as readonly RegionName[]);
+    const isMet = (regions: readonly string[]): boolean => isQuorum(rule, regions);
     const named = receipt.stages.quorum?.regions;
     if (named !== undefined && !isMet(named)) {
       found.add('quorum-too-small', { ...at, detail: `${named.join(', ')} do not meet "${rule.text}"` });
@@ -83,6 +83,17 @@ export function judgeStages(
       found.add('stage-untrue', { ...at, detail: `${detail}; ${holding.join(', ') || 'nobody'} had` });
     }
   }
+}
+
+/** Counted here once more, because the protocol's count is judged: a majority is more than half of what may vote. */
+function isQuorum(rule: RuleInForce, regions: readonly string[]): boolean {
+  const votes = ({ domains }: Demand): number =>
+    domains.filter((domain) => domain.some((region) => regions.includes(region))).length;
+  const isMajority = (demand: Demand): boolean => 2 * votes(demand) > demand.domains.length;
+  return (
+    allDemands(rule).every((demand) => votes(demand) >= demand.needed) &&
+    (rule.text !== 'majority' || rule.demands.every(isMajority))
+  );
 }
 
 function untrueStages(

@@ -137,6 +137,7 @@ export async function runSeed(
   const found = findings.map(violationOf);
   violations.push(
     ...(isBeyond(profile.faults) ? violationsBeyond(cluster, log, found) : found),
+    ...goneOnAsBefore(cluster),
     ...defects(cluster),
   );
   const verdicts = new Map<string, number>();
@@ -330,6 +331,16 @@ const violationOf = ({ code, count, examples, invariant, sentence }: Finding): V
   count,
   examples,
 });
+
+/** A store that went back behind what the log has of it takes a new incarnation, so that its old votes count no more. */
+function goneOnAsBefore(cluster: SimulatedCluster): readonly Violation[] {
+  const examples = [...cluster.regions.values()].flatMap(({ database, lifeOver, region }) =>
+    database.incarnation() === lifeOver ? [`${region}: ${database.incarnation()}`] : [],
+  );
+  if (examples.length === 0) return [];
+  const sentence = 'A store went back to an earlier state and goes on under the incarnation that it had.';
+  return [{ invariant: 'I12', code: 'life-not-ended', sentence, count: examples.length, examples }];
+}
 
 /** A loop that failed by anything but the world's failures: it is built anew, and the reason is a defect. */
 function defects(cluster: SimulatedCluster): readonly Violation[] {

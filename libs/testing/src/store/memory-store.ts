@@ -44,6 +44,8 @@ export interface MemoryStoreOptions {
   readonly fault?: (call: StoreCall) => StoreFault | null;
   /** Told of each commit at the moment at which it takes effect, answered or not. */
   readonly committed?: (request: CommitRequest) => void;
+  /** Told when the database has gone back to an earlier state. */
+  readonly wentBack?: () => void;
 }
 
 export interface StoreCall {
@@ -88,6 +90,8 @@ export interface MemoryDatabase {
   rows(table: string): ReadonlyMap<string, MemoryRow> | null;
   /** Where a shard stands, for checkers; null where it was never taken up. */
   cursor(shard: ShardName): Cursor | null;
+  /** The life that it is in, for checkers. */
+  incarnation(): StoreIncarnation;
 }
 
 declare const opaque: unique symbol;
@@ -295,7 +299,9 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     crash: () => {
       life += 1;
       isUp = false;
-      if (flushed !== null) state = copyOf(flushed);
+      if (flushed === null) return;
+      state = copyOf(flushed);
+      options.wentBack?.();
     },
     start: () => {
       isUp = true;
@@ -311,9 +317,11 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     restore: (snapshot) => {
       life += 1;
       state = copyOf(snapshot as unknown as State);
+      options.wentBack?.();
     },
     rows: (table) => state.tables.get(table)?.rows ?? null,
     cursor: (shard) => state.cursors.get(shard) ?? null,
+    incarnation: () => state.storeIncarnation,
   };
 }
 
