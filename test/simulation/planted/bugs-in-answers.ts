@@ -182,30 +182,28 @@ export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
   {
     listed: 24,
     name: 'strong-read-without-barrier',
-    missedBecause: 'the load does not read yet',
     defect: 'A strong read is answered from the local store as it is.',
     breaks: 'strong-read-stale',
     profile: 'mixed',
     edits: [
       {
         module: 'engine/gateway/rows',
-        text: 'const refusal = await this.awaitBarrier(dataset, shard, call.caller, untilMs);',
-        becomes: 'const refusal = null;',
+        text: 'return this.awaitBarrier(dataset, shard, caller, untilMs);',
+        becomes: 'return NO_FLOOR;',
       },
     ],
   },
   {
     listed: null,
     name: 'token-ignored',
-    missedBecause: 'the load does not read yet',
     defect: 'A read with a token is answered from the local store as it is.',
     breaks: 'session-read-stale',
     profile: 'mixed',
     edits: [
       {
         module: 'engine/gateway/rows',
-        text: 'const refusal = await this.awaitToken(shard, call.token, untilMs);',
-        becomes: 'const refusal = null;',
+        text: 'return this.awaitToken(shard, token, untilMs);',
+        becomes: 'return NO_FLOOR;',
       },
     ],
   },

@@ -27,7 +27,6 @@ export const BUGS_IN_FOLD: readonly PlantedBug[] = [
   {
     listed: 13,
     name: 'key-without-fingerprint',
-    missedBecause: 'the load does not take a key for another payload yet',
     defect: 'A key is looked up without what was written under it.',
     breaks: 'I10',
     profile: 'calm',
