@@ -6,6 +6,8 @@ import { expect, test } from '@jest/globals';
 import type { GatewayDataset } from '@lockstep/engine';
 import {
   compileConfiguration,
+  decodeToken,
+  encodeToken,
   type Answer,
   type DatasetName,
   type Hash128,
@@ -175,7 +177,7 @@ test.each(['session', 'strong'])(
     let strike = (): void => undefined;
     const made = await cluster({
       storeFault: (region, { method }) => {
-        if (region === 'us' && method === 'row') strike();
+        if (region === 'us' && method === 'rows') strike();
         return null;
       },
     });
@@ -302,4 +304,50 @@ test('a region that contradicts the others answers nothing from its store', asyn
     expect(await answered(made, ask('ap'))).toMatchObject({ status: 503, code: 'region-differs' });
     expect(await answered(made, ask('us'))).toMatchObject({ status: 200 });
   }
+});
+
+test('rows of several shards are read together: what one snapshot held, with positions and a token for all of them', async () => {
+  const made = await cluster();
+  const { gateway } = made.region('ap');
+  const account = (key: string): object => ({ key, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } });
+  const opened = await answered(
+    made,
+    made.write('eu', 'accounts', { events: [account('eu:ada')], ack: 'accepted' }),
+  );
+  await answered(made, made.write('us', 'orders', { ...placed('us:order'), ack: 'everywhere' }));
+  const rows = [
+    { dataset: 'accounts', key: 'eu:ada' },
+    { dataset: 'orders', key: 'us:order' },
+    { dataset: 'orders', key: 'us:none' },
+  ];
+  const ask = (body: object, token: string | null = null): Promise<Answer> =>
+    answered(made, gateway.rowsTogether({ body: JSON.stringify(body), token, caller: CALLER }));
+  const read = await ask({ rows, consistency: 'strong' });
+  const { shard } = JSON.parse(opened.body) as { shard: ShardName };
+  expect(read.status).toBe(200);
+  const told = JSON.parse(read.body) as { positions: Record<string, { sequence: number }> };
+  expect(told).toMatchObject({
+    rows: [
+      { ...rows[0], shard, row: { owner: 'Ada' } },
+      { ...rows[1], version: expect.any(Number), row: { total: 1 } },
+      { ...rows[2], version: null, row: null },
+    ],
+  });
+  const token = decodeToken(read.headers['Lockstep-Token']!)!;
+  expect([...token.keys()].sort()).toEqual(Object.keys(told.positions).sort());
+  expect(token.get(shard)!.sequence).toBe(BigInt(told.positions[shard]!.sequence));
+  // The token is reached where it came from, and by whoever waits for it elsewhere.
+  expect((await ask({ rows, consistency: 'session' }, read.headers['Lockstep-Token']!)).status).toBe(200);
+  let reached: boolean | null = null;
+  void made
+    .region('us')
+    .gateway.waitFor(token, 5_000)
+    .then((is) => (reached = is));
+  await made.options.world.runUntil(() => reached !== null, 10_000);
+  expect(reached).toBe(true);
+  const ahead = new Map([[shard, { ...token.get(shard)!, sequence: 999n as Sequence }]]);
+  const late = await ask({ rows, consistency: 'session', timeoutMs: 500 }, encodeToken(ahead));
+  expect(late).toMatchObject({ status: 412, code: 'token-unreachable' });
+  expect((await ask({ rows: [{ dataset: 'none', key: 'eu:ada' }] })).status).toBe(404);
+  expect((await ask({ rows: [] })).status).toBe(400);
 });

@@ -21,6 +21,7 @@ export type {
   ProjectedTable,
   QueryStore,
   ShardCommit,
+  RowPlace,
   StoredRow,
 } from './ports/store.js';
 export type {

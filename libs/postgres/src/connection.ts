@@ -191,6 +191,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 export interface Pool extends Connection {
   /** Several statements in one transaction; rolled back when `work` rejects. */
   transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
+  /** Several reads of one snapshot. */
+  snapshot<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
 }
 
 /** A bounded pool with bounded waits; a client whose connection failed is replaced by the next call. */
@@ -249,24 +251,31 @@ export async function openPool(options: ConnectionOptions): Promise<Pool> {
     }
   };
 
+  const inTransaction = <T>(
+    call: Call,
+    begin: string,
+    work: (statements: Statements) => Promise<T>,
+  ): Promise<T> =>
+    withClient(call, async (client) => {
+      await client.query(begin);
+      try {
+        const result = await work({
+          run: (_call, statement, parameters = []) => send(client, names, statement, parameters),
+        });
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        // On a dead connection this rejects too, and there is nothing left to roll back.
+        await client.query('rollback').catch(() => undefined);
+        throw error;
+      }
+    });
+
   const opened: Pool = {
     run: (call, statement, parameters = []) =>
       withClient(call, (client) => send(client, names, statement, parameters)),
-    transaction: (work) =>
-      withClient('write', async (client) => {
-        await client.query('begin');
-        try {
-          const result = await work({
-            run: (_call, statement, parameters = []) => send(client, names, statement, parameters),
-          });
-          await client.query('commit');
-          return result;
-        } catch (error) {
-          // On a dead connection this rejects too, and there is nothing left to roll back.
-          await client.query('rollback').catch(() => undefined);
-          throw error;
-        }
-      }),
+    transaction: (work) => inTransaction('write', 'begin', work),
+    snapshot: (work) => inTransaction('read', 'begin isolation level repeatable read read only', work),
     close: async () => {
       if (pool.ending) return;
       const timer = setTimeout(() => {

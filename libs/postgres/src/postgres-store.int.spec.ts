@@ -239,7 +239,8 @@ describe('the Postgres store beside the promises of the port', () => {
       const other = await openQueryStore({
         url: `${database.url}?options=-c%20timezone%3DAmerica%2FNew_York`,
       });
-      expect((await other.row(TABLE, SHARD, 'k')).row!.columns).toMatchObject(row);
+      const [stored] = await other.rows([{ table: TABLE, shard: SHARD, key: 'k' }]);
+      expect(stored!.row!.columns).toMatchObject(row);
       await other.close();
     } finally {
       await database.run(`alter database ${name} reset all`);

@@ -9,7 +9,7 @@ import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
 import { ensureTable } from './projected-table.js';
 import { readIncarnation } from './store-incarnation.js';
-import { storedRow } from './stored-row.js';
+import { storedRows } from './stored-row.js';
 
 export interface QueryStoreOptions {
   readonly url: string;
@@ -42,7 +42,7 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
       const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
       return rows.map((row) => ({ shard: row['shard'] as ShardName, outcome: outcomeOf(row) }));
     },
-    row: (table, shard, key) => storedRow(pool, table, shard, key),
+    rows: (places) => storedRows(pool, places),
     cursors: async (shards) => (await pool.run('read', CURSORS, [shardArray(shards)])).map(cursorOf),
     configurations: async () => {
       const rows = await pool.run('read', CONFIGURATIONS);

@@ -141,6 +141,8 @@ export {
 export type { BatchItem, BatchRequest, WriteEntry, WriteRequest } from './receipt/write-request.js';
 export { TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from './receipt/request-body.js';
 export type { Read } from './receipt/request-body.js';
+export { isConsistency, readRowsRequest } from './receipt/rows-request.js';
+export type { Consistency, RowsRequest } from './receipt/rows-request.js';
 export { readRuleRequest } from './receipt/rule-request.js';
 export type { RuleRequest } from './receipt/rule-request.js';
 export { decideResume } from './position/resume.js';

@@ -1,7 +1,14 @@
 /**
  * The gateway: what a write, a receipt and a read do, independent of HTTP. Queues, waits and hops are bounded (I17).
  */
-import { parseShardName, shardName, type Answer, type DatasetName, type ShardName } from '@lockstep/protocol';
+import {
+  parseShardName,
+  shardName,
+  type Answer,
+  type DatasetName,
+  type ShardName,
+  type Token,
+} from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
 import { Admission } from './admission.js';
 import type { GatewayOptions } from './gateway-options.js';
@@ -9,7 +16,7 @@ import { KnownStages } from './known-stages.js';
 import { Publishers } from './publishers.js';
 import { ReachedHistory } from './reached-history.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
-import { Rows, type RowCall } from './rows.js';
+import { Rows, type RowCall, type RowsCall } from './rows.js';
 import { describeShard } from './shard-description.js';
 import { Writes, type WriteCall } from './writes.js';
 
@@ -49,6 +56,16 @@ export class Gateway {
 
   row(call: RowCall): Promise<Answer> {
     return this.rows.read(call);
+  }
+
+  /** Rows of any shards, from one snapshot. */
+  rowsTogether(call: RowsCall): Promise<Answer> {
+    return this.rows.readTogether(call);
+  }
+
+  /** True once this region has folded every position of the token; false when the time is over. */
+  waitFor(token: Token, timeoutMs: number): Promise<boolean> {
+    return this.rows.waitFor(token, this.options.clock.monotonicMs() + timeoutMs);
   }
 
   /** The body of GET /v1/shards. */

@@ -112,8 +112,8 @@ export interface QueryStore {
     shards: readonly ShardName[],
     key: KeyHash,
   ): Promise<readonly { readonly shard: ShardName; readonly outcome: Outcome }[]>;
-  /** A row with the cursor of its shard, from one snapshot. */
-  row(table: ProjectedTable, shard: ShardName, key: string): Promise<StoredRow>;
+  /** Rows of any tables with the cursors of their shards, in the order asked, all from one snapshot. */
+  rows(places: readonly RowPlace[]): Promise<readonly StoredRow[]>;
   cursors(shards: readonly ShardName[]): Promise<readonly Cursor[]>;
   /** Every configuration kept: this region can fold whatever part of a log they judge. */
   configurations(): Promise<
@@ -126,6 +126,13 @@ export interface QueryStore {
   /** Cheap round trip; rejects when the database cannot be reached or lies about durability. */
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Where a row is, should there be one. */
+export interface RowPlace {
+  readonly table: ProjectedTable;
+  readonly shard: ShardName;
+  readonly key: string;
 }
 
 export interface StoredRow {

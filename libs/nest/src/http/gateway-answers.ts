@@ -39,6 +39,12 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
       const token = headers['lockstep-token'] ?? null;
       return gateway.row({ dataset, key, query, token, caller: reading.caller });
     },
+    rows: async ({ body, headers }) => {
+      const reading = readCaller(headers, telemetry);
+      if ('refused' in reading) return reading.refused;
+      const token = headers['lockstep-token'] ?? null;
+      return gateway.rowsTogether({ body, token, caller: reading.caller });
+    },
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),
     shard: (dataset, n) => {
       const shard = gateway.shard(dataset, n);

@@ -46,6 +46,7 @@ export interface GatewayApi {
     readonly query: IncomingQuery;
     readonly headers: IncomingHeaders;
   }): Promise<HttpAnswer>;
+  rows(request: { readonly body: string; readonly headers: IncomingHeaders }): Promise<HttpAnswer>;
   shards(): Promise<HttpAnswer>;
   /** @param n as it stands in the path; not necessarily a number. */
   shard(dataset: string, n: string): Promise<HttpAnswer>;

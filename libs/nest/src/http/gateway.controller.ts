@@ -19,6 +19,7 @@ const ENTRIES = 'v1/datasets/:dataset/entries';
 const BATCH = 'v1/datasets/:dataset/entries\\:batch';
 const RECEIPT = 'v1/datasets/:dataset/receipts/:idempotencyKey';
 const ROW = 'v1/datasets/:dataset/rows/:key';
+const ROWS = 'v1/rows';
 const SHARDS = 'v1/shards';
 const SHARD = 'v1/shards/:dataset/:n';
 
@@ -84,6 +85,14 @@ export class GatewayController {
     writeAnswer(response, await this.gateway.row(asked));
   }
 
+  @Post(ROWS)
+  async rows(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.gateway.rows({ body, headers })),
+    );
+  }
+
   @Get(SHARDS)
   async shards(@Res() response: ServerResponse): Promise<void> {
     writeAnswer(response, await this.gateway.shards());
@@ -120,6 +129,11 @@ export class GatewayController {
   @All([ENTRIES, BATCH])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'Entries are written with POST.', { allow: 'POST' });
+  }
+
+  @All(ROWS)
+  onlyPostRows(): never {
+    throw new Refusal('method-not-allowed', 'Rows are read together with POST.', { allow: 'POST' });
   }
 
   @All([RECEIPT, ROW, SHARDS, SHARD])

@@ -246,6 +246,25 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/rows': {
+      post: {
+        tags: ['gateway'],
+        summary: 'Read rows of any shards and datasets from one snapshot.',
+        parameters: [token, traceparent],
+        requestBody: bodyOf(reference('RowsRequest')),
+        responses: {
+          '200': answer('The rows, in the order asked.', reference('Rows'), {
+            'Lockstep-Token': { schema: text },
+            Age: { description: 'Seconds; of the oldest shard.', schema: { type: 'integer' } },
+          }),
+          ...refusals(
+            'malformed', 'bad-token', 'unknown-dataset', 'token-unreachable', 'unknown-group', 'too-large',
+            'unsupported-encoding', 'too-many-requests', 'store-unavailable', 'region-differs', 'log-unavailable',
+            'not-ready', 'overloaded',
+          ), // prettier-ignore
+        },
+      },
+    },
     '/v1/shards/{dataset}/{n}': {
       get: {
         tags: ['gateway'],
@@ -473,6 +492,36 @@ const DOCUMENT = {
           type: 'object',
           description: 'By region: sequence, lag, hashes, incarnations, parked.',
           additionalProperties: { type: 'object' },
+        },
+      }),
+      RowsRequest: object(['rows'], {
+        rows: {
+          type: 'array',
+          minItems: 1,
+          maxItems: 64,
+          items: object(['dataset', 'key'], { dataset: text, key: text }),
+        },
+        consistency: { enum: ['local', 'session', 'strong'], default: 'local' },
+        timeoutMs,
+      }),
+      Rows: object(['rows', 'positions'], {
+        rows: {
+          type: 'array',
+          items: object(['dataset', 'key', 'shard', 'version', 'row'], {
+            dataset: text,
+            key: text,
+            shard: text,
+            version: orNull(ordinal),
+            row: orNull({ type: 'object' }),
+          }),
+        },
+        positions: {
+          type: 'object',
+          description: 'By shard, of the same snapshot.',
+          additionalProperties: object(['logIncarnation', 'sequence'], {
+            logIncarnation: orNull(hex128),
+            sequence: ordinal,
+          }),
         },
       }),
       Rule: object(['text', 'from', 'withdrawn'], {

@@ -63,6 +63,7 @@ const gateway: GatewayApi = {
   writeBatch: record('writeBatch'),
   receipt: record('receipt'),
   row: record('row'),
+  rows: record('rows'),
   shards: record('shards'),
   shard: record('shard'),
 };

@@ -12,6 +12,7 @@ import type {
   Lease,
   ProjectedTable,
   QueryStore,
+  StoredRow,
   ShardCommit,
 } from '@lockstep/engine';
 import {
@@ -154,13 +155,13 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
     };
 
     const columnsOf = async (at: Place, key: string): Promise<unknown> =>
-      (await query.row(at.table, at.shard, key)).row?.columns;
+      (await rowIn(query, at.table, at.shard, key)).row?.columns;
 
     /** Everything of a place that a commit could have changed. */
     const everything = async (at: Place, key: string): Promise<unknown> => ({
       states: byShard(await store.load([at.shard, at.other])),
       outcomes: await query.outcomes([at.shard, at.other], outcomeOf('a').key),
-      row: (await query.row(at.table, at.shard, key)).row,
+      row: (await rowIn(query, at.table, at.shard, key)).row,
     });
 
     describe('cursors', () => {
@@ -298,7 +299,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         assert.deepEqual(await store.commit(request([], { shard: unknown })), { kind: 'lost' });
         assert.deepEqual(await store.load([unknown]), []);
         assert.deepEqual(await query.cursors([unknown]), []);
-        await assert.rejects(query.row(at.table, unknown, 'k'), {
+        await assert.rejects(rowIn(query, at.table, unknown, 'k'), {
           code: 'shard-unknown',
           disposition: 'retryable',
         });
@@ -333,7 +334,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           rows: [put('k', 1n, {})],
         });
         assert.deepEqual(await store.commit(step(former!)), { kind: 'lost' });
-        assert.equal((await query.row(at.table, at.shard, 'k')).row, null);
+        assert.equal((await rowIn(query, at.table, at.shard, 'k')).row, null);
         assert.deepEqual(await store.commit(step(taken)), { kind: 'committed' });
       });
 
@@ -553,16 +554,39 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           put('null', 1n, sets(NOTHING)),
           put('touched', 1n, {}),
         ]);
-        assert.deepEqual(await query.row(at.table, at.shard, 'full'), {
+        assert.deepEqual(await rowIn(query, at.table, at.shard, 'full'), {
           cursor: cursorAt(at.shard, 1n),
           row: { version: 1n, columns: fullRow },
         });
         assert.deepEqual(await columnsOf(at, 'null'), NOTHING);
         assert.deepEqual(await columnsOf(at, 'touched'), NOTHING);
-        assert.deepEqual(await query.row(at.table, at.shard, 'absent'), {
+        assert.deepEqual(await rowIn(query, at.table, at.shard, 'absent'), {
           cursor: cursorAt(at.shard, 1n),
           row: null,
         });
+      });
+
+      test('rows of several shards and tables are read in the order asked, with the cursors of the same moment', async () => {
+        const [one, other] = [await place(), await place()];
+        const table = { ...other.table, table: `${other.table.table}_too` };
+        await query.ensureTable(table);
+        const { commit } = await committer(one);
+        await commit([put('a', 1n, {})]);
+        const { commit: commitOther } = await committer({ ...other, table });
+        await commitOther([put('b', 1n, {})]);
+        const rows = await query.rows([
+          { table, shard: other.shard, key: 'b' },
+          { table: one.table, shard: one.shard, key: 'absent' },
+          { table: one.table, shard: one.shard, key: 'a' },
+        ]);
+        assert.deepEqual(
+          rows.map(({ cursor, row }) => [cursor.shard, cursor.sequence, row?.version ?? null]),
+          [
+            [other.shard, 1n, 1n],
+            [one.shard, 1n, null],
+            [one.shard, 1n, 1n],
+          ],
+        );
       });
 
       for (const [what, column, given, expected] of [
@@ -705,7 +729,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         ]);
         await commit([remove('a', 5n), remove('c', 6n), remove('d', 1n), remove('never', 9n)]);
         const versions = await Promise.all(
-          ['a', 'b', 'c', 'd'].map(async (key) => (await query.row(at.table, at.shard, key)).row),
+          ['a', 'b', 'c', 'd'].map(async (key) => (await rowIn(query, at.table, at.shard, key)).row),
         );
         assert.deepEqual(
           versions.map((row) => [row?.version, row?.columns['count']]),
@@ -914,7 +938,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         const { commit } = await committer({ ...at, table });
         await commit([put('k', 1n, { select: set('x'), 'Two "words"; --': set(2) })]);
         await commit([put('k', 2n, { select: { kind: 'max', value: 'y' } }), put('l', 2n, {})]);
-        assert.deepEqual((await query.row(table, at.shard, 'k')).row!.columns, {
+        assert.deepEqual((await rowIn(query, table, at.shard, 'k')).row!.columns, {
           select: 'y',
           'Two "words"; --': 2,
         });
@@ -995,6 +1019,13 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
 }
 
 const set = (value: ColumnValue): ColumnOperation => ({ kind: 'set', value });
+
+const rowIn = async (
+  query: QueryStore,
+  table: ProjectedTable,
+  shard: ShardName,
+  key: string,
+): Promise<StoredRow> => (await query.rows([{ table, shard, key }]))[0]!;
 
 const put = (
   key: string,

@@ -85,7 +85,7 @@ const STORE_READS: ReadonlySet<string> = new Set<StoreCall['method']>([
   'load',
   'read',
   'outcomes',
-  'row',
+  'rows',
   'cursors',
   'configurations',
   'check',

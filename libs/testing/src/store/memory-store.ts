@@ -14,6 +14,7 @@ import type {
   LeaseRequest,
   ProjectedTable,
   QueryStore,
+  RowPlace,
   StoredRow,
 } from '@lockstep/engine';
 import { emptyCursor, leaseNumber } from '@lockstep/protocol';
@@ -265,8 +266,10 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           return outcome === undefined ? [] : [{ shard, outcome }];
         }),
       ),
-    row: (table, shard, key) =>
-      run({ method: 'row', shards: [shard] }, 'read', (now) => storedRow(now, table, shard, key)),
+    rows: (places) =>
+      run({ method: 'rows', shards: places.map(({ shard }) => shard) }, 'read', (now) =>
+        places.map((place) => storedRow(now, place)),
+      ),
     cursors: (shards) =>
       run({ method: 'cursors', shards }, 'read', (now) =>
         shards.flatMap((shard) => now.cursors.get(shard) ?? []),
@@ -472,7 +475,7 @@ function deleteOlder<K>(
   return deleted;
 }
 
-function storedRow(state: State, table: ProjectedTable, shard: ShardName, key: string): StoredRow {
+function storedRow(state: State, { key, shard, table }: RowPlace): StoredRow {
   const cursor = state.cursors.get(shard);
   if (cursor === undefined)
     throw new PortError('shard-unknown', 'retryable', `No replicator has taken ${shard} up yet.`);

@@ -46,7 +46,7 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
   load: 'recovery',
   renewIncarnation: 'new-life',
   outcomes: 'look-up',
-  row: 'look-up',
+  rows: 'look-up',
   cursors: 'look-up',
   clean: 'fold',
   ensureTable: 'deploy',
