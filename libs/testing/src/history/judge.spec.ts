@@ -723,6 +723,24 @@ describe('a run in which everything went right', () => {
     expect(codesOf(run)).toEqual([]);
   });
 
+  test('may accept a logged write by a repeat, behind what was written since, where the fold had turned the first attempt down', () => {
+    const run = correctRun();
+    const events = [{ ...READ[0]!, key: 'eu:r1-d3' }];
+    const later = [{ ...READ[0]!, key: 'eu:r1-d4' }];
+    run.lines.push(
+      invoke(11, 'readings', 'k11', events),
+      end(11, 'ok', unknown('k11', 'readings/0')),
+      invoke(12, 'readings', 'k12', later),
+      end(12, 'ok', accepted('k12', 'readings/0', 5, ['eu:r1-d4'])),
+    );
+    run.entries.push(
+      logged('readings/0', 4, 'k11', events, 'hole'),
+      logged('readings/0', 5, 'k12', later),
+      logged('readings/0', 9, 'k11', events),
+    );
+    expect(codesOf(run)).not.toContain('order-reversed');
+  });
+
   test('may hold an unanswered keyless write that never arrived', () => {
     const run = correctRun();
     removeEntry(run, 'readings/0', 3);

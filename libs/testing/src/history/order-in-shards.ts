@@ -66,7 +66,10 @@ function judgeBeginning(
   });
 }
 
-/** The place that an answer proves to be in the log; one that was told logged has told none, but stands. */
+/**
+ * A place that an answer proves the log to have reached. What was told logged has told none, and may be any entry of its
+ * write: the first, or one that was appended when the fold had turned that down.
+ */
 function placeTold(
   line: CompletionLine | ReadCompletionLine,
   { byOperation }: Standing,
@@ -76,7 +79,7 @@ function placeTold(
   }
   const { receipt } = line;
   if (receipt?.sequence !== undefined) return { shard: receipt.shard, sequence: BigInt(receipt.sequence) };
-  return line.type === 'ok' ? (byOperation.get(line.op)?.accepted[0] ?? null) : null;
+  return line.type === 'ok' ? (byOperation.get(line.op)?.entries[0] ?? null) : null;
 }
 
 export function judgeExpectedVersions(log: RefoldedLog, found: FindingList): void {
