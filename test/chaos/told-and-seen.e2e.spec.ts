@@ -1,9 +1,10 @@
 /**
- * An acknowledged critical write is where its rule says, whatever the rule is by then (I7). In small; in full size:
- * quorum-truth.extended.spec.ts.
+ * What is told is true, and what was seen stays seen: an acknowledged critical write is where its rule says, whatever the rule is
+ * by then, and a client that goes from region to region never goes back (I7). In full size: told-and-seen.extended.spec.ts.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LocalCluster } from '../e2e/local-cluster.js';
+import { expectNoStepBack } from './hopping-clients.js';
 import { expectQuorumTruth } from './quorum-truth.js';
 
 let cluster: LocalCluster;
@@ -21,3 +22,9 @@ test('after each acknowledgement the regions that the rule of its position deman
   expect(rules).toBeGreaterThanOrEqual(6 * 6);
   expect(jointSteps).toBeGreaterThanOrEqual(6 * 3);
 }, 180_000);
+
+test('clients that hop between regions after every call see their writes and never go back', async () => {
+  const { reads, writes } = await expectNoStepBack(cluster, 2_000);
+  expect(reads).toBeGreaterThanOrEqual(2_000);
+  expect(writes).toBeGreaterThan(100);
+}, 120_000);
