@@ -55,6 +55,7 @@ const seenIn = async (region: Region, shard: string): Promise<SeenShard | null> 
 /** A transaction that nobody ends before we do. */
 async function strangersTransaction(statement: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: cluster.file.regions['ap']!.postgres });
+  client.on('error', () => undefined);
   await client.connect();
   await client.query('begin');
   await client.query(statement);

@@ -19,7 +19,7 @@ test('after each of 10,000 acknowledgements the regions that its rule demands ha
       `${truth.jointSteps} of them joint steps; ${truth.faults} faults`,
   );
   expect(truth.acknowledged).toBeGreaterThanOrEqual(10_000);
-}, 900_000);
+}, 1_800_000);
 
 test('100,000 reads of clients that hop between regions: no step back', async () => {
   const { faults, reads, refused, writes } = await expectNoStepBack(cluster, 100_000);
@@ -27,4 +27,4 @@ test('100,000 reads of clients that hop between regions: no step back', async ()
     `${reads} reads, 0 violations; ${writes} writes, ${refused} calls asked again, ${faults} faults`,
   );
   expect(reads).toBeGreaterThanOrEqual(100_000);
-}, 900_000);
+}, 1_800_000);
