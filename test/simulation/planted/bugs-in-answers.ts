@@ -57,6 +57,34 @@ export const BUGS_IN_ANSWERS: readonly PlantedBug[] = [
   },
   {
     listed: null,
+    name: 'newest-rule-for-all',
+    defect: 'Every position is judged by the rule that is in force now.',
+    breaks: 'I7',
+    profile: 'mixed',
+    edits: [
+      {
+        module: 'protocol/quorum/ledger',
+        text: 'const met = highestMet(allDemands(rule), committed);',
+        becomes: 'const met = highestMet(allDemands(rules.at(-1)), committed);',
+      },
+    ],
+  },
+  {
+    listed: null,
+    name: 'joint-step-of-one-rule',
+    defect: 'While two rules are demanded together, only the new one is counted.',
+    breaks: 'I7',
+    profile: 'mixed',
+    edits: [
+      {
+        module: 'protocol/quorum/ledger',
+        text: 'const met = highestMet(allDemands(rule), committed);',
+        becomes: 'const met = highestMet(rule.demands, committed);',
+      },
+    ],
+  },
+  {
+    listed: null,
     name: 'everywhere-but-one',
     defect: '`everywhere` is told when all regions but one have committed.',
     breaks: 'I7',

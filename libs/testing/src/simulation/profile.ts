@@ -30,6 +30,10 @@ export interface Profile {
   readonly clients: number;
   /** Who read all the time, with all that any client was told. */
   readonly readers: number;
+  /** How often an operator changes the rule of a dataset during the chaos. */
+  readonly ruleChanges: number;
+  /** Whether writes are acknowledged below their rule when it is not met in time. */
+  readonly degrades: boolean;
   readonly load: {
     readonly accountEntries: number;
     readonly orderEvents: number;
@@ -80,6 +84,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const misuse = new Chance(seed).branch(`misuse ${name}`);
   const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
   const rested = new Chance(seed).branch(`rest ${name}`);
+  const ruled = new Chance(seed).branch(`rules ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
@@ -110,6 +115,8 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     roles,
     clients,
     readers: misuse.pick([0, 1, 1]),
+    ruleChanges: name === 'beyond' ? 0 : ruled.pick([0, 0, 2, 5]),
+    degrades: ruled.below(4) === 0,
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
       orderEvents: datasets.includes('orders' as never) ? share : 0,

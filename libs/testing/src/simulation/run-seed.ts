@@ -35,6 +35,7 @@ import { faultText } from './fault.js';
 import { judgeCluster, shardsIn } from './judge-cluster.js';
 import { Load, RUN } from './load.js';
 import { BROKERS, type Profile } from './profile.js';
+import { RuleChanges } from './rule-changes.js';
 import type { Violation } from './violation.js';
 
 const DAY_MS = 86_400_000;
@@ -97,6 +98,7 @@ export async function runSeed(
     brokers: BROKERS,
   });
   const load = new Load(cluster, profile);
+  const rules = new RuleChanges(cluster, profile);
   const violations: Violation[] = [];
   const unrest: string[] = [];
   const asked = new Map<number, AskedAgain>();
@@ -106,6 +108,7 @@ export async function runSeed(
       await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load, asked });
     world.note('chaos');
     chaos.begin(cluster);
+    rules.begin();
     if (profile.rest === null) load.begin();
     else load.goOn();
     await elapse(world, profile.chaosMs);
@@ -119,7 +122,7 @@ export async function runSeed(
       await world.runUntil(() => load.isDone, QUIET_MS_MAX);
       await elapse(world, NAMED_MS_MAX);
     } else {
-      unrest.push(...(await quiet(world, cluster, load, profile)));
+      unrest.push(...(await quiet(world, cluster, load, profile, rules)));
       await askAgain(world, load, asked);
       unrest.push(...(await untilFolded(world, cluster)));
     }
@@ -227,6 +230,7 @@ async function quiet(
   cluster: SimulatedCluster,
   load: Load,
   profile: Profile,
+  rules: RuleChanges,
 ): Promise<readonly string[]> {
   const unrest: string[] = [];
   const reach = async (what: string, holds: () => boolean): Promise<void> => {
@@ -239,6 +243,9 @@ async function quiet(
   load.stop();
   await reach('clients are not answered', () => load.isDone);
   await reach('a gateway does not know every home', () => cluster.isReady());
+  let isRestored = false;
+  void rules.restore().then(() => (isRestored = true));
+  await reach('rules are not restored', () => isRestored);
   let probing = 0;
   for (const region of profile.regions) {
     for (const dataset of profile.datasets) {
@@ -285,7 +292,7 @@ async function askAgain(world: World, load: Load, asked: Map<number, AskedAgain>
 
 /** The sample with the profile's groups: each region is home of one, and all regions hold all. */
 function datasetsOf(
-  { datasets, regions, shardsPerGroup }: Profile,
+  { datasets, degrades, regions, shardsPerGroup }: Profile,
   sample: ReadonlyMap<DatasetName, GatewayDataset>,
 ): ReadonlyMap<DatasetName, GatewayDataset> {
   const groups = regions.map((region, index) => ({
@@ -298,7 +305,8 @@ function datasetsOf(
   return new Map(
     datasets.map((name) => {
       const { configuration, table } = sample.get(name as DatasetName)!;
-      const content: ConfigurationContent = { ...configuration.content, groups };
+      const lenient = degrades ? ({ onTimeout: 'degrade' } as const) : {};
+      const content: ConfigurationContent = { ...configuration.content, ...lenient, groups };
       const text = canonicalJson(JSON.parse(JSON.stringify(content)));
       const hash = (hashOf(text) + hashOf(`${text} `)) as ConfigurationHash;
       const partitions = regions.length * shardsPerGroup;

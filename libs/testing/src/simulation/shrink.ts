@@ -61,6 +61,9 @@ function* candidates(profile: Profile): Iterable<Profile> {
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
   if (profile.readers > 0) yield { ...profile, readers: 0 };
+  if (profile.degrades) yield { ...profile, degrades: false };
+  for (const fewer of [0, profile.ruleChanges - 1])
+    if (fewer >= 0 && fewer < profile.ruleChanges) yield { ...profile, ruleChanges: fewer };
   if (profile.clockDriftMax > 0) yield { ...profile, clockDriftMax: 0 };
   if (profile.clockOffsetMsMax > 0) yield { ...profile, clockOffsetMsMax: 0 };
   if (profile.shardsPerGroup > 1) yield { ...profile, shardsPerGroup: 1 };

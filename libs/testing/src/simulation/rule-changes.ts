@@ -1,0 +1,65 @@
+/**
+ * An operator in a simulated world: changes the quorum rules of datasets while faults come and go, withdraws regions, and at the
+ * end asks for what the datasets say. What is asked while a coordinator is down or paused is not asked, or late, or twice.
+ */
+import type { RegionName } from '@lockstep/protocol';
+import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import type { Chance } from '../world/chance.js';
+import type { Profile } from './profile.js';
+
+const CHANGE_MS_MAX = 2_000;
+const RETRY_PAUSE_MS = 500;
+
+export class RuleChanges {
+  private readonly chance: Chance;
+
+  constructor(
+    private readonly cluster: SimulatedCluster,
+    private readonly profile: Profile,
+  ) {
+    this.chance = cluster.options.world.branch('rule changes');
+  }
+
+  /** As many changes as the profile says, at any time of the chaos. */
+  begin(): void {
+    const { world } = this.cluster.options;
+    for (let change = 0; change < this.profile.ruleChanges; change += 1)
+      world.after(this.chance.below(this.profile.chaosMs), 'rule', () => this.change());
+  }
+
+  /** Every dataset has its own rule again, in every shard, and every region counts. Resolves when that is so. */
+  async restore(): Promise<void> {
+    if (this.profile.ruleChanges === 0) return;
+    const { datasets, regions, world } = this.cluster.options;
+    for (const [dataset, { configuration }] of datasets) {
+      const rule = configuration.content.quorum ?? 'majority';
+      for (let isRestored = false; !isRestored;) {
+        const { coordinator } = this.cluster.region(this.chance.pick(regions));
+        const request = { rule, withdrawn: [], reason: 'as it was', timeoutMs: CHANGE_MS_MAX };
+        const change = await coordinator.changeRule(dataset, request, 'operator');
+        isRestored = change?.kind === 'asked' && change.shards.every(({ state }) => state === 'in-force');
+        if (!isRestored) await world.clock().sleep(RETRY_PAUSE_MS).done;
+      }
+    }
+  }
+
+  private change(): void {
+    const { datasets, regions } = this.cluster.options;
+    const region = this.cluster.region(this.chance.pick(regions));
+    const rule = this.drawRule(regions);
+    const withdrawn = this.chance.below(4) === 0 ? [this.chance.pick(regions)] : [];
+    const dataset = this.chance.pick([...datasets.keys()]);
+    const name = this.profile.roles === 'apart' ? 'coordinator' : 'gateway';
+    const running = region.served(name);
+    if (running === null) return;
+    const request = { rule, withdrawn, reason: 'chaos', timeoutMs: CHANGE_MS_MAX };
+    running.process.enter(() => void running.coordinator!.changeRule(dataset, request, 'operator'));
+  }
+
+  private drawRule(regions: readonly RegionName[]): string {
+    const of = regions.filter(() => this.chance.below(2) === 0);
+    const some = of.length === 0 ? [regions[0]!] : of;
+    const any = `any ${1 + this.chance.below(some.length)} of [${some.join(', ')}]`;
+    return this.chance.pick(['majority', 'all', 'home', any, any, any]);
+  }
+}
