@@ -242,7 +242,8 @@ export function postgresOutage(cluster: LocalCluster, region: Region, lastsMs: n
   });
 }
 
-const SPARE_MEGABYTES = 24;
+/** Two segments of the write-ahead log and something over: less, and a database may not come up again in what was freed. */
+const SPARE_MEGABYTES = 40;
 
 /** The region's database lies on a small disk of its own, which fills up. As root only: it mounts. */
 export async function fullDisk(cluster: LocalCluster, region: Region, lastsMs: number): Promise<void> {
