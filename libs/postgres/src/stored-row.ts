@@ -7,7 +7,7 @@ import type { ProjectedTable, RowPlace, StoredRow } from '@lockstep/engine';
 import { sequence } from '@lockstep/protocol';
 import { quotedArray } from './array-literal.js';
 import { columnValue } from './column-type.js';
-import type { Pool, Statements } from './connection.js';
+import type { Pool, Row, Statements } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
 
@@ -61,7 +61,7 @@ async function rowsOfTable(
   return rows.map((row) => storedRow(table, row));
 }
 
-function storedRow(table: ProjectedTable, row: Awaited<ReturnType<Statements['run']>>[number]): StoredRow {
+function storedRow(table: ProjectedTable, row: Row): StoredRow {
   const version = row['lockstep_version'] ?? null;
   if (version === null) return { cursor: cursorOf(row), row: null };
   return {

@@ -118,7 +118,7 @@ export { parseRule, RULE_CHARACTERS_MAX } from './quorum/rule.js';
 export type { ParsedRule, Rule, Share } from './quorum/rule.js';
 export { demandsOf, highestMet, meets } from './quorum/demand.js';
 export type { Demand, DemandsOfRule, Electorate } from './quorum/demand.js';
-export { allDemands, demandsUnder, ruleAt } from './quorum/rule-in-force.js';
+export { allDemands, demandsUnder, ruleAt, RULES_KEPT, ruleTextOf } from './quorum/rule-in-force.js';
 export type { RuleInForce } from './quorum/rule-in-force.js';
 export { endOfJointStep } from './quorum/joint-step.js';
 export { addMarks, EMPTY_LEDGER, holders, reachedRanges, recordWatermark, tallyOf } from './quorum/ledger.js';

@@ -13,7 +13,7 @@ import type { Clock, Identities } from '../ports/world.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 
 /** How long an entry is waited for; with a minute for clocks that differ it has expired. */
-export const CONTROL_TIMEOUT_MS = 10_000;
+const CONTROL_TIMEOUT_MS = 10_000;
 const BYTES = 512;
 
 export interface ControlEntriesOptions {

@@ -1,5 +1,5 @@
 /** What is known of an accepted entry's stages: by the ledger now, or by what was written down of it; what was told stands. */
-import type { RegionName, Sequence, ShardName, Stage, StageTimes } from '@lockstep/protocol';
+import type { Sequence, ShardName, Stage, StageTimes } from '@lockstep/protocol';
 import type { LedgerFeed, Reached } from './ledger-feed.js';
 import type { ReachedHistory } from './reached-history.js';
 
@@ -26,11 +26,6 @@ export class KnownStages {
   async awaitStage(shard: ShardName, stage: Stage, at: Sequence, untilMs: number): Promise<boolean> {
     if (stage !== 'quorum' && stage !== 'everywhere') return true;
     return this.feed.waitUntil(shard, () => this.reached(shard, stage, at) !== null, untilMs);
-  }
-
-  /** Regions that hold the position now and count; what was reached once is history. */
-  holders(shard: ShardName, at: Sequence): readonly RegionName[] {
-    return this.feed.holders(shard, at);
   }
 
   private reached(shard: ShardName, stage: 'quorum' | 'everywhere', at: Sequence): Reached | null {

@@ -14,6 +14,7 @@ import {
   partitionCount,
   reachedRanges,
   recordWatermark,
+  RULES_KEPT,
   tallyOf,
   type ConfigurationContent,
   type DatasetName,
@@ -49,8 +50,6 @@ export interface Reached {
 
 /** Steps remembered per shard and stage; older positions are told with the oldest time that is still known. */
 const STEPS_KEPT = 2_048;
-/** Of positions under older rules only history tells. */
-const RANGES_KEPT = 16;
 const RECONNECT_PAUSE_MS = 200;
 const STAGES_REACHED: readonly ReachedStage[] = ['accepted', 'quorum', 'everywhere'];
 
@@ -298,7 +297,7 @@ export class LedgerFeed {
       range = { from, steps: [] };
       known.push(range);
       known.sort((x, y) => (x.from < y.from ? -1 : 1));
-      if (known.length > RANGES_KEPT) known.shift();
+      if (known.length > RULES_KEPT) known.shift();
     }
     const { steps } = range;
     if (reached <= (steps.at(-1)?.sequence ?? 0n)) return;

@@ -7,6 +7,7 @@
 import {
   readRecordedReached,
   recordedReachedText,
+  RULES_KEPT,
   type LogIncarnation,
   type RecordedRange,
   type RecordedReached,
@@ -124,8 +125,5 @@ function merged(
     const known = ranges.get(range.from);
     if (known === undefined || range.sequence > known.sequence) ranges.set(range.from, range);
   }
-  return [...ranges.values()].sort((x, y) => (x.from < y.from ? -1 : 1)).slice(-RANGES_KEPT);
+  return [...ranges.values()].sort((x, y) => (x.from < y.from ? -1 : 1)).slice(-RULES_KEPT);
 }
-
-/** As many as a cursor keeps rules. */
-const RANGES_KEPT = 16;

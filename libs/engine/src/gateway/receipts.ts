@@ -116,7 +116,7 @@ export class Receipts {
       judged,
       stages,
       degraded: outcome.degraded,
-      ...(verdict === 'accepted' ? { holders: this.stages.holders(shard, sequence) } : {}),
+      ...(verdict === 'accepted' ? { holders: feed.holders(shard, sequence) } : {}),
     };
     const answer = answerWrite(facts, wait ?? 'logged', false, null);
     if (answer.code === null) return answer;

@@ -3,7 +3,13 @@
  * below its rule. Cursors from before have had one rule since their genesis: what their configuration says.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { demandsUnder, parseShardName, type ConfigurationContent, type RegionName } from '@lockstep/protocol';
+import {
+  demandsUnder,
+  parseShardName,
+  ruleTextOf,
+  type ConfigurationContent,
+  type RegionName,
+} from '@lockstep/protocol';
 
 interface OldCursor {
   readonly shard: string;
@@ -25,7 +31,7 @@ export class ManageQuorums1795219200000 implements MigrationInterface {
     )) as readonly OldCursor[];
     for (const { content, home, shard } of cursors) {
       const { partition } = parseShardName(shard)!;
-      const text = content.quorum ?? 'majority';
+      const text = ruleTextOf(content);
       const demanded = demandsUnder(content, { partition, home }, { text, withdrawn: [] });
       if (demanded.kind === 'refused')
         throw new Error(`${shard}: its rule "${text}" cannot be met: ${demanded.reason}`);

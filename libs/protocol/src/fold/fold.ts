@@ -28,7 +28,13 @@ import {
 import type { Halt } from '../position/watermark.js';
 import { parseShardName } from '../identity/identity.js';
 import { sameDemands } from '../quorum/demand.js';
-import { changeRule, demandsUnder, replaceRule, type RuleInForce } from '../quorum/rule-in-force.js';
+import {
+  changeRule,
+  demandsUnder,
+  replaceRule,
+  ruleTextOf,
+  type RuleInForce,
+} from '../quorum/rule-in-force.js';
 import { groupOfPartition, routeKey } from '../routing/key.js';
 import { isTooLarge, type DecodedEntry } from './decoded-entry.js';
 import { coalesce, type ColumnOperation, type RowOperation } from './row-operation.js';
@@ -222,7 +228,8 @@ export class ShardFold {
     if (body.kind === 'genesis') {
       if (cursor.logIncarnation !== null) return superseded;
       const { logIncarnation, home, configuration } = body;
-      const rules = this.rulesWith(at, home, this.configurations(configuration)!.content, null);
+      const { content } = this.configurations(configuration)!;
+      const rules = this.rulesWith(at, home, content, { text: ruleTextOf(content), withdrawn: [] });
       if (rules === null) return superseded;
       return {
         verdict: 'accepted',
@@ -276,20 +283,19 @@ export class ShardFold {
     const { home, rules: present } = this.cursor;
     const { text, withdrawn } = present.at(-1)!;
     const isChanged = content.quorum !== before.quorum;
-    const change = { text: isChanged ? (content.quorum ?? 'majority') : text, withdrawn };
+    const change = { text: isChanged ? ruleTextOf(content) : text, withdrawn };
     const rules = this.rulesWith(at, home, content, change);
     if (rules === null) return { verdict: 'superseded' };
     return { verdict: 'accepted', change: { configuration: hash, rules } };
   }
 
-  /** Null when the rule cannot be met, or another change is under way. @param change null: what the dataset says. */
+  /** Null when the rule cannot be met, or another change is under way. */
   private rulesWith(
     at: Sequence,
     home: RegionName | null,
     content: ConfigurationContent,
-    change: { readonly text: string; readonly withdrawn: readonly RegionName[] } | null,
+    { text, withdrawn }: { readonly text: string; readonly withdrawn: readonly RegionName[] },
   ): readonly RuleInForce[] | null {
-    const { text, withdrawn } = change ?? { text: content.quorum ?? 'majority', withdrawn: [] };
     const demanded = demandsUnder(content, { partition: this.partition, home }, { text, withdrawn });
     if (demanded.kind === 'refused') return null;
     return changeRule(this.cursor.rules, { from: at, text, withdrawn, demands: demanded.demands });

@@ -27,13 +27,16 @@ export interface RuleInForce {
 /** Older ones are forgotten; of positions that they judged only history tells whether they were reached. */
 export const RULES_KEPT = 16;
 
-/** What the text demands of a shard under a configuration; a dataset without a rule has `majority` (0018). */
+/** What a configuration says; a dataset without a rule has `majority` (0018). */
+export const ruleTextOf = ({ quorum }: ConfigurationContent): string => quorum ?? 'majority';
+
+/** What the text demands of a shard under a configuration. */
 export function demandsUnder(
   content: ConfigurationContent,
   shard: { readonly partition: number; readonly home: RegionName | null },
-  change: { readonly text: string | null; readonly withdrawn: readonly RegionName[] },
+  change: { readonly text: string; readonly withdrawn: readonly RegionName[] },
 ): DemandsOfRule {
-  const parsed = parseRule(change.text ?? 'majority');
+  const parsed = parseRule(change.text);
   if (parsed.kind === 'refused') return parsed;
   return demandsOf(parsed.rule, {
     members: groupOfPartition(content.groups, shard.partition).regions,

@@ -2,7 +2,7 @@
  * An operator in a simulated world: changes the quorum rules of datasets while faults come and go, withdraws regions, and at the
  * end asks for what the datasets say. What is asked while a coordinator is down or paused is not asked, or late, or twice.
  */
-import type { RegionName } from '@lockstep/protocol';
+import { ruleTextOf, type RegionName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Chance } from '../world/chance.js';
 import type { Profile } from './profile.js';
@@ -32,7 +32,7 @@ export class RuleChanges {
     if (this.profile.ruleChanges === 0) return;
     const { datasets, regions, world } = this.cluster.options;
     for (const [dataset, { configuration }] of datasets) {
-      const rule = configuration.content.quorum ?? 'majority';
+      const rule = ruleTextOf(configuration.content);
       for (let isRestored = false; !isRestored;) {
         const { coordinator } = this.cluster.region(this.chance.pick(regions));
         const request = { rule, withdrawn: [], reason: 'as it was', timeoutMs: CHANGE_MS_MAX };
