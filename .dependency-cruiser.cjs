@@ -121,9 +121,10 @@ module.exports = {
     }),
     mayImport({
       name: 'cli-talks-http',
-      comment: 'The command line reads catalogues itself and asks running roles for everything else.',
+      comment:
+        'The command line reads catalogues and replays decisions itself, and asks running roles for everything else.',
       from: 'apps/cli',
-      libraries: ['nest', 'catalogue'],
+      libraries: ['protocol', 'nest', 'catalogue'],
     }),
     mayImport({
       name: 'local-builds-clusters',

@@ -145,7 +145,8 @@ async function installKafka(log) {
     ...(present || runs('mvn', ['-v']) ? [] : ['maven']),
   ];
   if (lacking.length > 0) {
-    await installWithApt(lacking, log);
+    const packages = () => lacking.map((name) => (name === 'maven' ? 'maven' : javaPackage()));
+    await installWithApt(packages, needsByHand(lacking), log);
     java = findJava();
   }
   if (java === undefined) throw new SetUpError(needsByHand(lacking));
@@ -191,11 +192,15 @@ export function findJava() {
   });
 }
 
-async function installWithApt(lacking, log) {
-  if (process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) throw new SetUpError(needsByHand(lacking));
+/**
+ * @param {() => readonly string[]} choosePackages asked when the package lists are new.
+ * @param {string} byHand what a person is told to do where this is not root on a system with apt-get.
+ */
+export async function installWithApt(choosePackages, byHand, log) {
+  if (process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) throw new SetUpError(byHand);
   const apt = (what, args) => run(what, 'apt-get', args, log, { DEBIAN_FRONTEND: 'noninteractive' });
   await apt('package lists', ['update', '-q']);
-  const packages = lacking.map((name) => (name === 'maven' ? 'maven' : javaPackage()));
+  const packages = choosePackages();
   await apt(packages.join(' and '), ['install', '-y', '-q', '--no-install-recommends', ...packages]);
 }
 

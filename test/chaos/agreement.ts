@@ -1,6 +1,6 @@
 /**
  * What the databases of all regions must agree on when nothing is under way: cursors with both hashes, sessions,
- * outcomes, and every row with its version. Read from the stores themselves, not from what a role says of them.
+ * outcomes, late writes, and every row with its version. Read from the stores themselves, not from what a role says of them.
  */
 import { expect } from '@jest/globals';
 import { eventually, REGIONS, type LocalCluster, type Region } from '../e2e/local-cluster.js';
@@ -13,7 +13,8 @@ const CONTENTS = [
   'select * from orders order by id',
   'select * from readings order by id',
   'select shard, publisher, last, holed from lockstep.session order by shard, publisher',
-  'select shard, key, verdict, sequence from lockstep.outcome order by shard, key',
+  'select shard, key, verdict, sequence, epoch from lockstep.outcome order by shard, key',
+  'select * from lockstep.quarantine order by shard, sequence',
 ];
 
 /** Waits until all cursors are equal; then everything that was folded must be. */

@@ -50,16 +50,15 @@ export class LogTampering {
       () => this.admin.listTopics(),
       (names) => !names.includes(topic),
     );
-    // Kafka answers "exists" until it has forgotten the former one.
+    // Kafka answers "exists" until it has forgotten the former one; a slow one makes it, and its answer is lost.
+    const wanted = { topic, numPartitions, replicationFactor: 1, configEntries };
     await eventually(
-      () =>
-        this.admin
-          .createTopics({
-            waitForLeaders: true,
-            topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }],
-          })
-          .catch(() => false),
+      async () => {
+        await this.admin.createTopics({ waitForLeaders: false, topics: [wanted] }).catch(() => false);
+        return (await this.admin.listTopics()).includes(topic);
+      },
       Boolean,
+      30_000,
     );
   }
 

@@ -23,7 +23,6 @@ import {
   topicOf,
   type ConfigurationHash,
   type DatasetName,
-  type LogRecord,
   type RegionName,
 } from '@lockstep/protocol';
 import { Chance, World } from '@lockstep/testing';
@@ -38,6 +37,7 @@ import {
   type Answered,
   type Region,
 } from '../e2e/local-cluster.js';
+import { readRecords } from './log-records.js';
 
 const SEED = 20_260;
 const ROUNDS = 6;
@@ -60,24 +60,6 @@ afterAll(async () => {
   await log?.close();
   await cluster?.stop();
 }, 60_000);
-
-/** What the log holds, in order. */
-async function read(topic: string, partition: number): Promise<readonly LogRecord[]> {
-  const { endOffset } = await log.admin.bounds(topic, partition);
-  const reader = await log.openReader(topic);
-  const records: LogRecord[] = [];
-  for (let next = offset(0n); next < endOffset;) {
-    const [found] = await reader.fetch({
-      positions: [{ partition, offset: next }],
-      waitMsMax: 1_000,
-      bytesMax: 8 * 1024 * 1024,
-    });
-    records.push(...found!.records);
-    next = found!.nextOffset;
-  }
-  await reader.close();
-  return records;
-}
 
 test('an acknowledged write is in all three regions once, however many produce responses are swallowed', async () => {
   const chance = new Chance(SEED);
@@ -162,7 +144,7 @@ async function copies(): Promise<readonly number[]> {
   const inDataset = async (dataset: string, partitions: number): Promise<number> => {
     const topic = topicOf(dataset as DatasetName);
     const records = await Promise.all(
-      Array.from({ length: partitions }, (_, partition) => read(topic, partition)),
+      Array.from({ length: partitions }, (_, partition) => readRecords(log, topic, partition)),
     );
     const entries = records.flat().flatMap(({ header }) => {
       const decoded = header === null ? null : decodeHeader(header);
@@ -261,7 +243,7 @@ async function publishThroughLosses(
     swallower.swallowNext(0);
   }
   await publisher.close();
-  const held = await read(topic, 0);
+  const held = await readRecords(log, topic, 0);
   return { told, held: held.map(({ valueText }) => valueText ?? '') };
 }
 

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ClusterFile } from '@lockstep/local';
+import { askOrder, dataFolder, type ClusterFile, type Order } from '@lockstep/local';
 import pg from 'pg';
 
 export const REGIONS = ['eu', 'us', 'ap'] as const;
@@ -17,28 +17,40 @@ const PROJECT = join(import.meta.dirname, '../..');
 export class LocalCluster {
   readonly data: string;
 
-  private constructor(data: string) {
+  private readonly environment: NodeJS.ProcessEnv;
+
+  private constructor(data: string, environment: NodeJS.ProcessEnv) {
     this.data = data;
+    this.environment = environment;
   }
 
-  static async start(options: readonly string[] = []): Promise<LocalCluster> {
+  /** @param environment What the command that starts it finds in its environment, beside this process' own. */
+  static async start(
+    options: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<LocalCluster> {
     // The runner finds what a crashed run left behind by the run's name, which this path carries.
     const data = mkdtempSync(join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-`));
     // Open, so that the unprivileged user that Postgres runs as can reach its data.
     chmodSync(data, 0o755);
-    const cluster = new LocalCluster(data);
+    const cluster = new LocalCluster(data, environment);
     await cluster.startScript(['--detach', '--ports', 'auto', ...options]);
     return cluster;
   }
 
   /** `npm start` with options; answers what it printed. */
   async startScript(options: readonly string[]): Promise<string> {
-    return run(['apps/local/start.mjs', '--data', this.data, ...options], 0);
+    return run(['apps/local/start.mjs', '--data', this.data, ...options], 0, this.environment);
   }
 
   /** `npx lockstep` with options; answers what it printed. */
   async lockstep(options: readonly string[], exitCode = 0): Promise<string> {
     return run(['apps/cli/bin/lockstep.mjs', ...options, '--data', this.data], exitCode);
+  }
+
+  /** What `npx lockstep local` orders, without the time that a command needs to start. */
+  async order(order: Order): Promise<void> {
+    await askOrder(dataFolder(this.data), order);
   }
 
   /** A start that must be refused with exit code 2; answers what it printed. */
@@ -128,9 +140,17 @@ export async function eventually<T>(
   }
 }
 
-function run(options: readonly string[], exitCode: number): Promise<string> {
+function run(
+  options: readonly string[],
+  exitCode: number,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, options, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, options, {
+      cwd: PROJECT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     let printed = '';
     child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));

@@ -1,4 +1,7 @@
-/** A collector for one spec: takes OTLP/HTTP JSON and remembers every span. */
+/**
+ * A collector for one spec: takes OTLP/HTTP JSON and remembers every span. Types here are only erased, never compiled to
+ * code: benchmarks run this file as it stands.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -7,6 +10,8 @@ export interface SeenSpan {
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly name: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   /** Of the span and of its resource. */
   readonly attributes: Readonly<Record<string, unknown>>;
@@ -20,10 +25,13 @@ interface Attribute {
 export class OtlpSink {
   readonly spans: SeenSpan[] = [];
 
-  private constructor(
-    private readonly server: Server,
-    readonly url: string,
-  ) {}
+  readonly url: string;
+  private readonly server: Server;
+
+  private constructor(server: Server, url: string) {
+    this.server = server;
+    this.url = url;
+  }
 
   static async open(): Promise<OtlpSink> {
     let sink: OtlpSink | null = null;

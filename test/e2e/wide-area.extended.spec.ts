@@ -3,8 +3,8 @@
  * region, and a region that is cut off is missed by nobody and catches up alone when its links heal (I11, I20).
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Kafka, logLevel } from 'kafkajs';
 import { call, eventually, LocalCluster, write } from './local-cluster.js';
+import { partitionsOf } from './topic-partitions.js';
 
 let cluster: LocalCluster;
 
@@ -21,22 +21,14 @@ const opened = (key: string, ack: string): object => ({
 });
 
 test('each shard is led by the broker of its home, and every region holds a replica', async () => {
-  const kafka = new Kafka({ brokers: [...cluster.file.kafka.brokers], logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: ['lockstep.accounts'] });
-    const partitions = topics[0]!.partitions.toSorted((x, y) => x.partitionId - y.partitionId);
-    const preferred = partitions.map(({ replicas }) => replicas[0]);
-    // Two shards for each of the groups ap, eu and us, in the order of the catalogue: two by two the same broker.
-    expect(preferred[0]).toBe(preferred[1]);
-    expect(preferred[2]).toBe(preferred[3]);
-    expect(preferred[4]).toBe(preferred[5]);
-    expect(new Set(preferred).size).toBe(3);
-    for (const { replicas } of partitions) expect(new Set(replicas).size).toBe(3);
-  } finally {
-    await admin.disconnect();
-  }
+  const partitions = await partitionsOf(cluster, 'lockstep.accounts');
+  const preferred = partitions.map(({ replicas }) => replicas[0]);
+  // Two shards for each of the groups ap, eu and us, in the order of the catalogue: two by two the same broker.
+  expect(preferred[0]).toBe(preferred[1]);
+  expect(preferred[2]).toBe(preferred[3]);
+  expect(preferred[4]).toBe(preferred[5]);
+  expect(new Set(preferred).size).toBe(3);
+  for (const { replicas } of partitions) expect(new Set(replicas).size).toBe(3);
 });
 
 test('a write through another region pays the way there and back, and reaches everywhere', async () => {

@@ -16,7 +16,12 @@ const folding = ['foldKnown', 'project', 'bind'];
  * The specs of the fold but for its two slowest laws, which would take seconds for each of hundreds of changes: what
  * they alone would notice counts as not noticed.
  */
-const foldSpecs = [`${source}/fold/fold.spec.ts`, `${source}/fold/effects-hash.prop.spec.ts`];
+const foldSpecs = [
+  `${source}/fold/fold.spec.ts`,
+  `${source}/fold/fold-rules.spec.ts`,
+  `${source}/fold/signed-entries.spec.ts`,
+  `${source}/fold/effects-hash.prop.spec.ts`,
+];
 const fold = (functions) => ({ file: `${source}/fold/fold.ts`, specs: foldSpecs, ...functions });
 
 /** A file and the specs of its name. */
@@ -43,4 +48,11 @@ export const parts = {
   ],
   ledger: [file('quorum', 'ledger'), file('quorum', 'rule')],
   publisher: [fold({ only: publisher }), file('fold', 'verdict')],
+  control: [
+    {
+      file: `${source}/control/fold-control.ts`,
+      specs: ['fold-control', 'snapshot', 'replay'].map((name) => `${source}/control/${name}*.spec.ts`),
+    },
+  ],
+  moves: [file('promotion', 'decide-move'), file('promotion', 'preflight'), file('promotion', 'evacuation')],
 };

@@ -3,6 +3,7 @@
  * against what a service without batches would do.
  */
 import { kafkaLog } from '@lockstep/kafka';
+import { nodeSignatureCheck } from '@lockstep/nest';
 import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
 import {
   Replicator,
@@ -249,6 +250,7 @@ function byReplicator(
             return isFirst ? recording(store, replay) : store;
           },
           configurations: () => configuration,
+          signatures: nodeSignatureCheck(),
           refreshConfigurations: () => Promise.resolve(),
           observer: progress,
           clock,

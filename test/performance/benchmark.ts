@@ -21,7 +21,13 @@ export interface Context {
   readonly servers: () => Promise<Servers>;
   /** A local cluster, started as a user starts it; it ends with the run. */
   readonly cluster: (options?: readonly string[]) => Promise<LocalCluster>;
+  /** Whatever else a benchmark starts; it ends with the run too. */
+  readonly ends: <T extends Stoppable>(starting: Promise<T>) => Promise<T>;
   readonly say: (line: string) => void;
+}
+
+export interface Stoppable {
+  stop(): Promise<void>;
 }
 
 export interface Figure {

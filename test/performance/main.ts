@@ -8,13 +8,21 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { apply } from './apply.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
-import type { Benchmark, Figure } from './benchmark.ts';
+import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { gateway } from './gateway.ts';
 import { overload } from './overload.ts';
 import { publish } from './publish.ts';
+import { quorum, quorumHome } from './quorum.ts';
+import { quorumOneStopped } from './quorum-one-stopped.ts';
+import { quorumSteps, quorumStepsHome } from './quorum-steps.ts';
 import { startServers, type Servers } from './servers.ts';
+import { switchover, switchoverWithLeader } from './switchover.ts';
 
-const benchmarks: readonly Benchmark[] = [apply, publish, gateway, overload];
+const benchmarks: readonly Benchmark[] = [
+  ...[apply, publish, gateway, overload],
+  ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
+  switchoverWithLeader,
+];
 const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
@@ -33,7 +41,8 @@ const say = (line: string): void =>
   console.error(`[${((performance.now() - begunMs) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
 
 let running: Promise<Servers> | null = null;
-let clusters: readonly Promise<LocalCluster>[] = [];
+let others: readonly Promise<Stoppable>[] = [];
+let stopping = Promise.resolve();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     say(`${signal}: stopping the servers`);
@@ -41,12 +50,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-async function stopServers(): Promise<void> {
-  const stopping = [...clusters, ...(running === null ? [] : [running])];
+function stopLater<T extends Stoppable>(starting: Promise<T>): Promise<T> {
+  others = [...others, starting];
+  return starting;
+}
+
+/** Who asks again waits for the stop under way: a benchmark that fails because of it must not end the process first. */
+function stopServers(): Promise<void> {
+  const ending = [...others, ...(running === null ? [] : [running])];
   running = null;
-  clusters = [];
-  for (const started of await Promise.allSettled(stopping))
-    if (started.status === 'fulfilled') await started.value.stop();
+  others = [];
+  stopping = stopping.then(async () => {
+    for (const started of await Promise.allSettled(ending))
+      if (started.status === 'fulfilled') await started.value.stop();
+  });
+  return stopping;
 }
 
 const git = (...args: readonly string[]): string =>
@@ -68,10 +86,9 @@ for (const benchmark of benchmarks) {
       },
       cluster: (options) => {
         tell('starting a cluster');
-        const starting = LocalCluster.start(options);
-        clusters = [...clusters, starting];
-        return starting;
+        return stopLater(LocalCluster.start(options));
       },
+      ends: stopLater,
       say: tell,
     });
   } finally {

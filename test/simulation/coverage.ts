@@ -83,6 +83,7 @@ const REACH: { readonly [kind in FaultKind]: readonly Step[] } = {
   'forward-answer-lost': ['forward'],
   'append-refused': APPENDED,
   'append-answer-lost': APPENDED,
+  'append-silent': APPENDED,
   'append-late': APPENDED,
   'append-lost': APPENDED,
   'append-unreplicated': APPENDED,
@@ -101,6 +102,7 @@ const REACH: { readonly [kind in FaultKind]: readonly Step[] } = {
   'store-crash': IN_STORE,
   'disk-full': WRITTEN_IN_STORE,
   'slow-flush': ['commit'],
+  'commit-late': ['commit'],
   'store-slow': IN_STORE,
   'store-restored': IN_STORE,
   'unclean-election': IN_LOG,
@@ -113,6 +115,7 @@ const REACH: { readonly [kind in FaultKind]: readonly Step[] } = {
 const NOT_BEFORE_THIS =
   'A call before it on the same connection fails first, unless the cut begins between the two.';
 const NOT_ASKED = 'The load asks for nothing that a gateway refuses by itself.';
+const NOT_OF_A_WRITE = 'What is counted are answers to writes; coordinators alone refuse so.';
 
 interface Cell {
   readonly kind: FaultKind;
@@ -159,6 +162,11 @@ const REASONS: { readonly [name: string]: string } = {
   'too-many-requests': 'No gateway of a seed has as many requests at hand as every class of datasets admits.',
   'store-unavailable': 'What is counted are answers to writes, which read no store.',
   'not-yet': 'It is not part of this version.',
+  'move-refused': NOT_OF_A_WRITE,
+  'move-ended': NOT_OF_A_WRITE,
+  'not-paused': NOT_OF_A_WRITE,
+  'control-unavailable': NOT_OF_A_WRITE,
+  'no-leader': NOT_OF_A_WRITE,
 };
 
 function pageOf(totals: readonly Covered[]): string {

@@ -17,6 +17,7 @@ const COUNTS: Readonly<Record<string, { readonly states: number; readonly transi
   'four writes': { states: 23_656, transitions: 101_619 },
   'the log begins': { states: 1_765, transitions: 3_975 },
   'two epochs': { states: 10_649, transitions: 38_321 },
+  'a fence is settled': { states: 1_552, transitions: 5_134 },
   'a gateway crashes': { states: 10_550, transitions: 37_663 },
   'unknown becomes definite': { states: 1_401, transitions: 3_981 },
   'commits without an answer': { states: 5_128, transitions: 16_554 },

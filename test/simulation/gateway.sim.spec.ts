@@ -16,6 +16,7 @@ import {
   type ShardName,
 } from '@lockstep/protocol';
 import { SimulatedCluster, World, type SimulatedClusterOptions } from '@lockstep/testing';
+import { answeredWithin } from './answered.js';
 import { sampleDatasets } from './sample-datasets.js';
 
 const REGIONS = ['eu', 'us', 'ap'] as RegionName[];
@@ -28,14 +29,7 @@ async function cluster(options: Partial<SimulatedClusterOptions> = {}): Promise<
   return made;
 }
 
-async function answered(made: SimulatedCluster, answer: Promise<Answer>): Promise<Answer> {
-  let result: Answer | null = null;
-  void answer.then((told) => {
-    result = told;
-  });
-  await made.options.world.runUntil(() => result !== null, 120_000);
-  return result!;
-}
+const answered = answeredWithin(120_000);
 
 const CALLER = {
   principal: 'anonymous',

@@ -20,6 +20,18 @@ export async function cluster(
   return made;
 }
 
+/** Who leads, as the region's coordinator has read. */
+export const leaderSeenBy = (made: SimulatedCluster, region: string): string | null =>
+  (made.region(region).coordinator.describe() as { leader: string | null }).leader;
+
+/** Lets so much of virtual time pass. */
+export async function elapse(made: SimulatedCluster, ms: number): Promise<void> {
+  const { world } = made.options;
+  const untilMs = world.elapsedMs() + ms;
+  world.after(ms, null, () => undefined);
+  await world.runUntil(() => world.elapsedMs() >= untilMs, ms + 1_000);
+}
+
 /** Accounts, orders and readings through random gateways; the answers in the order of the requests. */
 export async function work(made: SimulatedCluster, entries: number): Promise<readonly Answer[]> {
   const { world } = made.options;

@@ -15,7 +15,6 @@ import { SimulatedCluster, World, type MemoryRow } from '@lockstep/testing';
 import {
   openWrites,
   readRun,
-  type AskedAgain,
   type CompletionLine,
   type Consistency,
   type FindingCode,
@@ -61,13 +60,9 @@ async function worked(): Promise<ClusterRun> {
   world.after(1_000, null, () => cluster.region('us').killReplicator());
   world.after(2_000, null, () => cluster.region('us').startReplicator());
   await world.runUntil(() => load.isDone, QUIET_MS_MAX);
-  const asked = new Map<number, AskedAgain>();
-  const unknown = openWrites(readRun(load.lines).writes).filter(({ key }) => key !== null);
-  for (const write of unknown)
-    void load
-      .askFor(write, world.nowMs() + QUIET_MS_MAX)
-      .then((answer) => asked.set(write.operations[0]!.invoke.op, answer));
-  await world.runUntil(() => asked.size === unknown.length, QUIET_MS_MAX);
+  let isAsked = false;
+  void load.askForAll(openWrites(readRun(load.lines).writes)).then(() => (isAsked = true));
+  await world.runUntil(() => isAsked, QUIET_MS_MAX);
   const isFolded = (): boolean =>
     shardsIn(cluster).every((shard) => {
       const [dataset, partition] = shard.split('/') as [DatasetName, string];
@@ -75,7 +70,14 @@ async function worked(): Promise<ClusterRun> {
       return [...cluster.regions.values()].every(({ database }) => database.cursor(shard)?.offset === last);
     });
   await world.runUntil(isFolded, QUIET_MS_MAX);
-  return { cluster, run: RUN, lines: load.lines, asked, unrest: [], keyHash: (key) => load.keyHash(key) };
+  return {
+    cluster,
+    run: RUN,
+    lines: load.lines,
+    asked: load.asked,
+    unrest: [],
+    keyHash: (key) => load.keyHash(key),
+  };
 }
 
 interface Shown {

@@ -8,7 +8,7 @@ import { sampleDatasets } from './sample-datasets.js';
 
 const rested = async (days: number): Promise<SeedResult> => {
   const rest = { afterMs: 2_000, days, lateCopies: 30 };
-  return runSeed({ ...drawProfile('calm', 2), rest }, await sampleDatasets());
+  return runSeed({ ...drawProfile('calm', 2), moves: 0, rest }, await sampleDatasets());
 };
 
 test('after eight days publishers begin new sessions, and late copies take no effect: they are holes or expired', async () => {

@@ -4,7 +4,16 @@
  */
 import { expect, test } from '@jest/globals';
 import type { Fact } from '@lockstep/engine';
-import type { RegionName, ShardName } from '@lockstep/protocol';
+import {
+  generationOf,
+  recordedWatermarkText,
+  sequence,
+  utf8,
+  WATERMARK_TOPIC,
+  type RegionName,
+  type ShardName,
+  type StoreIncarnation,
+} from '@lockstep/protocol';
 import type { SimulatedCluster, SimulatedRegion } from '@lockstep/testing';
 import { cluster, quiet, REGIONS, stores, work } from './harassed-cluster.js';
 
@@ -27,6 +36,10 @@ async function expectEqual(made: SimulatedCluster): Promise<void> {
   expect(us).toEqual(eu);
   expect(ap).toEqual(eu);
 }
+
+const ORDERS = 'orders/0' as ShardName;
+const knownAs = (made: SimulatedCluster, { region }: SimulatedRegion, life: string): boolean =>
+  REGIONS.every((other) => made.region(other).feed.watermark(ORDERS, region)?.storeIncarnation === life);
 
 /** Every shard on which the vote was withheld gives it again, and all regions know the store by its new life. */
 function expectProved(made: SimulatedCluster, region: SimulatedRegion): void {
@@ -171,5 +184,100 @@ test.each([41, 42, 43, 44])(
     expect(await write('orders', { key: 'eu:after', ...placed })).toBe(200);
     await quiet(made);
     await expectEqual(made);
+  },
+);
+
+/** By its places alone nobody can tell that the store went back: of the life between the two copies only listeners know. */
+test.each([51, 52])(
+  'seed %i: a store that is put back to before a life that was heard begins a later one, also when whoever began that life is gone (I12, I20)',
+  async (seed) => {
+    const made = await cluster(seed, () => ({ replicators: 2 }));
+    const { world } = made.options;
+    const ap = made.region('ap');
+    await work(made, 10);
+    const early = ap.database.snapshot();
+    await work(made, 20);
+    await quiet(made);
+    await rest(made, 2_000);
+    const late = ap.database.snapshot();
+    ap.database.restore(early);
+    await world.runUntil(() => lives(ap).length > 0 && knownAs(made, ap, lives(ap)[0]!), 20_000);
+    const teller = [0, 1].find(
+      (one) => ap.replicator(one)!.hub.newest(ORDERS)?.storeIncarnation === lives(ap)[0],
+    )!;
+    ap.killReplicator(teller);
+    ap.database.restore(late);
+    await world.runUntil(() => lives(ap).length > 1, 20_000);
+    ap.startReplicator(teller);
+    await work(made, 10);
+    await quiet(made);
+    await expectEqual(made);
+    expect(knownAs(made, ap, ap.database.incarnation())).toBe(true);
+  },
+);
+
+test('a lane at work that learns from the copy of a later life begins one that is later still (I12, I20)', async () => {
+  const made = await cluster(55);
+  const { log, options } = made;
+  const ap = made.region('ap');
+  await work(made, 10);
+  await quiet(made);
+  // As of an instance that lost its lease, and of which an append arrives late.
+  const told = ap.feed.watermark(ORDERS, ap.region)!;
+  const storeIncarnation = `00000003${told.storeIncarnation.slice(8)}` as StoreIncarnation;
+  log.appendForeign(WATERMARK_TOPIC, 0, {
+    key: utf8(`ap/${ORDERS}/${storeIncarnation}`),
+    value: utf8(recordedWatermarkText({ ...told, storeIncarnation })),
+    headers: [],
+  });
+  await options.world.runUntil(() => lives(ap).length > 0, 20_000);
+  await work(made, 10);
+  await quiet(made);
+  await expectEqual(made);
+  expect(generationOf(ap.database.incarnation())).toBe(4);
+  expect(lives(ap)).toEqual([ap.database.incarnation()]);
+  expect(knownAs(made, ap, ap.database.incarnation())).toBe(true);
+});
+
+test.each([
+  ['as it stands where hashes differ', 0n],
+  ['when it has folded on, sooner than the slow copy goes out', 1n],
+])(
+  'a store that has other hashes than were told stays without a vote when its replicator dies %s (I12)',
+  async (_, further) => {
+    const made = await cluster(56);
+    const { log, options } = made;
+    const ap = made.region('ap');
+    await work(made, 10);
+    await quiet(made);
+    await rest(made, 2_000);
+    // As of a store that was put back, and had folded something else before.
+    const told = ap.feed.watermark(ORDERS, ap.region)!;
+    const place = sequence(told.sequence + 2n);
+    const [inputHash, effectsHash] = ['1'.repeat(32), '2'.repeat(32)];
+    log.appendForeign(WATERMARK_TOPIC, 0, {
+      key: utf8(`ap/${ORDERS}/${told.storeIncarnation}`),
+      value: utf8(recordedWatermarkText({ ...told, sequence: place, inputHash, effectsHash })),
+      headers: [],
+    });
+    ap.killReplicator();
+    ap.startReplicator();
+    await options.world.runUntil(() => lives(ap).length > 0, 20_000);
+    const folded = (): bigint => ap.database.cursor(ORDERS)!.sequence;
+    const working = work(made, 200);
+    await options.world.runUntil(() => folded() >= place + further, 20_000);
+    for (let death = 1; death <= 2; death += 1) {
+      ap.killReplicator();
+      ap.startReplicator();
+      await working;
+      await work(made, 5);
+      await quiet(made);
+      await rest(made, 2_000);
+      expect(folded()).toBeGreaterThan(place + further);
+      for (const region of REGIONS)
+        expect(made.region(region).feed.watermark(ORDERS, ap.region)!.withheld?.code).toBe('diverged');
+      const since = votes(ap).filter(({ shard }) => shard === ORDERS);
+      expect(since.filter(({ withheld }) => withheld === null)).toEqual([]);
+    }
   },
 );

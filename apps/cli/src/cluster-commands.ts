@@ -1,18 +1,16 @@
 /**
- * `lockstep status | shards | lag | rule | receipt`: what gateways and coordinators answer over HTTP, as tables. Without an
+<<<<<<< HEAD
+ * `lockstep status | shards | lag | rule | receipt`: what gateways and coordinators answer over HTTP, as tables.
+=======
+ * `lockstep status | shards | lag | rule | receipt | quarantine`: what gateways and coordinators answer over HTTP, as tables. Without an
  * address they are found through the local cluster's files.
+>>>>>>> fences
  */
 import type { Command } from 'commander';
 import { CliError } from './cli-error.js';
-import { readCluster } from './local-cluster.js';
 import { print, table } from './output.js';
-
-interface AddressOptions {
-  readonly url?: string;
-  readonly region?: string;
-  readonly data?: string;
-  readonly json?: boolean;
-}
+import { describePauses, type ListedPause } from './pause-commands.js';
+import { askRole, withAddress, type AddressOptions } from './role-call.js';
 
 interface ShardView {
   readonly shard: string;
@@ -51,6 +49,10 @@ interface ClusterView {
   readonly region: string;
   readonly term: number | null;
   readonly leader: string | null;
+  readonly paused: readonly ListedPause[] | null;
+  readonly doubts?: readonly { readonly region: string; readonly by: string; readonly evidence: string }[];
+  /** Not of a coordinator that folds no control log. */
+  readonly control?: { readonly sequence: number; readonly current: boolean; readonly halted: string | null };
   readonly regions: readonly {
     readonly region: string;
     readonly stream: string;
@@ -75,15 +77,33 @@ interface Receipt {
   >;
 }
 
-const ANSWER_MS_MAX = 15_000;
+interface QuarantineView {
+  readonly region: string;
+  readonly attempts: readonly {
+    readonly shard: string;
+    readonly sequence: number;
+    readonly region: string;
+    readonly epoch: number;
+    readonly shardEpoch: number;
+    readonly key: string;
+    readonly at: string;
+    readonly idempotencyKeyHash: string | null;
+    readonly outcome: { readonly verdict: string; readonly sequence: number } | null;
+  }[];
+}
+
+interface QuarantineOptions extends AddressOptions {
+  readonly limit?: string;
+}
 
 export function addClusterCommands(program: Command): void {
   withAddress(program.command('status').description('regions as one coordinator sees them')).action(
     async (options: AddressOptions) => {
-      const cluster = (await ask('coordinator', '/v1/cluster', options)) as ClusterView;
+      const cluster = (await askRole('coordinator', '/v1/cluster', options)) as ClusterView;
       print(cluster, options, () =>
         [
           `Seen from ${cluster.region}; leader ${cluster.leader ?? 'none'}, term ${cluster.term ?? 'none'}`,
+          ...(cluster.control === undefined ? [] : [describeControl(cluster.control)]),
           table(
             ['region', 'stream', 'shards known', 'records behind', 'halted', 'different'],
             cluster.regions.map(({ region, stream, shards }) => [
@@ -95,6 +115,10 @@ export function addClusterCommands(program: Command): void {
               shards.filter(({ differs }) => differs).length,
             ]),
           ),
+          ...(cluster.doubts ?? []).map(
+            ({ by, evidence, region }) => `${by} finds ${region} unfit: ${evidence}`,
+          ),
+          describePauses(cluster.paused),
         ].join('\n'),
       );
     },
@@ -103,7 +127,7 @@ export function addClusterCommands(program: Command): void {
   withAddress(
     program.command('shards').description('home, epoch and state of every shard, and how far each region is'),
   ).action(async (options: AddressOptions) => {
-    const { shards } = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+    const { shards } = (await askRole('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
     const regions = regionsOf(shards);
     print({ shards }, options, () =>
       table(
@@ -122,7 +146,9 @@ export function addClusterCommands(program: Command): void {
 
   withAddress(program.command('lag').description('records that each region has still to fold')).action(
     async (options: AddressOptions) => {
-      const { shards } = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+      const { shards } = (await askRole('gateway', '/v1/shards', options)) as {
+        shards: readonly ShardView[];
+      };
       const regions = regionsOf(shards);
       const lag = shards.map((shard) => ({
         shard: shard.shard,
@@ -153,13 +179,21 @@ export function addClusterCommands(program: Command): void {
 
   withAddress(
     program
+      .command('quarantine')
+      .description('late writes of former homes, newest first')
+      .argument('[place]', 'a dataset, or a shard such as accounts/0; without it all')
+      .option('--limit <count>', 'how many at most (100)'),
+  ).action(showQuarantine);
+
+  withAddress(
+    program
       .command('receipt')
       .description('how far a write got')
       .argument('<dataset>', 'its dataset')
       .argument('<key>', 'its idempotency key'),
   ).action(async (dataset: string, key: string, options: AddressOptions) => {
     const path = `/v1/datasets/${encodeURIComponent(dataset)}/receipts/${encodeURIComponent(key)}`;
-    const receipt = (await ask('gateway', path, options)) as Receipt;
+    const receipt = (await askRole('gateway', path, options)) as Receipt;
     print(receipt, options, () =>
       [
         `${receipt.id} in ${receipt.shard}: ${receipt.outcome}${receipt.code === undefined ? '' : ` (${receipt.code})`}, sequence ${receipt.sequence ?? '?'}`,
@@ -176,10 +210,43 @@ export function addClusterCommands(program: Command): void {
   });
 }
 
+function describeControl({ current, halted, sequence }: NonNullable<ClusterView['control']>): string {
+  const state = halted === null ? (current ? 'current' : 'behind its end') : `halted: ${halted}`;
+  return `Control log folded up to ${sequence}, ${state}`;
+}
+
+async function showQuarantine(place: string | undefined, options: QuarantineOptions): Promise<void> {
+  const query = new URLSearchParams();
+  if (place !== undefined) query.set(place.includes('/') ? 'shard' : 'dataset', place);
+  if (options.limit !== undefined) query.set('limit', options.limit);
+  const view = (await askRole('gateway', `/v1/quarantine?${query.toString()}`, options)) as QuarantineView;
+  const fateOf = ({ idempotencyKeyHash, outcome }: QuarantineView['attempts'][number]): string => {
+    if (outcome !== null) return `${outcome.verdict} at ${outcome.sequence}`;
+    return idempotencyKeyHash === null ? 'it had none' : 'none yet';
+  };
+  print(view, options, () =>
+    view.attempts.length === 0
+      ? `${view.region} keeps no late write of a former home.`
+      : table(
+          ['at', 'shard', 'sequence', 'written by', 'epoch', 'then', 'first key', 'outcome of its key'],
+          view.attempts.map((attempt) => [
+            attempt.at,
+            attempt.shard,
+            attempt.sequence,
+            attempt.region,
+            attempt.epoch,
+            attempt.shardEpoch,
+            attempt.key,
+            fateOf(attempt),
+          ]),
+        ),
+  );
+}
+
 async function showRules(dataset: string, options: RuleOptions): Promise<void> {
   if (options.reason !== undefined || options.withdraw !== undefined)
     throw new CliError(2, '--reason and --withdraw belong to a change: give the rule too.');
-  const answer = (await ask('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
+  const answer = (await askRole('gateway', '/v1/shards', options)) as { shards: readonly ShardView[] };
   const shards = answer.shards.filter(({ shard }) => shard.startsWith(`${dataset}/`));
   if (shards.length === 0) throw new CliError(1, `There is no dataset ${dataset}.`);
   print({ shards: shards.map(({ rule, shard }) => ({ shard, rule })) }, options, () =>
@@ -201,7 +268,7 @@ async function changeRule(dataset: string, rule: string, options: RuleOptions): 
   if (reason === undefined) throw new CliError(2, 'Say why: --reason TEXT. It is kept in the log.');
   const withdrawn = withdraw === undefined ? [] : withdraw.split(',').map((region) => region.trim());
   const path = `/v1/datasets/${encodeURIComponent(dataset)}/rule`;
-  const change = (await ask('coordinator', path, options, { rule, reason, withdrawn })) as RuleChange;
+  const change = (await askRole('coordinator', path, options, { rule, reason, withdrawn })) as RuleChange;
   print(change, options, () =>
     table(
       ['shard', 'state', 'rule in force', 'from', 'detail'],
@@ -216,64 +283,6 @@ async function changeRule(dataset: string, rule: string, options: RuleOptions): 
   );
   const left = change.shards.filter(({ state }) => state !== 'in-force').length;
   if (left > 0) throw new CliError(1, `${left} of ${change.shards.length} shards are not there: ask again.`);
-}
-
-function withAddress(command: Command): Command {
-  return command
-    .option('--url <address>', 'the gateway or coordinator to ask, for example http://127.0.0.1:7101')
-    .option('--region <region>', 'the region of the local cluster to ask (its first)')
-    .option('--data <dir>', 'data folder of the local cluster')
-    .option('--json', 'for programs');
-}
-
-/** @param body what is sent; without one it is read. */
-async function ask(
-  role: 'gateway' | 'coordinator',
-  path: string,
-  options: AddressOptions,
-  body?: object,
-): Promise<unknown> {
-  const address = new URL(
-    path,
-    options.url === undefined ? addressInLocalCluster(role, options) : parseAddress(options.url),
-  );
-  let response: Response;
-  try {
-    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
-    response = await fetch(address, { ...sent, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  } catch (error) {
-    const { message, cause } = error as Error;
-    throw new CliError(
-      1,
-      `${address.origin} does not answer: ${cause instanceof Error ? cause.message : message}`,
-    );
-  }
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text);
-  throw new CliError(1, `${address.origin} answered ${response.status}: ${problemSentence(text)}`);
-}
-
-function addressInLocalCluster(role: 'gateway' | 'coordinator', options: AddressOptions): string {
-  const { regions } = readCluster(options.data);
-  const name = options.region ?? Object.keys(regions)[0] ?? '';
-  const region = regions[name];
-  if (region === undefined)
-    throw new CliError(2, `There is no region ${name} here, only ${Object.keys(regions).join(', ')}.`);
-  return region[role];
-}
-
-function parseAddress(text: string): string {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw new CliError(2, `--url ${text}: expected an address such as http://127.0.0.1:7101.`);
-}
-
-function problemSentence(text: string): string {
-  try {
-    const { code, title, detail } = JSON.parse(text) as { code?: string; title?: string; detail?: string };
-    return [code, detail ?? title].filter((part) => part !== undefined).join(': ') || text;
-  } catch {
-    return text.slice(0, 500);
-  }
 }
 
 function regionsOf(shards: readonly ShardView[]): readonly string[] {

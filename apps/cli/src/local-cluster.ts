@@ -35,7 +35,7 @@ export interface ClusterStatus {
   }[];
   readonly wideArea: {
     readonly delayMs: number;
-    readonly cuts: readonly { readonly region: string; readonly oneWay: boolean }[];
+    readonly cuts: readonly { readonly region: string; readonly lost: string }[];
     readonly swallowing: readonly {
       readonly region: string;
       readonly due: number;

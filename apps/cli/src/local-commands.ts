@@ -71,9 +71,11 @@ export function addLocalCommands(program: Command, endWith: (exitCode: number) =
       .command('cut')
       .description('lose what passes between a region and all others (a cluster with --wan)')
       .argument('<region>', 'the region')
-      .option('--one-way', 'lose only what the region sends'),
-  ).action(async (region: string, options: DataOption & { oneWay?: boolean }) => {
-    await sendOrder(options, { kind: 'cut', region, oneWay: options.oneWay === true });
+      .option('--one-way', 'lose only what the region sends')
+      .addOption(new Option('--deaf', 'lose only what is sent to the region').conflicts('oneWay')),
+  ).action(async (region: string, options: DataOption & { oneWay?: boolean; deaf?: boolean }) => {
+    const lost = options.oneWay === true ? 'sent' : options.deaf === true ? 'received' : 'both';
+    await sendOrder(options, { kind: 'cut', region, lost });
   });
 
   withData(local.command('heal').description('end a cut').argument('<region>', 'the region')).action(
@@ -183,8 +185,8 @@ function describeStatus(status: ClusterStatus): string {
     );
   }
   if (status.wideArea !== null) {
-    const cuts = status.wideArea.cuts.map(({ region, oneWay }) =>
-      oneWay ? `${region} (what it sends)` : region,
+    const cuts = status.wideArea.cuts.map(({ lost, region }) =>
+      lost === 'both' ? region : `${region} (what is ${lost})`,
     );
     const swallowed = status.wideArea.swallowing.map(
       ({ region, due, swallowed: number }) => `${region} ${number}${due === 0 ? '' : ` (${due} more due)`}`,

@@ -9,6 +9,11 @@ export function print(value: unknown, options: OutputOptions, forPeople: () => s
   console.log(options.json === true ? JSON.stringify(value, undefined, 2) : forPeople());
 }
 
+/** What happens meanwhile, on stderr: stdout carries one table or one document. */
+export function tell(line: string): void {
+  console.error(line);
+}
+
 /** Null and undefined: not known. */
 export type Cell = string | number | boolean | null | undefined;
 

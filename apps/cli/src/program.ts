@@ -1,16 +1,24 @@
 /** The command `lockstep`: what it knows, and how it ends. 0 = done, 1 = it failed, 2 = it cannot be meant so. */
 import { Command, CommanderError } from 'commander';
+import { addAcknowledgeCommand } from './acknowledge-command.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { addLocalCommands } from './local-commands.js';
+import { addMoveCommands } from './move-commands.js';
+import { addPauseCommands } from './pause-commands.js';
 
 /** Runs one command line. @returns the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   const program = new Command('lockstep')
     .description('Look at Lockstep and steer it')
+    // Options behind a command's name are that command's, although the one above it knows some of the same name.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)');
   program.exitOverride();
   addClusterCommands(program);
+  addMoveCommands(program);
+  addAcknowledgeCommand(program);
+  addPauseCommands(program);
   let exitCode = 0;
   addLocalCommands(program, (ended) => (exitCode = ended));
   try {

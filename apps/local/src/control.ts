@@ -13,7 +13,7 @@ import type { ClusterFile, RegionProcess } from './cluster-file.js';
 import { replaceFile, type DataFolder } from './data-folder.js';
 import { isLocalError, isLocalErrorCode, LocalError, type LocalErrorCode } from './local-error.js';
 import type { ClusterOptions } from './options.js';
-import type { WideAreaStatus } from './wide-area.js';
+import type { Cut, WideAreaStatus } from './wide-area.js';
 
 export type ProcessOrder = 'kill' | 'pause' | 'continue' | 'stop' | 'start';
 
@@ -28,7 +28,7 @@ export type Order =
       readonly target: Target;
       readonly stayDown: boolean;
     }
-  | { readonly kind: 'cut'; readonly region: string; readonly oneWay: boolean }
+  | ({ readonly kind: 'cut' } & Cut)
   | { readonly kind: 'heal'; readonly region: string }
   /** The next so many produce responses to the region's roles; 0 takes an order back. */
   | { readonly kind: 'swallow'; readonly region: string; readonly responses: number };

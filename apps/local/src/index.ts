@@ -1,4 +1,6 @@
 /** The door of the local cluster: what tests and tools start by themselves. */
+export { askOrder, type Order } from './control.js';
+export { dataFolder } from './data-folder.js';
 export { startKafka, type KafkaHandle } from './kafka-node.js';
 export { startPostgres, type PostgresHandle } from './postgres-server.js';
 export { Link, type Direction, type LinkAddress } from './link.js';

@@ -23,7 +23,7 @@ describe('the options of npm start', () => {
   test('what is said is read as it is meant, folders from where npm was called', () => {
     expect(
       parse(
-        '--regions eu,us --brokers 3 --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --standby --data here --detach',
+        '--regions eu,us --brokers 3 --brokers-in eu --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --standby --data here --detach',
       ),
     ).toEqual({
       action: 'start',
@@ -33,6 +33,7 @@ describe('the options of npm start', () => {
       said: {
         regions: ['eu', 'us'],
         brokers: 3,
+        brokersIn: 'eu',
         wanMs: 40,
         catalogue: '/somewhere/mine',
         otlpUrl: 'http://127.0.0.1:4318',
@@ -94,6 +95,7 @@ describe('options meet a data folder', () => {
     [{ wanMs: 0 }, '--wan: made with 40, now 0'],
     [{ ports: { kind: 'base' as const, base: 8_000 } }, '--ports: made with auto, now 8000'],
     [{ standby: true }, '--standby: made with the default, now on'],
+    [{ brokersIn: 'eu' }, '--brokers-in: made with the default, now eu'],
     [{ otlpUrl: 'http://127.0.0.1:4318' }, '--otlp: made with the default, now http://127.0.0.1:4318'],
   ])('%j is a conflict that exits 2, says what differs and names --reset', (said, sentence) => {
     const refusal = codeOf(() => settleOptions(said, recorded));

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   /** `null`: every region of the catalogue. */
   readonly regions: readonly string[] | null;
   readonly brokers: 1 | 3;
+  /** The region that all brokers stand in; `null`: each in another one. */
+  readonly brokersIn: string | null;
   /** One-way delay between regions; `null` without proxies. */
   readonly wanMs: number | null;
   /** Absolute folder; `null` is the sample catalogue. */
@@ -39,6 +41,7 @@ export interface Request {
 export const defaultOptions: ClusterOptions = {
   regions: null,
   brokers: 1,
+  brokersIn: null,
   wanMs: null,
   catalogue: null,
   otlpUrl: null,
@@ -49,6 +52,7 @@ export const defaultOptions: ClusterOptions = {
 export const usage = `npm start -- [options]
   --regions eu,us,ap   regions of the catalogue to run (all of them)
   --brokers 1|3        Kafka brokers (1)
+  --brokers-in REGION  all brokers in one region instead of each in another
   --wan MS             one-way delay between regions, through TCP proxies
   --standby            a second replicator per region, which takes over from the first
   --catalogue DIR      catalogue to run instead of the sample
@@ -78,6 +82,7 @@ export function parseRequest(args: readonly string[], folder: string): Request {
     said: {
       ...(values.regions === undefined ? {} : { regions: parseRegions(values.regions) }),
       ...(values.brokers === undefined ? {} : { brokers: parseBrokers(values.brokers) }),
+      ...(values['brokers-in'] === undefined ? {} : { brokersIn: values['brokers-in'] }),
       ...(values.wan === undefined ? {} : { wanMs: wholeNumber('--wan', values.wan, 0, WAN_MS_MAX) }),
       ...(values.catalogue === undefined ? {} : { catalogue: resolve(folder, values.catalogue) }),
       ...(values.otlp === undefined ? {} : { otlpUrl: parseUrl(values.otlp) }),
@@ -113,6 +118,7 @@ export function settleOptions(
 const flags: Readonly<Record<keyof ClusterOptions, string>> = {
   regions: '--regions',
   brokers: '--brokers',
+  brokersIn: '--brokers-in',
   wanMs: '--wan',
   catalogue: '--catalogue',
   otlpUrl: '--otlp',
@@ -123,6 +129,7 @@ const flags: Readonly<Record<keyof ClusterOptions, string>> = {
 const OPTIONS = {
   regions: { type: 'string' },
   brokers: { type: 'string' },
+  'brokers-in': { type: 'string' },
   wan: { type: 'string' },
   catalogue: { type: 'string' },
   data: { type: 'string' },

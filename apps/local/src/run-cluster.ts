@@ -185,6 +185,11 @@ class Life {
     await mustBeValid(catalogue);
     const regions = wanted.regions ?? (await regionsOfCatalogue(catalogue));
     await mustKnow(catalogue, regions);
+    if (wanted.brokersIn !== null && !regions.includes(wanted.brokersIn))
+      throw new LocalError(
+        'invalid-option',
+        `--brokers-in: no region ${wanted.brokersIn} runs here, only ${regions.join(', ')}.`,
+      );
     const settled: ClusterOptions = { ...wanted, regions };
     const shape: PlanShape = {
       regions,
@@ -211,6 +216,7 @@ class Life {
       data,
       regions,
       brokers: settled.brokers,
+      brokersIn: settled.brokersIn,
       wanMs: settled.wanMs,
       catalogue,
       otlpUrl: settled.otlpUrl,

@@ -19,12 +19,13 @@ import { isLocalError, LocalError } from './local-error.js';
 import type { PortPlan, RegionPorts } from './port-plan.js';
 import { makeDatabase, postgresRecipe, postgresUrl, type PostgresPlace } from './postgres-server.js';
 import { SupervisedProcess, type ProcessEvents, type ProcessRecipe } from './supervised-process.js';
-import { WideArea } from './wide-area.js';
+import { WideArea, type Cut } from './wide-area.js';
 
 export interface SupervisorOptions {
   readonly data: DataFolder;
   readonly regions: readonly string[];
   readonly brokers: number;
+  readonly brokersIn: string | null;
   readonly wanMs: number | null;
   readonly catalogue: string;
   readonly otlpUrl: string | null;
@@ -66,7 +67,7 @@ export class Supervisor {
     this.#nodes = options.plan.brokers.map((ports, index) => ({
       id: index + 1,
       ports,
-      region: options.regions[index % options.regions.length] as string,
+      region: options.brokersIn ?? (options.regions[index % options.regions.length] as string),
     }));
     this.#wideArea =
       options.wanMs === null
@@ -129,10 +130,8 @@ export class Supervisor {
       case 'process':
         return this.#order(order.order, order.target, order.stayDown);
       case 'cut':
-        this.#links().cut({ region: order.region, oneWay: order.oneWay });
-        return [
-          order.oneWay ? `nothing that ${order.region} sends arrives any more` : `${order.region} is cut off`,
-        ];
+        this.#links().cut({ region: order.region, lost: order.lost });
+        return [cutText(order)];
       case 'heal':
         this.#links().heal(order.region);
         return [`${order.region} is connected again`];
@@ -452,6 +451,17 @@ async function orderOne(process: SupervisedProcess, order: ProcessOrder, stayDow
     case 'start':
       await process.start();
       return `runs (pid ${process.pid})`;
+  }
+}
+
+function cutText({ lost, region }: Cut): string {
+  switch (lost) {
+    case 'both':
+      return `${region} is cut off`;
+    case 'sent':
+      return `nothing that ${region} sends arrives any more`;
+    case 'received':
+      return `nothing that is sent to ${region} arrives any more`;
   }
 }
 

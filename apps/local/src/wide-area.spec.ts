@@ -73,7 +73,7 @@ describe('the wide area', () => {
     const port = eu.ports.byRegion['eu'] as number;
     const broker = echoServer().listen(port, '127.0.0.1');
     await once(broker, 'listening');
-    area.cut({ region: 'eu', oneWay: false });
+    area.cut({ region: 'eu', lost: 'both' });
     await ask(host, port).answer;
     broker.close();
   });
@@ -89,14 +89,14 @@ describe('the wide area', () => {
   });
 
   test('cutting a region leaves the others connected, and healing brings it back', async () => {
-    area.cut({ region: 'eu', oneWay: false });
+    area.cut({ region: 'eu', lost: 'both' });
     const [toEu, fromEu] = [call('us', 'eu'), call('eu', 'ap')];
     let early = 0;
     for (const { socket } of [toEu, fromEu]) socket.on('data', () => (early += 1));
     await call('us', 'ap').answer;
     await call('ap', 'us').answer;
     expect(early).toBe(0);
-    expect(area.status.cuts).toEqual([{ region: 'eu', oneWay: false }]);
+    expect(area.status.cuts).toEqual([{ region: 'eu', lost: 'both' }]);
     area.heal('eu');
     await Promise.all([toEu.answer, fromEu.answer]);
   });
@@ -105,7 +105,7 @@ describe('the wide area', () => {
     const fromUs = call('us', 'eu');
     const toUs = call('eu', 'us');
     await Promise.all([fromUs.answer, toUs.answer]);
-    area.cut({ region: 'us', oneWay: true });
+    area.cut({ region: 'us', lost: 'sent' });
     let late = 0;
     for (const { socket } of [fromUs, toUs]) socket.on('data', () => (late += 1));
     // What us asks does not leave it; what us answers does not either.
@@ -117,12 +117,29 @@ describe('the wide area', () => {
     await Promise.all([once(fromUs.socket, 'data'), once(toUs.socket, 'data')]);
   });
 
+  test('a deaf region receives nothing, on connections of either side, and what it sends arrives', async () => {
+    const atEu = once(gateways['eu'] as Server, 'connection') as Promise<[Socket]>;
+    const fromUs = call('us', 'eu');
+    const toUs = call('eu', 'us');
+    const [[heard]] = await Promise.all([atEu, fromUs.answer, toUs.answer]);
+    area.cut({ region: 'us', lost: 'received' });
+    let late = 0;
+    for (const { socket } of [fromUs, toUs]) socket.on('data', () => (late += 1));
+    fromUs.socket.write('y');
+    toUs.socket.write('y');
+    await once(heard, 'data');
+    await call('eu', 'ap').answer;
+    expect(late).toBe(0);
+    area.heal('us');
+    await Promise.all([once(fromUs.socket, 'data'), once(toUs.socket, 'data')]);
+  });
+
   test('two cuts are healed one by one', () => {
-    area.cut({ region: 'eu', oneWay: false });
-    area.cut({ region: 'us', oneWay: true });
+    area.cut({ region: 'eu', lost: 'both' });
+    area.cut({ region: 'us', lost: 'sent' });
     area.heal('eu');
-    expect(area.status.cuts).toEqual([{ region: 'us', oneWay: true }]);
+    expect(area.status.cuts).toEqual([{ region: 'us', lost: 'sent' }]);
     expect(() => area.heal('eu')).toThrow('nothing to heal');
-    expect(() => area.cut({ region: 'mars', oneWay: false })).toThrow('no region mars');
+    expect(() => area.cut({ region: 'mars', lost: 'both' })).toThrow('no region mars');
   });
 });

@@ -21,8 +21,8 @@ export interface WideAreaOptions {
 
 export interface Cut {
   readonly region: string;
-  /** One way: what the region sends is lost, what is sent to it arrives. */
-  readonly oneWay: boolean;
+  /** What is lost of what passes between the region and all others: seen from the region. */
+  readonly lost: 'both' | 'sent' | 'received';
 }
 
 /** Produce responses on their way to the roles of a region. */
@@ -151,8 +151,8 @@ export class WideArea implements KafkaLinks {
   }
 }
 
-function directionsOf(cut: Cut, link: Link): readonly Direction[] {
-  if ((link.from !== cut.region && link.to !== cut.region) || link.from === link.to) return [];
-  if (!cut.oneWay) return ['onward', 'back'];
-  return [link.from === cut.region ? 'onward' : 'back'];
+function directionsOf({ lost, region }: Cut, link: Link): readonly Direction[] {
+  if ((link.from !== region && link.to !== region) || link.from === link.to) return [];
+  if (lost === 'both') return ['onward', 'back'];
+  return [(link.from === region) === (lost === 'sent') ? 'onward' : 'back'];
 }

@@ -49,8 +49,8 @@ try {
   process.once('SIGTERM', end);
   process.once('SIGINT', end);
 } catch (cause) {
-  // Findings are for the person who wrote the catalogue: lines with file, place and reason, no stack.
-  if (cause instanceof Error && cause.name === 'CatalogueRefused') {
+  // Findings are for the person who wrote the catalogue or placed the key: lines with file and reason, no stack.
+  if (cause instanceof Error && ['CatalogueRefused', 'SigningKeyRefused'].includes(cause.name)) {
     console.error(cause.message);
     process.exit(EXIT_CODE_MISCONFIGURED);
   }

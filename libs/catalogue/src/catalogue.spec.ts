@@ -4,7 +4,12 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compileConfiguration, type DatasetName, type RegionName } from '@lockstep/protocol';
+import {
+  compileConfiguration,
+  DEFAULT_FAILOVER_POLICY,
+  type DatasetName,
+  type RegionName,
+} from '@lockstep/protocol';
 import { configurationHash, loadCatalogue, type Catalogue } from './catalogue.js';
 import { describeFindings, type Finding } from './finding.js';
 import { loadReducer } from './reducer-module.js';
@@ -60,6 +65,72 @@ const hashesOf = (catalogue: Catalogue): readonly string[] =>
   [...catalogue.datasets.values()].map((dataset) => dataset.hash);
 
 const named = (catalogue: Catalogue, name: string) => catalogue.datasets.get(name as DatasetName)!;
+
+const PEM_ONE = `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+`;
+const PUBLIC_ONE = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
+const PEM_TWO = PEM_ONE.replace(
+  'MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=',
+  'MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=',
+);
+const PUBLIC_TWO = '3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c';
+/** Before the regions of the sample. */
+const withKeys = (...lines: readonly string[]): Edit => ({
+  file: 'topology.yaml',
+  from: 'regions:\n',
+  to: ['keys:', ...lines.map((line) => `  ${line}`), 'regions:', ''].join('\n'),
+});
+
+describe('keys by which control entries are signed', () => {
+  test('come from files or stand inline, and are in every fold configuration in the order of their ids', async () => {
+    const inline = [
+      'b-inline: |',
+      ...PEM_TWO.trim()
+        .split('\n')
+        .map((line) => `  ${line}`),
+    ];
+    const folder = await edited(
+      { file: 'keys/one.pem', content: PEM_ONE },
+      withKeys(...inline, 'a-file: keys/one.pem'),
+    );
+    const catalogue = await validCatalogue(folder);
+    const keys = [
+      { id: 'a-file', publicKey: PUBLIC_ONE },
+      { id: 'b-inline', publicKey: PUBLIC_TWO },
+    ];
+    expect(catalogue.topology.signingKeys).toEqual(keys);
+    for (const { content } of catalogue.datasets.values()) expect(content.signingKeys).toEqual(keys);
+    expect(hashesOf(catalogue)).not.toEqual(hashesOf(await validCatalogue(SAMPLE)));
+  });
+
+  test('are none in the sample, whose configurations do not speak of them', async () => {
+    const { datasets, topology } = await validCatalogue(SAMPLE);
+    expect(topology.signingKeys).toEqual([]);
+    for (const { content } of datasets.values()) expect(content).not.toHaveProperty('signingKeys');
+  });
+});
+
+describe('how often regions are failed over without a person', () => {
+  const withFailover = (settings: string): Edit => ({
+    file: 'topology.yaml',
+    from: 'regions:\n',
+    to: `failover: ${settings}\nregions:\n`,
+  });
+
+  test('is what the topology says, in no hash; what it does not say has a default', async () => {
+    const sample = await validCatalogue(SAMPLE);
+    expect(sample.topology.failover).toEqual(DEFAULT_FAILOVER_POLICY);
+    const written = await validCatalogue(
+      await edited(withFailover('{ coolDown: 1s, budget: 32, window: 2h }')),
+    );
+    expect(written.topology.failover).toEqual({ coolDownMs: 1_000, budget: 32, windowMs: 7_200_000 });
+    expect(hashesOf(written)).toEqual(hashesOf(sample));
+    const { topology } = await validCatalogue(await edited(withFailover('{ coolDown: 5m }')));
+    expect(topology.failover).toEqual({ ...DEFAULT_FAILOVER_POLICY, coolDownMs: 300_000 });
+  });
+});
 
 describe('the sample catalogue', () => {
   test('compiles to the three datasets with contiguous groups, their tables and the documented defaults', async () => {
@@ -301,6 +372,42 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
   bad('with an empty dataset', { file: ORDERS, content: '\n' }, { reason: /not a list of settings/ }),
 
   // Topology
+  bad('with a key whose file is missing', withKeys('one: keys/one.pem'), {
+    marker: 'one: keys',
+    reason: /key `one` names no file/,
+    next: /\.pem file/,
+  }),
+  bad('with a key that leaves the folder', withKeys('one: ../one.pem'), {
+    marker: 'one: ..',
+    reason: /names no file of this catalogue/,
+  }),
+  bad('with a key whose name is none', withKeys('One: keys/one.pem'), {
+    marker: 'One:',
+    reason: /no name for a key/,
+  }),
+  bad('with a key that is no text', withKeys('one: 7'), {
+    marker: 'one: 7',
+    reason: /`keys.one` cannot be 7/,
+  }),
+  bad('with a private key', withKeys('one: "-----BEGIN PRIVATE KEY-----"'), {
+    marker: 'one:',
+    reason: /key `one` is a private key/,
+    next: /never use it again/,
+  }),
+  bad('with a key that is garbage', withKeys('one: "-----BEGIN PUBLIC KEY-----"'), {
+    marker: 'one:',
+    reason: /cannot be read as a public key/,
+  }),
+  bad(
+    'with the same key twice',
+    withKeys(`one: ${JSON.stringify(PEM_ONE)}`, `two: ${JSON.stringify(PEM_ONE)}`),
+    { marker: 'two:', reason: /`two` is the same as `one`/ },
+  ),
+  bad(
+    'with more keys than a rotation needs',
+    withKeys(...[1, 2, 3, 4, 5].map((n) => `key-${n}: keys/none.pem`)),
+    { marker: 'keys:\n  key-1', reason: /5 keys are more than 4/ },
+  ),
   bad(
     'with an unknown setting of a region',
     change(TOPOLOGY, 'zone: local-us', 'zone: local-us\n    zones: b'),
@@ -332,6 +439,16 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
     marker: 'localhost',
     reason: /not the address of a broker/,
   }),
+  bad(
+    'with more failovers than are remembered',
+    change(TOPOLOGY, 'regions:\n', 'failover:\n  budget: 33\nregions:\n'),
+    { marker: 'budget: 33', reason: /`failover.budget` cannot be 33/, next: /from 1 to 32/ },
+  ),
+  bad(
+    'with a cool-down that is longer than what is remembered',
+    change(TOPOLOGY, 'regions:\n', 'failover:\n  coolDown: 2h\nregions:\n'),
+    { marker: 'coolDown: 2h', reason: /7200000 ms is longer than the window/, next: /lengthen window/ },
+  ),
   bad(
     'with more in-sync replicas than replicas',
     change(TOPOLOGY, 'minInsyncReplicas: 1', 'minInsyncReplicas: 2'),

@@ -13,6 +13,7 @@ import {
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
+  type FailoverMode,
 } from '@lockstep/protocol';
 import { readDataset, type CatalogueFiles, type CompiledDataset } from './dataset.js';
 import { FindingList, type Finding } from './finding.js';
@@ -32,6 +33,7 @@ export interface CatalogueDataset {
   /** SHA-256 of the content's canonical JSON. */
   readonly hash: ConfigurationHash;
   readonly logRetentionMs: number;
+  readonly failover: FailoverMode;
 }
 
 export type CatalogueResult =
@@ -85,7 +87,7 @@ function judgeCatalogue(
     });
   } else {
     const document = readYaml(TOPOLOGY_FILE, topologyText, findings);
-    topology = document === null ? null : readTopology(document, findings);
+    topology = document === null ? null : readTopology(document, files, findings);
   }
 
   const datasets: JudgedDataset[] = [];
@@ -168,7 +170,7 @@ async function readFolder(folder: string, findings: FindingList): Promise<Catalo
           if (depth >= FOLDER_DEPTH_MAX)
             refuse(path, `more than ${FOLDER_DEPTH_MAX} folders deep`, 'move it up');
           else await walk(path, depth + 1);
-        } else if (/\.(yaml|json|ts)$/.test(name) || relative === 'datasets') {
+        } else if (/\.(yaml|json|ts|pem)$/.test(name) || relative === 'datasets') {
           filesSeen += 1;
           if (filesSeen === FILES_MAX + 1)
             refuse(path, `more than ${FILES_MAX} files`, 'split the catalogue');
@@ -194,6 +196,6 @@ async function readFolder(folder: string, findings: FindingList): Promise<Catalo
   return files;
 }
 
-const FOLDERS: readonly string[] = ['datasets', 'schemas', 'reducers'];
+const FOLDERS: readonly string[] = ['datasets', 'schemas', 'reducers', 'keys'];
 
 const codeOf = (error: unknown): string => String((error as { code?: unknown }).code ?? error);

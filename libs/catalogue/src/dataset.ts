@@ -17,6 +17,7 @@ import {
   type ColumnContent,
   type ConfigurationContent,
   type EventContent,
+  type FailoverMode,
   type GroupContent,
   type ProjectionContent,
   type RegionLabels,
@@ -35,7 +36,10 @@ import type { Topology } from './topology.js';
 export interface CompiledDataset {
   readonly content: ConfigurationContent;
   readonly logRetentionMs: number;
+  readonly failover: FailoverMode;
 }
+
+/** Who decides that the shards at home in a region that has failed move: a person, or the leader by itself. */
 
 /** Texts of the catalogue folder by path relative to it, with `/`. */
 export type CatalogueFiles = ReadonlyMap<string, string>;
@@ -57,6 +61,7 @@ const datasetShape = closed({
   class: z.enum(['bulk', 'standard', 'critical', 'local']),
   quorum: z.string().nullable().default(null),
   onTimeout: z.enum(['unknown', 'degrade']).default('unknown'),
+  failover: z.enum(['manual', 'automatic']).default('manual'),
   placement: z.enum(['stretched', 'home']),
   writers: z.enum(['log', 'outbox', 'any']),
   keys: z.enum(['always', 'given']),
@@ -114,6 +119,7 @@ const SENTENCES: SettingSentences = {
   class: 'bulk, standard, critical or local',
   quorum: QUORUM,
   onTimeout: 'unknown or degrade',
+  failover: 'manual or automatic',
   placement: 'stretched or home',
   writers: 'log, outbox or any',
   keys: 'always or given',
@@ -183,6 +189,7 @@ export function readDataset(
     quorum: shape.quorum === null ? null : shape.quorum.trim(),
     ...(shape.onTimeout === 'degrade' ? { onTimeout: shape.onTimeout } : {}),
     labels: labelsOf(groups, context.topology),
+    ...signedBy(context.topology),
     groups,
     limits: {
       entryBytesMax: shape.limits?.entryBytesMax ?? DEFAULT_LIMITS.entryBytesMax,
@@ -193,7 +200,7 @@ export function readDataset(
     events,
     projection,
   };
-  return { content, logRetentionMs: times.logMs };
+  return { content, logRetentionMs: times.logMs, failover: shape.failover };
 }
 
 interface Reading {
@@ -317,6 +324,10 @@ function checkQuorum(
     findings.at(document, ['quorum'], reason, 'need fewer, list other regions, or add regions to the group');
   }
 }
+
+/** Absent where nobody must sign, so that a catalogue without keys has the hash that it always had. */
+const signedBy = (topology: Topology | null): Pick<ConfigurationContent, 'signingKeys'> =>
+  topology === null || topology.signingKeys.length === 0 ? {} : { signingKeys: topology.signingKeys };
 
 /** Of every region that may hold something of the dataset. */
 function labelsOf(

@@ -1,18 +1,33 @@
 /**
  * The topology: Kafka clusters and regions, with the addresses of their roles. It is read by processes and tools and
- * is no part of a fold configuration, so moving an address changes no hash. Only the labels of regions are, because quorum
- * rules speak of them.
+ * is no part of a fold configuration, so moving an address changes no hash. Only two things are: the labels of regions,
+ * because quorum rules speak of them, and the keys by which control entries are signed, because verdicts depend on them.
+ * They stand here because the coordinators that hold them serve every dataset.
  */
 import { z } from 'zod';
-import { isRegionName, type RegionName } from '@lockstep/protocol';
+import {
+  DEFAULT_FAILOVER_POLICY,
+  FAILOVERS_KEPT,
+  isRegionName,
+  SIGNING_KEYS_MAX,
+  type FailoverPolicy,
+  type RegionName,
+  type SigningKey,
+} from '@lockstep/protocol';
+import { DURATION_PATTERN, parseDuration } from './duration.js';
 import type { FindingList } from './finding.js';
 import type { PositionedDocument } from './positioned-document.js';
+import { isPem, readPublicKey } from './public-key.js';
 import { closed, readShape, type SettingSentences } from './shape.js';
 import { nearestOrKnown } from './suggestion.js';
 
 export interface Topology {
   readonly clusters: ReadonlyMap<string, ClusterTopology>;
   readonly regions: ReadonlyMap<RegionName, RegionTopology>;
+  /** In the order of their ids; none: control entries need no signature. */
+  readonly signingKeys: readonly SigningKey[];
+  /** How often regions are failed over without a person. */
+  readonly failover: FailoverPolicy;
 }
 
 export interface ClusterTopology {
@@ -43,6 +58,9 @@ export const TOPOLOGY_FILE = 'topology.yaml';
 const label = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/);
 const clusterName = /^[a-z][a-z0-9-]{0,31}$/;
 
+const duration = z.string().regex(DURATION_PATTERN);
+const KEY_ID = /^[a-z][a-z0-9-]{0,31}$/;
+
 const topologyShape = closed({
   clusters: z.record(
     z.string(),
@@ -64,9 +82,16 @@ const topologyShape = closed({
       coordinator: z.string(),
     }),
   ),
+  keys: z.record(z.string(), z.string()).optional(),
+  failover: closed({
+    coolDown: duration.optional(),
+    budget: z.int().min(1).max(FAILOVERS_KEPT).optional(),
+    window: duration.optional(),
+  }).optional(),
 });
 
 const LABEL = 'a label of letters, digits, `.`, `_` and `-`, at most 63 characters';
+const DURATION = 'a length of time such as 10m or 1h';
 const URL_SENTENCE = 'an address such as http://127.0.0.1:7101';
 const SENTENCES: SettingSentences = {
   clusters: 'at least one cluster, by name',
@@ -83,10 +108,20 @@ const SENTENCES: SettingSentences = {
   'regions.*.gateway': URL_SENTENCE,
   'regions.*.replicator': `${URL_SENTENCE}, or a list of up to ${REPLICATORS_MAX}`,
   'regions.*.coordinator': URL_SENTENCE,
+  keys: 'public keys by id, each the path of a PEM file such as keys/one.pem, or PEM',
+  'keys.*': 'the path of a PEM file such as keys/one.pem, or PEM',
+  failover: 'the settings coolDown, budget and window',
+  'failover.coolDown': DURATION,
+  'failover.budget': `a whole number from 1 to ${FAILOVERS_KEPT}`,
+  'failover.window': DURATION,
 };
 
 /** Null after a finding about its shape; findings about relations leave it readable for the checks of datasets. */
-export function readTopology(document: PositionedDocument, findings: FindingList): Topology | null {
+export function readTopology(
+  document: PositionedDocument,
+  files: ReadonlyMap<string, string>,
+  findings: FindingList,
+): Topology | null {
   const shape = readShape(topologyShape, document, SENTENCES, findings);
   if (shape === null) return null;
 
@@ -135,7 +170,73 @@ export function readTopology(document: PositionedDocument, findings: FindingList
     const { provider, zone, jurisdiction, cluster, gateway, coordinator } = region;
     regions.set(name, { provider, zone, jurisdiction, cluster, gateway, replicators, coordinator });
   }
-  return { clusters: new Map(Object.entries(shape.clusters)), regions };
+  const signingKeys = readKeys(document, shape.keys ?? {}, files, findings);
+  const failover = readFailover(document, shape.failover ?? {}, findings);
+  return { clusters: new Map(Object.entries(shape.clusters)), regions, signingKeys, failover };
+}
+
+function readKeys(
+  document: PositionedDocument,
+  named: { readonly [id: string]: string },
+  files: ReadonlyMap<string, string>,
+  findings: FindingList,
+): readonly SigningKey[] {
+  const keys = new Map<string, string>();
+  for (const [id, text] of Object.entries(named)) {
+    const refuse = (reason: string, nextStep: string): void =>
+      findings.at(document, ['keys', id], `the key \`${id}\` ${reason}`, nextStep);
+    const pem = isPem(text) ? text : files.get(text);
+    if (!KEY_ID.test(id)) {
+      refuse(
+        'has no name for a key',
+        'use a lower-case letter, then up to 31 lower-case letters, digits and `-`',
+      );
+    } else if (pem === undefined) {
+      refuse(
+        'names no file of this catalogue',
+        'put the public key there as a .pem file, or write its PEM here',
+      );
+    } else {
+      const read = readPublicKey(pem);
+      const other = read.kind === 'key' ? keys.get(read.publicKey) : undefined;
+      if (read.kind === 'refused') refuse(read.reason, read.nextStep);
+      else if (other !== undefined) refuse(`is the same as \`${other}\``, 'name it once');
+      else keys.set(read.publicKey, id);
+    }
+  }
+  if (Object.keys(named).length > SIGNING_KEYS_MAX) {
+    const reason = `${Object.keys(named).length} keys are more than ${SIGNING_KEYS_MAX}`;
+    findings.at(document, ['keys'], reason, 'take out those that nobody signs by any more');
+  }
+  return [...keys].map(([publicKey, id]) => ({ id, publicKey })).toSorted((x, y) => (x.id < y.id ? -1 : 1));
+}
+
+/** A region's last failover is remembered for as long as the budget may still count it, no longer. */
+function readFailover(
+  document: PositionedDocument,
+  written: {
+    readonly coolDown?: string | undefined;
+    readonly budget?: number | undefined;
+    readonly window?: string | undefined;
+  },
+  findings: FindingList,
+): FailoverPolicy {
+  const read = (text: string | undefined, otherwiseMs: number): number =>
+    text === undefined ? otherwiseMs : (parseDuration(text) ?? otherwiseMs);
+  const policy = {
+    coolDownMs: read(written.coolDown, DEFAULT_FAILOVER_POLICY.coolDownMs),
+    budget: written.budget ?? DEFAULT_FAILOVER_POLICY.budget,
+    windowMs: read(written.window, DEFAULT_FAILOVER_POLICY.windowMs),
+  };
+  if (policy.coolDownMs > policy.windowMs) {
+    findings.at(
+      document,
+      ['failover', written.coolDown === undefined ? 'window' : 'coolDown'],
+      `the cool-down of ${policy.coolDownMs} ms is longer than the window of ${policy.windowMs} ms`,
+      'shorten coolDown or lengthen window',
+    );
+  }
+  return policy;
 }
 
 function checkCluster(

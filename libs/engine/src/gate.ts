@@ -32,19 +32,20 @@ export class Gate {
   }
 }
 
-/** Waits until the gate opens or the time has passed; true when the gate is open. */
-export async function waitAtMost(gate: Gate, clock: Clock, ms: number): Promise<boolean> {
-  if (gate.isOpen) return true;
+/** Waits until the gate, or one of several, opens or the time has passed; true when one is open. */
+export async function waitAtMost(gates: Gate | readonly Gate[], clock: Clock, ms: number): Promise<boolean> {
+  const all = gates instanceof Gate ? [gates] : gates;
+  const isOpen = (): boolean => all.some((gate) => gate.isOpen);
+  if (isOpen()) return true;
   const sleep = clock.sleep(ms);
+  let takeBack: readonly (() => void)[] = [];
   await new Promise<void>((resolve) => {
-    const takeBack = gate.onOpen(resolve);
-    void sleep.done.then(() => {
-      takeBack();
-      resolve();
-    });
+    takeBack = all.map((gate) => gate.onOpen(resolve));
+    void sleep.done.then(resolve);
   });
+  for (const each of takeBack) each();
   sleep.wake();
-  return gate.isOpen;
+  return isOpen();
 }
 
 /** A signal that is raised again and again: `next` waits for the first raise after the call. */

@@ -18,10 +18,12 @@ export type {
   CommitResult,
   Lease,
   LeaseRequest,
+  PlacedAnswers,
   ProjectedTable,
+  Quarantined,
   QueryStore,
-  ShardCommit,
   RowPlace,
+  ShardCommit,
   StoredRow,
 } from './ports/store.js';
 export type {
@@ -31,6 +33,8 @@ export type {
   StreamSource,
   ToldVerdict,
 } from './ports/streams.js';
+export type { SignatureCheck, Signer } from './ports/signing.js';
+export type { Canary, CanaryAnswer } from './ports/canary.js';
 export type { ForwardAnswer, ForwardedWrite, Forwarder } from './ports/forwarder.js';
 export type {
   BatchCommitted,
@@ -52,6 +56,9 @@ export { shardsOf } from './shards-of.js';
 export type { ReplicatorOptions } from './apply/replicator.js';
 export { ShardPublisher } from './publish/shard-publisher.js';
 export type { Publication, Published, Submission, Ticket } from './publish/shard-publisher.js';
+export { ControlLog } from './control/control-log.js';
+export type { ControlLogOptions, FoldedControl, Said } from './control/control-log.js';
+export type { FailoverForecast } from './control/moves.js';
 export { LedgerFeed } from './gateway/ledger-feed.js';
 export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
 export { Gateway } from './gateway/gateway.js';

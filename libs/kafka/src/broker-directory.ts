@@ -5,6 +5,7 @@
  * One connection is kept for the questions. A broker that does not answer at once costs `STAGGER_MS` before the next one is
  * asked beside it; the first good answer wins and the other attempts end with the call.
  */
+import type { PlacedBroker } from '@lockstep/protocol';
 import type { BrokerAddress, LinkOptions } from './broker-link.js';
 import { BrokerLink, sameAddress } from './broker-link.js';
 import type { BrokerCall } from './kafkajs-internals.js';
@@ -20,12 +21,16 @@ export interface TopicPlaces {
   readonly id: TopicId;
   /** All partitions, by number. */
   readonly partitions: readonly PartitionPlace[];
+  /** All brokers that are there now. */
+  readonly brokers: readonly PlacedBroker[];
 }
 
 export interface PartitionPlace {
   readonly partition: number;
   /** Null while there is no leader, or none that is known. */
   readonly leader: BrokerAddress | null;
+  /** Grows with each change of the leader. */
+  readonly leaderEpoch: number;
   readonly replicas: readonly number[];
 }
 
@@ -53,13 +58,14 @@ export class BrokerDirectory {
     if (found.errorCode !== 0) throw brokerError(found.errorCode);
     const addresses = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     const partitions = found.partitions
-      .map(({ partition, leader, replicas }) => ({
+      .map(({ partition, leader, leaderEpoch, replicas }) => ({
         partition,
         leader: addresses.get(leader) ?? null,
+        leaderEpoch,
         replicas,
       }))
       .sort((x, y) => x.partition - y.partition);
-    return { id: found.id, partitions };
+    return { id: found.id, partitions, brokers: answer.brokers.map(placedBroker) };
   }
 
   /** A connected link to the leader of a partition; the caller owns it. */
@@ -164,8 +170,14 @@ export class BrokerDirectory {
   }
 }
 
+export const placedBroker = ({ nodeId, rack }: MetadataAnswer['brokers'][number]): PlacedBroker => ({
+  id: nodeId,
+  rack: rack === '' ? null : rack,
+});
+
 export const UNKNOWN_TOPIC_OR_PARTITION = 3;
 export const LEADER_NOT_AVAILABLE = 5;
+export const NOT_LEADER = 6;
 
 /** Tries one after the other, not waiting longer than the stagger for an answer before the next one starts too. */
 function firstGood<Answer>(

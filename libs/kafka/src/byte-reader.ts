@@ -3,6 +3,8 @@ import { LinkError } from './log-failure.js';
 
 export const unreadable = (story: string): LinkError => new LinkError('batch-unreadable', story);
 
+const NO_TAG = -1;
+
 export class ByteReader {
   readonly #buffer: Buffer;
   readonly #end: number;
@@ -89,10 +91,18 @@ export class ByteReader {
 
   /** What newer brokers may add to a structure; nothing of it is known here. */
   skipTags(): void {
+    this.tag(NO_TAG);
+  }
+
+  /** The content of one tag of a structure, past all of them; null when it is not there. */
+  tag(wanted: number): ByteReader | null {
+    let found: ByteReader | null = null;
     for (let count = this.uvarint(); count > 0; count -= 1) {
-      this.uvarint();
-      this.skip(this.uvarint());
+      const tag = this.uvarint();
+      const start = this.#advance(this.uvarint());
+      if (tag === wanted) found = new ByteReader(this.#buffer, start, this.position);
     }
+    return found;
   }
 
   #advance(bytes: number): number {

@@ -107,7 +107,21 @@ describe('record batches', () => {
       const { records, nextOffset } = readBatches(Buffer.concat([whole, cut.subarray(0, length)]), 0n);
       expect([records.length, nextOffset]).toEqual([2, 2n]);
     }
-    expect(readBatches(cut.subarray(0, 30), 2n)).toEqual({ records: [], nextOffset: 2n });
+    expect(readBatches(cut.subarray(0, 30), 2n)).toEqual({
+      records: [],
+      nextOffset: 2n,
+      leaderEpoch: null,
+    });
+  });
+
+  test('the last batch tells the epoch of the record before the next offset, be it of a record that was left out', () => {
+    const batches = Buffer.concat([batch(4n, 'a'), batch(5n, 'b')]);
+    batches.writeInt32BE(2, 12);
+    batches.writeInt32BE(7, batch(4n, 'a').length + 12);
+    expect(readBatches(batches, 4n)).toMatchObject({ nextOffset: 6n, leaderEpoch: 7 });
+    expect(readBatches(batches, 6n)).toEqual({ records: [], nextOffset: 6n, leaderEpoch: 7 });
+    expect(readBatches(batches.subarray(0, -1), 5n)).toEqual({ records: [], nextOffset: 5n, leaderEpoch: 2 });
+    expect(readBatches(batches, 7n)).toEqual({ records: [], nextOffset: 7n, leaderEpoch: null });
   });
 
   test('a compressed batch is refused by name', () => {
@@ -185,8 +199,12 @@ describe('answers to a fetch', () => {
         int32(-1),
         compact(contents.length),
         contents,
-        // A node that newer brokers name: tag 1, three bytes.
-        Buffer.of(1, 1, 3, 9, 9, 9),
+        // Where logs diverge, epoch 3 up to offset 6, and a node that newer brokers name: tag 1, three bytes.
+        Buffer.of(2, 0, 13),
+        int32(3),
+        int64(6n),
+        tags(),
+        Buffer.of(1, 3, 9, 9, 9),
         int32(0),
         int16(1),
         int64(-1n),
@@ -204,8 +222,22 @@ describe('answers to a fetch', () => {
       clientSideThrottleTime: 12,
       errorCode: 0,
       partitions: [
-        { partition: 4, errorCode: 0, highWatermark: 9n, logStartOffset: 5n, batches: contents },
-        { partition: 0, errorCode: 1, highWatermark: -1n, logStartOffset: -1n, batches: Buffer.alloc(0) },
+        {
+          partition: 4,
+          errorCode: 0,
+          highWatermark: 9n,
+          logStartOffset: 5n,
+          divergesAt: 6n,
+          batches: contents,
+        },
+        {
+          partition: 0,
+          errorCode: 1,
+          highWatermark: -1n,
+          logStartOffset: -1n,
+          divergesAt: null,
+          batches: Buffer.alloc(0),
+        },
       ],
     });
   });

@@ -25,6 +25,8 @@ export interface PartitionAnswer {
   readonly errorCode: number;
   readonly highWatermark: bigint;
   readonly logStartOffset: bigint;
+  /** Where this leader's log stops being the one that was read, as far as the epoch that we named tells; null when it does not. */
+  readonly divergesAt: bigint | null;
   /** Whole batches and perhaps the beginning of one more. */
   readonly batches: Buffer;
 }
@@ -33,6 +35,8 @@ export interface BatchContents {
   readonly records: readonly LogRecord[];
   /** Behind the last whole batch; the offset asked for when there is none. */
   readonly nextOffset: bigint;
+  /** In which epoch of its leaders the record before `nextOffset` was appended; null when no batch here says. */
+  readonly leaderEpoch: number | null;
 }
 
 /** Of one topic, the only one that we ask for in a request. */
@@ -63,11 +67,14 @@ function readPartition(reader: ByteReader): PartitionAnswer {
   });
   reader.skip(4); // preferred replica: we name no rack
   const batches = reader.compactBytes() ?? NOTHING;
-  reader.skipTags();
-  return { partition, errorCode, highWatermark, logStartOffset, batches };
+  const diverging = reader.tag(DIVERGING_EPOCH);
+  diverging?.skip(4); // the last epoch that both know
+  const divergesAt = diverging?.int64() ?? null;
+  return { partition, errorCode, highWatermark, logStartOffset, divergesAt, batches };
 }
 
 const NOTHING = Buffer.alloc(0);
+const DIVERGING_EPOCH = 0;
 const BATCH_PREFIX_BYTES = 12;
 const BATCH_HEADER_BYTES = 61;
 const COMPRESSION_MASK = 0x07;
@@ -78,6 +85,7 @@ const CONTROL = 0x20;
 export function readBatches(batches: Buffer, from: bigint): BatchContents {
   const records: LogRecord[] = [];
   let nextOffset = from;
+  let leaderEpoch: number | null = null;
   let start = 0;
   while (batches.length - start >= BATCH_HEADER_BYTES) {
     const bytes = BATCH_PREFIX_BYTES + batches.readInt32BE(start + 8);
@@ -88,10 +96,13 @@ export function readBatches(batches: Buffer, from: bigint): BatchContents {
     const baseOffset = batches.readBigInt64BE(start);
     readBatch(batches, start, start + bytes, baseOffset, from, records);
     const reached = baseOffset + BigInt(batches.readInt32BE(start + 23)) + 1n;
-    if (reached > nextOffset) nextOffset = reached;
+    if (reached >= nextOffset) {
+      nextOffset = reached;
+      leaderEpoch = batches.readInt32BE(start + 12);
+    }
     start += bytes;
   }
-  return { records, nextOffset };
+  return { records, nextOffset, leaderEpoch };
 }
 
 function readBatch(

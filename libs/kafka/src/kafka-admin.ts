@@ -1,16 +1,17 @@
 /**
- * Creates topics as the design demands them, and says where an existing one differs. It changes nothing that exists:
- * a wrong setting is a finding for an operator.
+ * Creates topics as the design demands them, and says where an existing one differs: a wrong setting is a finding for an
+ * operator. Of what exists it changes only who leads a partition, by the order of its replicas.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogAdmin, TopicDescription, TopicFinding } from '@lockstep/engine';
 import { CONTROL_TOPIC } from '@lockstep/protocol';
-import type { PlacedBroker } from '@lockstep/protocol';
+import type { LeaderPlacement, PlacedBroker, RegionName } from '@lockstep/protocol';
 import type { BrokerDirectory, PartitionPlace } from './broker-directory.js';
-import { UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
+import { placedBroker, UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
 import { brokerError, configsCall, createTopicCall } from './kafkajs-internals.js';
-import type { Bounds } from './kafka-reader.js';
-import { readBounds } from './kafka-reader.js';
+import type { Bounds } from './leader-poll.js';
+import { readBounds } from './leader-poll.js';
+import { placeLeader } from './leader-placement.js';
 import { LinkError, logFailure } from './log-failure.js';
 import { metadataCall } from './topic-calls.js';
 
@@ -52,7 +53,7 @@ export class KafkaAdmin implements LogAdmin {
     try {
       // Brokers are named whichever topic is asked for.
       const answer = await this.#directory.ask(metadataCall(CONTROL_TOPIC), CALL_MS_MAX);
-      return answer.brokers.map(({ nodeId, rack }) => ({ id: nodeId, rack: rack === '' ? null : rack }));
+      return answer.brokers.map(placedBroker);
     } catch (error) {
       throw logFailure(error, 'unsent', 'asking for the brokers');
     }
@@ -64,6 +65,10 @@ export class KafkaAdmin implements LogAdmin {
     } catch (error) {
       throw logFailure(error, 'unsent', `reading the bounds of ${topic}/${partition}`);
     }
+  }
+
+  placeLeader(topic: string, partition: number, region: RegionName): Promise<LeaderPlacement> {
+    return placeLeader(this.#directory, { topic, partition, region, timeoutMs: CALL_MS_MAX });
   }
 
   /** Of partitions that have one leader. */

@@ -73,8 +73,14 @@ async function transaction(
   ending: 'commit' | 'abort',
 ): Promise<void> {
   const running = await transactional.transaction();
-  await running.send({ topic, messages: [{ partition, key: Buffer.alloc(4), value }] });
+  const [sent] = await running.send({ topic, messages: [{ partition, key: Buffer.alloc(4), value }] });
   await running[ending]();
+  // The answer does not wait for the mark that the brokers set behind the record.
+  const behindMark = BigInt(sent!.baseOffset!) + 2n;
+  for (;;) {
+    const offsets = await operator.fetchTopicOffsets(topic);
+    if (BigInt(offsets.find((one) => one.partition === partition)!.high) >= behindMark) return;
+  }
 }
 
 async function truncateBefore(topic: string, partition: number, startOffset: Offset): Promise<void> {

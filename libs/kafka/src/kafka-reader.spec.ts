@@ -1,7 +1,7 @@
-/** A reader with two leaders that the test plays itself: what a single real broker cannot show. */
+/** A reader with two leaders that the test plays itself, and leaders that change: what a single real broker cannot show. */
 import { describe, expect, test } from '@jest/globals';
 import { offset } from '@lockstep/protocol';
-import type { BrokerDirectory } from './broker-directory.js';
+import type { BrokerDirectory, TopicPlaces } from './broker-directory.js';
 import type { FetchAnswer } from './fetch-answer.js';
 import { KafkaReader } from './kafka-reader.js';
 import type { BrokerCall } from './kafkajs-internals.js';
@@ -12,28 +12,47 @@ const WEST = { host: 'west', port: 1 };
 /** Partition 0 is led by east, 1 and 2 by west. */
 const PLACES = {
   id: '0'.repeat(32),
-  partitions: [EAST, WEST, WEST].map((leader, partition) => ({ partition, leader, replicas: [1] })),
+  partitions: [EAST, WEST, WEST].map((leader, partition) => ({
+    partition,
+    leader,
+    leaderEpoch: 1,
+    replicas: [1],
+  })),
+  brokers: [],
 };
 
 interface Sent {
   readonly name: string;
   readonly waitMs: number;
+  /** Of the first partition: offset, epoch of its leader, epoch of the record before. */
+  readonly asked: readonly [offset: number, leaderEpoch: number, lastEpoch: number];
   readonly closed: boolean;
-  answer(
-    partitions: readonly {
-      readonly partition: number;
-      readonly texts?: readonly string[];
-      readonly from?: bigint;
-    }[],
-  ): void;
+  answer(partitions: readonly PlayedAnswer[]): void;
+  /** What another call than a fetch is answered. */
+  tell(answer: object): void;
   fail(error: Error): void;
+}
+
+interface PlayedAnswer {
+  readonly partition: number;
+  readonly texts?: readonly string[];
+  readonly from?: bigint;
+  readonly errorCode?: number;
+  readonly divergesAt?: bigint;
 }
 
 /** Plays the brokers: requests wait in `sent` until the test answers them. */
 function stage() {
   const sent: Sent[] = [];
   const suspects: string[] = [];
+  /** Answers to whoever looks for leaders, the last one again and again. */
+  const places: TopicPlaces[] = [];
   const directory = {
+    places: async () => {
+      const found = places.length > 1 ? places.shift() : places[0];
+      if (found === undefined) throw new Error('nobody was expected to look for leaders');
+      return found;
+    },
     suspect: ({ host }: { host: string }) => void suspects.push(host),
     newLink: ({ host }: { host: string }) => {
       const failures = new Set<(error: Error) => void>();
@@ -45,12 +64,13 @@ function stage() {
         },
         open: async () => void (open = true),
         send: async (call: BrokerCall<FetchAnswer>) => {
-          const waitMs = await waitOf(call);
+          const { asked, waitMs } = await requestOf(call);
           return new Promise<FetchAnswer>((resolve, reject) => {
             failures.add(reject);
             sent.push({
               name: host,
               waitMs,
+              asked,
               get closed() {
                 return closed;
               },
@@ -60,6 +80,7 @@ function stage() {
                   errorCode: 0,
                   partitions: partitions.map(partitionAnswer),
                 }),
+              tell: (answer) => resolve(answer as FetchAnswer),
               fail: reject,
             });
             if (closed) reject(new Error('closed'));
@@ -74,34 +95,42 @@ function stage() {
   } as unknown as BrokerDirectory;
   const reader = new KafkaReader('t', PLACES, directory, () => {});
   const next = async (name: string): Promise<Sent> => {
-    for (let turns = 0; turns < 100; turns += 1) {
+    for (let turns = 0; turns < 50; turns += 1) {
       const index = sent.findIndex((request) => request.name === name);
       if (index >= 0) return sent.splice(index, 1)[0]!;
-      await Promise.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
     throw new Error(`${name} was not asked`);
   };
-  return { reader, next, sent, suspects };
+  return { reader, next, sent, suspects, places };
 }
 
-/** From the bytes of the request: the tags of its header, replica id, then the wait. */
-async function waitOf(call: BrokerCall<unknown>): Promise<number> {
+/** From the bytes of the request: the tags of its header, replica id, the wait, ... one topic, its partitions. */
+async function requestOf(call: BrokerCall<unknown>): Promise<Pick<Sent, 'asked' | 'waitMs'>> {
   const { buffer } = await (call.request as { encode(): Promise<{ buffer: Buffer }> }).encode();
-  return buffer.readInt32BE(1 + 4);
+  if (call.name !== 'Fetch') return { waitMs: 0, asked: [-1, -1, -1] };
+  const first = 1 + 17 + 8 + 1 + 16 + 1 + 4;
+  return {
+    waitMs: buffer.readInt32BE(1 + 4),
+    asked: [
+      Number(buffer.readBigInt64BE(first + 4)),
+      buffer.readInt32BE(first),
+      buffer.readInt32BE(first + 12),
+    ],
+  };
 }
 
-function partitionAnswer({
-  partition,
-  texts = [],
-  from = 0n,
-}: {
-  partition: number;
-  texts?: readonly string[];
-  from?: bigint;
-}) {
+function partitionAnswer({ partition, texts = [], from = 0n, errorCode = 0, divergesAt }: PlayedAnswer) {
   const records = texts.map((text) => ({ key: null, value: Buffer.from(text), headers: [] }));
   const batches = texts.length === 0 ? Buffer.alloc(0) : batchBytes({ baseOffset: from, records });
-  return { partition, errorCode: 0, highWatermark: from + BigInt(texts.length), logStartOffset: 0n, batches };
+  return {
+    partition,
+    errorCode,
+    highWatermark: from + BigInt(texts.length),
+    logStartOffset: 0n,
+    divergesAt: divergesAt ?? null,
+    batches,
+  };
 }
 
 const fetchOf = (
@@ -231,7 +260,11 @@ describe('a reader of two leaders', () => {
     const { suspect, newLink } = { suspect: () => {}, newLink: () => {} };
     const reader = new KafkaReader(
       't',
-      { id: '0'.repeat(32), partitions: [{ partition: 0, leader: null, replicas: [1] }] },
+      {
+        id: '0'.repeat(32),
+        partitions: [{ partition: 0, leader: null, leaderEpoch: 1, replicas: [1] }],
+        brokers: [],
+      },
       { suspect, newLink } as unknown as BrokerDirectory,
       () => {},
     );
@@ -239,5 +272,120 @@ describe('a reader of two leaders', () => {
       code: 'log-leader-moved',
       disposition: 'retryable',
     });
+  });
+});
+
+/** Partition 0, led by one of them in its epoch; 1 and 2 as before. */
+const ledBy = (leader: typeof EAST, leaderEpoch: number): TopicPlaces => ({
+  ...PLACES,
+  partitions: PLACES.partitions.map((place) =>
+    place.partition === 0 ? { ...place, leader, leaderEpoch } : place,
+  ),
+});
+
+const NOT_LEADER = 6;
+const FENCED = 74;
+
+/** Partition 0 was read up to offset 2 from east, in epoch 0 of the records, and is asked for again. */
+async function readFromEast() {
+  const played = stage();
+  const first = fetchOf(played.reader, [0, 0]);
+  (await played.next('east')).answer([{ partition: 0, texts: ['a', 'b'] }]);
+  await first;
+  const fetching = fetchOf(played.reader, [0, 2]);
+  fetching.catch(() => undefined);
+  return { ...played, fetching, east: await played.next('east') };
+}
+
+describe('a reader whose leader changes', () => {
+  test('goes on at the next leader, which is told the epoch of the last record', async () => {
+    const { reader, fetching, east, next, places, suspects } = await readFromEast();
+    expect(east.asked).toEqual([2, 1, 0]);
+    places.push(ledBy(WEST, 2));
+    east.answer([{ partition: 0, errorCode: FENCED }]);
+    const west = await next('west');
+    expect(west.asked).toEqual([2, 2, 0]);
+    west.answer([{ partition: 0, from: 2n, texts: ['c'] }]);
+    expect(textsOf(await fetching)).toEqual([['c']]);
+    expect(suspects).toEqual([]);
+    await reader.close();
+  });
+
+  test('fails when the next leader has another record there, or knows no such epoch', async () => {
+    for (const answer of [{ divergesAt: 1n }, { errorCode: 1 }]) {
+      const { fetching, east, next, places } = await readFromEast();
+      places.push(ledBy(WEST, 2));
+      east.answer([{ partition: 0, errorCode: NOT_LEADER }]);
+      (await next('west')).answer([{ partition: 0, ...answer }]);
+      if ('errorCode' in answer) {
+        const bounds = (at: string): object => ({
+          responses: [{ partitions: [{ partition: 0, errorCode: 0, offset: at }] }],
+        });
+        (await next('west')).tell(bounds('0'));
+        (await next('west')).tell(bounds('9'));
+      }
+      await expect(fetching).rejects.toMatchObject({ code: 'log-diverged', disposition: 'retryable' });
+    }
+  });
+
+  test('looks again while brokers know of no newer leader, and asks the same one at the second look', async () => {
+    const { reader, fetching, east, next, places } = await readFromEast();
+    places.push(ledBy(EAST, 1), ledBy(EAST, 1), ledBy(WEST, 2));
+    east.answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    (await next('east')).answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    (await next('west')).answer([{ partition: 0, from: 2n, texts: ['c'] }]);
+    expect(textsOf(await fetching)).toEqual([['c']]);
+    await reader.close();
+  });
+
+  test('answers other partitions meanwhile, without the one that is looked for', async () => {
+    const { reader, fetching, east, west, next, places } = await bothWaiting();
+    let found!: (places: TopicPlaces) => void;
+    places.push(new Promise((resolve) => (found = resolve)) as unknown as TopicPlaces);
+    east.answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    west.answer([{ partition: 1, texts: ['w0'] }]);
+    expect((await fetching).map(({ partition }) => partition)).toEqual([1]);
+    const second = fetchOf(reader, [0, 0], [1, 1]);
+    await next('west');
+    found(ledBy(WEST, 2));
+    (await next('west')).answer([
+      { partition: 0, texts: ['e0'] },
+      { partition: 1, from: 1n },
+    ]);
+    expect(textsOf(await second)).toEqual([['e0'], []]);
+    await reader.close();
+  });
+
+  test('learns the epoch of the record before with the first fetch, and fails where it cannot be known', async () => {
+    const { reader, next } = stage();
+    const fetching = fetchOf(reader, [0, 5]);
+    const learning = await next('east');
+    expect([learning.asked, learning.waitMs]).toEqual([[4, 1, -1], 0]);
+    learning.answer([{ partition: 0, from: 4n, texts: ['before'] }]);
+    expect((await next('east')).asked).toEqual([5, 1, 0]);
+    await reader.close();
+    await expect(fetching).rejects.toMatchObject({ code: 'log-closed' });
+
+    const other = stage();
+    const blind = fetchOf(other.reader, [0, 5]);
+    (await other.next('east')).answer([{ partition: 0 }]);
+    (await other.next('east')).answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    await expect(blind).rejects.toMatchObject({ code: 'log-leader-moved', disposition: 'retryable' });
+  });
+
+  test('fails when the topic was made anew', async () => {
+    const { fetching, east, places } = await readFromEast();
+    places.push({ ...ledBy(WEST, 2), id: '1'.repeat(32) });
+    east.answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    await expect(fetching).rejects.toMatchObject({ code: 'log-topic-replaced' });
+  });
+
+  test('ends its fetch at once when it is closed while it looks', async () => {
+    const { reader, fetching, east, next, places } = await readFromEast();
+    places.push(new Promise(() => undefined) as unknown as TopicPlaces);
+    east.answer([{ partition: 0, errorCode: NOT_LEADER }]);
+    await expect(next('west')).rejects.toThrow('west was not asked');
+    await reader.close();
+    await expect(fetching).rejects.toMatchObject({ code: 'log-closed', disposition: 'retryable' });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { readProduceAnswer } from './kafka-writer.js';
+import type { BrokerDirectory } from './broker-directory.js';
+import { KafkaWriter, readProduceAnswer } from './kafka-writer.js';
 
 const REFUSED_WITHOUT_APPEND = '-1';
 const NOT_LEADER = 6;
@@ -76,4 +77,50 @@ describe('the answer to an append', () => {
       );
     });
   }
+});
+
+/** Plays the leaders, one for each look-up, with their answers. */
+async function appendAt(answers: readonly ReturnType<typeof answer>[], timeoutMs = 5_000) {
+  const left = [...answers];
+  const suspects: number[] = [];
+  let looks = 0;
+  const directory = {
+    suspect: ({ port }: { port: number }) => void suspects.push(port),
+    linkToLeader: async () => {
+      looks += 1;
+      const address = { host: 'h', port: looks };
+      return { address, usable: true, close: () => {}, send: async () => left.shift() ?? answers.at(-1) };
+    },
+  } as unknown as BrokerDirectory;
+  const appending = new KafkaWriter(directory, () => {}).append({
+    topic: 't',
+    partition: 2,
+    records: [{ key: 'k', value: 'v', header: Uint8Array.of(1), traceparent: null }],
+    timeoutMs,
+  });
+  const outcome = await appending.catch((error: unknown) => error);
+  return { outcome, looks, suspects };
+}
+
+describe('an append at a broker that leads no more', () => {
+  const refused = answer({ errorCode: NOT_LEADER, baseOffset: REFUSED_WITHOUT_APPEND });
+
+  test('goes to the next leader when it was certainly refused, and nobody is suspected', async () => {
+    const { outcome, looks, suspects } = await appendAt([refused, refused, answer({})]);
+    expect([outcome, looks, suspects]).toEqual([{ baseOffset: 10n, appendTimeMs: 1_790_000_000_123 }, 3, []]);
+  });
+
+  test('is not repeated when it may stand', async () => {
+    const lost = answer({ errorCode: NOT_LEADER, baseOffset: '10' });
+    const { outcome, looks } = await appendAt([refused, lost]);
+    expect(outcome).toMatchObject({ code: 'log-leader-moved', disposition: 'unknown' });
+    expect(looks).toBe(2);
+  });
+
+  test('is given up within its time', async () => {
+    const startMs = performance.now();
+    const { outcome } = await appendAt([refused], 60);
+    expect(outcome).toMatchObject({ code: 'log-leader-moved', disposition: 'retryable' });
+    expect(performance.now() - startMs).toBeLessThan(500);
+  });
 });

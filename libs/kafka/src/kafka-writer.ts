@@ -5,10 +5,12 @@
  * per partition no shard waits for another shard's replicas, and nothing has to be gathered. Connections are bounded by the
  * partitions that this writer appends to: the shards that are at home here.
  *
- * After any failure the lane drops its connection and the next append looks its leader up again. Nothing is retried here.
+ * After any failure the lane drops its connection and looks its leader up again. Who says for certain that it leads no more
+ * and has appended nothing is followed by the next leader within the same append; nothing else is retried here.
  */
 import assert from 'node:assert/strict';
-import { PortError } from '@lockstep/engine';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isPortError, PortError } from '@lockstep/engine';
 import type { AppendRequest, Appended, LogWriter } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
 import type { BrokerDirectory } from './broker-directory.js';
@@ -16,6 +18,13 @@ import type { BrokerLink } from './broker-link.js';
 import type { ProduceAnswer } from './kafkajs-internals.js';
 import { brokerError, produceCall } from './kafkajs-internals.js';
 import { LinkError, logFailure } from './log-failure.js';
+
+/** How long a new leader is looked for; then the caller hears of it. */
+const MOVING_MS_MAX = 1_000;
+/** Brokers hear of a new leader one after the other, within milliseconds. */
+const LOOK_AGAIN_MS_MIN = 5;
+const LOOK_AGAIN_MS_MAX = 100;
+const LEADER_MOVED = 'log-leader-moved';
 
 export class KafkaWriter implements LogWriter {
   readonly #directory: BrokerDirectory;
@@ -60,23 +69,38 @@ class Lane {
   async append(request: AppendRequest): Promise<Appended> {
     assert(!this.#appending, `one append at a time: ${this.#name} has one in flight`);
     this.#appending = true;
-    const deadlineMs = performance.now() + request.timeoutMs;
+    const startMs = performance.now();
+    const deadlineMs = startMs + request.timeoutMs;
     try {
-      const link = await this.#connected(request);
-      const leftMs = Math.floor(deadlineMs - performance.now());
-      if (leftMs < 1)
-        throw logFailure(
-          new LinkError('link-timed-out', 'no time is left to send'),
-          'unsent',
-          `appending to ${this.#name}`,
-        );
-      return await this.#send(link, request, leftMs);
-    } catch (error) {
-      this.#drop();
-      throw error;
+      for (let pauseMs = LOOK_AGAIN_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_MS_MAX)) {
+        try {
+          return await this.#attempt(request, deadlineMs);
+        } catch (error) {
+          const againMs = performance.now() + pauseMs;
+          const isMoved =
+            isPortError(error) && error.code === LEADER_MOVED && error.disposition === 'retryable';
+          this.#drop(isMoved ? 'moved' : 'failed');
+          if (!isMoved || this.#closed || againMs >= Math.min(deadlineMs, startMs + MOVING_MS_MAX))
+            throw error;
+          await pause(pauseMs);
+        }
+      }
     } finally {
       this.#appending = false;
     }
+  }
+
+  async #attempt(request: AppendRequest, deadlineMs: number): Promise<Appended> {
+    const leftMs = (): number => Math.floor(deadlineMs - performance.now());
+    const link = await this.#connected(request, Math.max(1, leftMs()));
+    const timeoutMs = leftMs();
+    if (timeoutMs < 1)
+      throw logFailure(
+        new LinkError('link-timed-out', 'no time is left to send'),
+        'unsent',
+        `appending to ${this.#name}`,
+      );
+    return this.#send(link, request, timeoutMs);
   }
 
   close(): void {
@@ -84,7 +108,7 @@ class Lane {
     this.#link?.close();
   }
 
-  async #connected({ topic, partition, timeoutMs }: AppendRequest): Promise<BrokerLink> {
+  async #connected({ topic, partition }: AppendRequest, timeoutMs: number): Promise<BrokerLink> {
     if (this.#link?.usable === true) return this.#link;
     try {
       const link = await this.#directory.linkToLeader(topic, partition, timeoutMs);
@@ -107,9 +131,10 @@ class Lane {
     return readProduceAnswer(answer, request);
   }
 
-  #drop(): void {
+  /** A broker that says where it stands is a good one to ask. */
+  #drop(why: 'moved' | 'failed'): void {
     if (this.#link === null) return;
-    this.#directory.suspect(this.#link.address);
+    if (why === 'failed') this.#directory.suspect(this.#link.address);
     this.#link.close();
     this.#link = null;
   }

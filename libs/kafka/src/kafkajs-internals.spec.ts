@@ -46,6 +46,9 @@ describe('what a broker supports', () => {
     [18, 0, 4],
     [19, 2, 7],
     [32, 1, 4],
+    [43, 0, 2],
+    [45, 0, 1],
+    [46, 0, 0],
   ] as const;
   const answer = (
     ranges: readonly (readonly [apiKey: number, minVersion: number, maxVersion: number])[],

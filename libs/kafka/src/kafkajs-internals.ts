@@ -71,7 +71,7 @@ interface RequestQueuePrototype {
 
 const PINNED_VERSION = '2.2.4';
 
-/** All are kept by Kafka 4. Fetch and Metadata are written in `topic-calls.ts`, the others are the newest of kafkajs. */
+/** All are kept by Kafka 4. Those that are our own stand in `topic-calls.ts`, the others are the newest of kafkajs. */
 const WIRE_VERSIONS = {
   Produce: 7,
   Fetch: 13,
@@ -80,10 +80,14 @@ const WIRE_VERSIONS = {
   ApiVersions: 2,
   CreateTopics: 3,
   DescribeConfigs: 2,
+  AlterPartitionReassignments: 0,
+  ListPartitionReassignments: 0,
+  /** kafkajs knows the first name of ElectLeaders. */
+  ElectPreferredLeaders: 2,
 } as const;
 
 type ApiName = keyof typeof WIRE_VERSIONS;
-type OwnApiName = 'Fetch' | 'Metadata';
+type OwnApiName = 'Fetch' | 'Metadata' | 'ElectPreferredLeaders';
 type KnownApiName = Exclude<ApiName, OwnApiName>;
 
 const require = createRequire(import.meta.url);
@@ -282,4 +286,39 @@ export const configsCall = (topic: string, names: readonly string[]): BrokerCall
   call('DescribeConfigs', {
     resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: names }],
     includeSynonyms: false,
+  });
+
+interface ReassignmentsAnswer {
+  readonly errorCode: number;
+  readonly topics: readonly {
+    readonly name: string;
+    readonly partitions: readonly { readonly partition: number }[];
+  }[];
+}
+
+/** All that are under way: kafkajs cannot ask for those of one topic. */
+export const reassignmentsCall = (timeoutMs: number): BrokerCall<ReassignmentsAnswer> =>
+  call('ListPartitionReassignments', { topics: null, timeout: timeoutMs });
+
+interface ReassignAnswer {
+  readonly errorCode: number;
+  readonly responses: readonly {
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+  }[];
+}
+
+export const reassignCall = (target: {
+  readonly topic: string;
+  readonly partition: number;
+  readonly replicas: readonly number[];
+  readonly timeoutMs: number;
+}): BrokerCall<ReassignAnswer> =>
+  call('AlterPartitionReassignments', {
+    topics: [
+      {
+        topic: target.topic,
+        partitionAssignment: [{ partition: target.partition, replicas: target.replicas }],
+      },
+    ],
+    timeout: target.timeoutMs,
   });

@@ -17,6 +17,7 @@ describe('the table of failures', () => {
     ['NOT_ENOUGH_REPLICAS', 'log-replicas-missing', 'retryable', 'retryable'],
     ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'log-replicas-missing', 'retryable', 'unknown'],
     ['REQUEST_TIMED_OUT', 'log-timed-out', 'retryable', 'unknown'],
+    ['REASSIGNMENT_IN_PROGRESS', 'log-being-reassigned', 'retryable', 'retryable'],
     ['KAFKA_STORAGE_ERROR', 'log-storage-failed', 'retryable', 'unknown'],
     ['UNKNOWN', 'log-storage-failed', 'retryable', 'unknown'],
     ['CORRUPT_MESSAGE', 'log-record-damaged', 'retryable', 'retryable'],

@@ -29,6 +29,7 @@ export class LinkError extends Error {
     | 'link-unreachable'
     | 'versions-unsupported'
     | 'topic-replaced'
+    | 'log-diverged'
     | 'answer-suspicious'
     | 'batch-unreadable'
     | 'batch-compressed';
@@ -99,6 +100,14 @@ export const LOG_FAILURES: readonly FailureKind[] = [
     nextStep: 'Find out who deleted the topic; what stands under its name now is another log.',
   },
   {
+    code: 'log-diverged',
+    signs: ['log-diverged'],
+    unsent: 'retryable',
+    refused: 'retryable',
+    nextStep:
+      'Regions check what they applied against the log; look for elections of replicas that were not in sync.',
+  },
+  {
     code: 'log-replicas-missing',
     signs: ['NOT_ENOUGH_REPLICAS'],
     unsent: 'retryable',
@@ -118,6 +127,13 @@ export const LOG_FAILURES: readonly FailureKind[] = [
     unsent: 'retryable',
     refused: 'retryable',
     nextStep: 'Start the brokers that the replicas of the topic are meant for.',
+  },
+  {
+    code: 'log-being-reassigned',
+    signs: ['REASSIGNMENT_IN_PROGRESS'],
+    unsent: 'retryable',
+    refused: 'retryable',
+    nextStep: 'Wait until the replicas of the partition have moved (kafka-reassign-partitions --list).',
   },
   {
     code: 'log-storage-failed',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { fetchCall, metadataCall, readMetadataAnswer } from './topic-calls.js';
+import { electCall, fetchCall, metadataCall, readElectAnswer, readMetadataAnswer } from './topic-calls.js';
 import type { BrokerCall } from './kafkajs-internals.js';
 
 const ID = '000102030405060708090a0b0c0d0e0f';
@@ -15,8 +15,8 @@ describe('calls that know a topic by its id', () => {
     const call = fetchCall({
       topicId: ID,
       positions: [
-        { partition: 3, offset: 2n ** 40n },
-        { partition: 1, offset: 0n },
+        { partition: 3, offset: 2n ** 40n, leaderEpoch: 9, lastEpoch: 7 },
+        { partition: 1, offset: 0n, leaderEpoch: 3, lastEpoch: null },
       ],
       waitMsMax: 200,
       bytesMax: 4096,
@@ -28,8 +28,8 @@ describe('calls that know a topic by its id', () => {
         'ffffffff000000c8000000010000100000', // replica, wait, least and most bytes, isolation
         '00000000ffffffff', // no session
         hex('02', ID, '03'), // one topic, two partitions
-        hex('00000003ffffffff0000010000000000ffffffffffffffffffffffff00001000', '00'),
-        hex('00000001ffffffff0000000000000000ffffffffffffffffffffffff00001000', '00'),
+        hex('0000000300000009000001000000000000000007ffffffffffffffff00001000', '00'),
+        hex('00000001000000030000000000000000ffffffffffffffffffffffff00001000', '00'),
         hex('00', '01', '01', '00'), // tags, nothing forgotten, no rack, tags
       ),
     );
@@ -84,11 +84,32 @@ describe('calls that know a topic by its id', () => {
           topic: 't',
           id: ID,
           partitions: [
-            { partition: 1, leader: 2, replicas: [2, 1] },
-            { partition: 0, leader: -1, replicas: [1] },
+            { partition: 1, leader: 2, leaderEpoch: 7, replicas: [2, 1] },
+            { partition: 0, leader: -1, leaderEpoch: 7, replicas: [1] },
           ],
         },
       ],
+    });
+  });
+});
+
+describe('the call that lets a preferred replica lead', () => {
+  test('names one partition', async () => {
+    const call = electCall('t', 3, 5_000);
+    expect(call.request).toMatchObject({ apiKey: 43, apiVersion: 2 });
+    expect(await bytesOf(call)).toBe(hex('00', '00', '02', '0274', '02', '00000003', '00', '00001388', '00'));
+  });
+
+  test('has an answer for that partition, or for the whole call', () => {
+    const read = (...fields: readonly string[]): object =>
+      readElectAnswer(Buffer.from(hex(...fields), 'hex'));
+    expect(
+      read('00', '00000007', '0000', '02', '0274', '02', '00000003', '0050', '046e6f74', '00', '00', '00'),
+    ).toEqual({ clientSideThrottleTime: 7, errorCode: 0, partitions: [{ partition: 3, errorCode: 80 }] });
+    expect(read('00', '00000000', '0029', '01', '00')).toEqual({
+      clientSideThrottleTime: 0,
+      errorCode: 41,
+      partitions: [],
     });
   });
 });

@@ -1,5 +1,6 @@
 /**
- * The two calls that know a topic by its id: where its partitions are (Metadata 12), and reading them (Fetch 13).
+ * Calls that kafkajs does not speak. Two know a topic by its id: where its partitions are (Metadata 12), and reading them
+ * (Fetch 13). One lets the preferred replica of a partition lead (ElectLeaders 2).
  *
  * kafkajs speaks versions that know a topic by its name only. A topic that was deleted and made anew has its old name,
  * and a reader that was paused meanwhile would read on in another log without a sign; by id the broker refuses it (I4).
@@ -28,6 +29,7 @@ export interface MetadataAnswer {
     readonly partitions: readonly {
       readonly partition: number;
       readonly leader: number;
+      readonly leaderEpoch: number;
       readonly replicas: readonly number[];
     }[];
   }[];
@@ -76,12 +78,12 @@ export function readMetadataAnswer(payload: Buffer): MetadataAnswer {
       reader.skip(2); // error: the leader is missing then
       const partition = reader.int32();
       const leader = reader.int32();
-      reader.skip(4); // leader epoch
+      const leaderEpoch = reader.int32();
       const replicas = reader.compactArray(int32);
       reader.compactArray(int32); // in sync
       reader.compactArray(int32); // offline
       reader.skipTags();
-      return { partition, leader, replicas };
+      return { partition, leader, leaderEpoch, replicas };
     });
     reader.skip(4); // authorized operations
     reader.skipTags();
@@ -98,7 +100,14 @@ const NO_EPOCH = -1;
 
 export const fetchCall = (target: {
   readonly topicId: TopicId;
-  readonly positions: readonly { readonly partition: number; readonly offset: bigint }[];
+  readonly positions: readonly {
+    readonly partition: number;
+    readonly offset: bigint;
+    /** As far as the asker knows; where that is wrong, the broker says so instead of answering, be it the leader or a follower. */
+    readonly leaderEpoch: number;
+    /** In which epoch the record before `offset` was appended: a leader whose log has another one there says so. */
+    readonly lastEpoch: number | null;
+  }[];
   readonly waitMsMax: number;
   readonly bytesMax: number;
 }): BrokerCall<FetchAnswer> =>
@@ -116,12 +125,12 @@ export const fetchCall = (target: {
         .writeUVarInt(1 + 1) // one topic
         .writeBuffer(Buffer.from(target.topicId, 'hex'))
         .writeUVarInt(target.positions.length + 1);
-      for (const { partition, offset } of target.positions) {
+      for (const { partition, offset, leaderEpoch, lastEpoch } of target.positions) {
         body
           .writeInt32(partition)
-          .writeInt32(NO_EPOCH) // of the leader
+          .writeInt32(leaderEpoch)
           .writeInt64(offset.toString())
-          .writeInt32(NO_EPOCH) // last fetched
+          .writeInt32(lastEpoch ?? NO_EPOCH)
           .writeInt64('-1') // start of a follower's log
           .writeInt32(target.bytesMax)
           .writeUVarInt(0);
@@ -134,3 +143,47 @@ export const fetchCall = (target: {
     },
     readFetchAnswer,
   );
+
+export interface ElectAnswer {
+  readonly clientSideThrottleTime: number;
+  readonly errorCode: number;
+  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+}
+
+const PREFERRED = 0;
+
+/** Its first replica leads one partition from now on, if it is in sync. */
+export const electCall = (topic: string, partition: number, timeoutMs: number): BrokerCall<ElectAnswer> =>
+  flexibleCall(
+    'ElectPreferredLeaders',
+    (body) =>
+      body
+        .writeInt8(PREFERRED)
+        .writeUVarInt(1 + 1) // one topic
+        .writeUVarIntString(topic)
+        .writeUVarInt(1 + 1) // one partition
+        .writeInt32(partition)
+        .writeUVarInt(0) // tags of the topic
+        .writeInt32(timeoutMs)
+        .writeUVarInt(0),
+    readElectAnswer,
+  );
+
+export function readElectAnswer(payload: Buffer): ElectAnswer {
+  const reader = new ByteReader(payload, 0, payload.length);
+  reader.skipTags(); // of the header
+  const clientSideThrottleTime = reader.int32();
+  const errorCode = reader.int16();
+  const partitions = reader.compactArray(() => {
+    reader.compactText(); // topic: one was asked for
+    const results = reader.compactArray(() => {
+      const result = { partition: reader.int32(), errorCode: reader.int16() };
+      reader.compactText(); // message
+      reader.skipTags();
+      return result;
+    });
+    reader.skipTags();
+    return results;
+  });
+  return { clientSideThrottleTime, errorCode, partitions: partitions.flat() };
+}

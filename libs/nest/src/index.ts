@@ -17,6 +17,7 @@ export {
   withConfigurationTable,
 } from './role/configuration-table.js';
 export { composeRole } from './role/compose.js';
+export { nodeSignatureCheck } from './signing/node-signing.js';
 export { openRoleLogger } from './role/role-logger.js';
 export { RoleModule } from './role/role-module.js';
 export { serveRole } from './role/serve-role.js';

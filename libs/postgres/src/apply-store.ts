@@ -7,12 +7,13 @@
  */
 import { isPortError } from '@lockstep/engine';
 import type { ApplyStore, Lease, ProjectedTable } from '@lockstep/engine';
-import { entryNumber, leaseNumber, sequence } from '@lockstep/protocol';
+import { entryNumber, leaseNumber, NO_SEQUENCE, sequence } from '@lockstep/protocol';
 import type {
   KeyHash,
   Outcome,
   PublisherId,
   ReadRow,
+  Sequence,
   Session,
   ShardName,
   ShardState,
@@ -143,6 +144,16 @@ old_session as (
   from lockstep.cursor as c join lockstep.session as s on s.shard = c.shard and s.log_time_ms < c.sessions_since_ms
   where c.shard = any($1::text[]) limit $2::bigint
 ),
+old_attempt as (
+  select q.shard, q.log_incarnation, q.sequence
+  from lockstep.cursor as c
+  join lockstep.quarantine as q on q.shard = c.shard and q.log_time_ms < c.outcomes_since_ms
+  where c.shard = any($1::text[]) limit $2::bigint
+),
+attempt_gone as (
+  delete from lockstep.quarantine as q using old_attempt as old
+  where q.shard = old.shard and q.log_incarnation = old.log_incarnation and q.sequence = old.sequence returning 1
+),
 outcome_gone as (
   delete from lockstep.outcome as o using old_outcome as old
   where o.shard = old.shard and o.key = old.key and o.log_time_ms < old.before_ms returning 1
@@ -151,7 +162,8 @@ session_gone as (
   delete from lockstep.session as s using old_session as old
   where s.shard = old.shard and s.publisher = old.publisher and s.log_time_ms < old.before_ms returning 1
 )
-select (select count(*) from outcome_gone) + (select count(*) from session_gone) as deleted`;
+select (select count(*) from outcome_gone) + (select count(*) from session_gone)
+  + (select count(*) from attempt_gone) as deleted`;
 
 const heldArrays = (held: readonly Lease[]): readonly string[] => [
   quotedArray(held, (lease) => lease.shard),
@@ -189,7 +201,7 @@ function statesOf(rows: readonly Row[]): readonly ShardState[] {
   return [...states.values()].map(({ state }) => state);
 }
 
-/** Outcomes and rows in one statement, hence from one snapshot; `kind` tells them apart. */
+/** Places, outcomes and rows in one statement, hence from one snapshot; `kind` tells them apart. */
 async function read(
   connection: Connection,
   table: ProjectedTable,
@@ -200,28 +212,30 @@ async function read(
   const rowKeys: Asked[] = [];
   const answers = new Map<
     ShardName,
-    { readonly outcomes: Map<KeyHash, Outcome>; readonly rows: Map<string, ReadRow> }
+    { readonly outcomes: Map<KeyHash, Outcome>; readonly rows: Map<string, ReadRow>; sequence: Sequence }
   >();
   for (const [shard, asked] of reads) {
-    answers.set(shard, { outcomes: new Map(), rows: new Map() });
+    answers.set(shard, { outcomes: new Map(), rows: new Map(), sequence: NO_SEQUENCE });
     for (const key of asked.outcomes) outcomeKeys.push({ shard, key });
     for (const key of asked.rows) rowKeys.push({ shard, key });
   }
-  if (outcomeKeys.length + rowKeys.length === 0) return answers;
 
   const columns = withColumns ? table.columns : [];
   const rows = await connection.run('read', readStatement(table, withColumns), [
     ...askedArrays(outcomeKeys),
     ...askedArrays(rowKeys),
+    texts([...reads.keys()]),
   ]);
   for (const row of rows) {
     const answer = answers.get(row['shard'] as ShardName)!;
-    if (row['kind'] === 'outcome') {
+    if (row['kind'] === 'place') {
+      answer.sequence = sequence(BigInt(row['reached']!));
+    } else if (row['kind'] === 'outcome') {
       const outcome = outcomeOf(row);
       answer.outcomes.set(outcome.key, outcome);
     } else {
       answer.rows.set(row['key']!, {
-        version: sequence(BigInt(row['lockstep_version']!)),
+        version: sequence(BigInt(row['reached']!)),
         columns: withColumns
           ? Object.fromEntries(
               columns.map((column, index) => [column.name, columnValue(column, row[`c${index}`] ?? null)]),
@@ -251,11 +265,14 @@ function readStatement(table: ProjectedTable, withColumns: boolean): string {
     .map(() => 'null')
     .join(', ');
   return `
-select 'outcome' as kind, o.shard, ${OUTCOME_EXPRESSIONS.join(', ')}, null::bigint as lockstep_version${nullColumns}
+select 'outcome' as kind, o.shard, ${OUTCOME_EXPRESSIONS.join(', ')}, null::bigint as reached${nullColumns}
 from unnest($1::text[], $2::text[]) as a(shard, key)
 join lockstep.outcome as o on o.shard = a.shard and o.key = a.key
 union all
 select 'row', a.shard, t.id, ${noOutcome}, t.lockstep_version${rowColumns}
 from unnest($3::text[], $4::text[]) as a(shard, key)
-join ${qualifiedTable(table.table)} as t on t.id = a.key`;
+join ${qualifiedTable(table.table)} as t on t.id = a.key
+union all
+select 'place', c.shard, null, ${noOutcome}, c.sequence${nullColumns}
+from lockstep.cursor as c where c.shard = any($5::text[])`;
 }

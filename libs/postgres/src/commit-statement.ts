@@ -3,15 +3,16 @@
  *
  *   moved    compare-and-set of every cursor on (offset, sequence, lease number); takes the cursors' row locks
  *   gate     counts `moved` and fails the statement unless it is all of them (B18)
- *   bound, remembered, put, deleted
- *            sessions, outcomes and rows; each reads `gate`, so none is touched before every cursor is ours
+ *   bound, remembered, put, deleted, kept
+ *            sessions, outcomes, rows and fenced attempts; each reads `gate`, so none is touched before every cursor is ours
  *
  * The row locks of the cursors are held until the end, so two commits never write rows of one shard at the same time.
  */
 import type { CommitRequest, ShardCommit } from '@lockstep/engine';
-import type { Outcome, Session, ShardName } from '@lockstep/protocol';
+import type { FencedAttempt, Outcome, Session, ShardName } from '@lockstep/protocol';
 import { plainArray, quotedArray } from './array-literal.js';
 import { CURSOR_COLUMNS } from './cursor-row.js';
+import { QUARANTINE_COLUMNS } from './quarantine-row.js';
 import { rowStatement } from './row-statement.js';
 
 export interface CommitStatement {
@@ -64,6 +65,15 @@ const OUTCOMES: readonly ArrayColumn<Of<Outcome>>[] = [
   { name: 'event_keys', type: 'text', textOf: ({ item }) => quotedArray(item.eventKeys, (key) => key) },
 ];
 
+const FENCED: readonly ArrayColumn<Of<FencedAttempt>>[] = [
+  { name: 'shard', type: 'text', textOf: ({ shard }) => shard },
+  ...QUARANTINE_COLUMNS.map(({ name, type, textOf }): ArrayColumn<Of<FencedAttempt>> => ({
+    name,
+    type,
+    textOf: ({ item }) => textOf(item),
+  })),
+];
+
 const names = (columns: readonly { readonly name: string }[]): string =>
   columns.map(({ name }) => name).join(', ');
 
@@ -112,6 +122,15 @@ bound as (
   on conflict (shard, key) do update set ${assignExcluded(OUTCOMES, ['shard', 'key'])}
 )`;
 
+/** Stands in few commits of a lifetime, so the others do not carry it. */
+const fencedInsert = (firstParameter: number): string => `,
+kept as (
+  insert into lockstep.quarantine (${names(FENCED)})
+  select ${names(FENCED)} from ${unnested(FENCED, 'f', firstParameter)}
+  where (select open from gate)
+  on conflict do nothing
+)`;
+
 /** Reads the gate in every case, also when there is nothing but cursors to write. */
 const TAIL = '\nselect open from gate';
 
@@ -122,15 +141,18 @@ export function commitStatement({ shards, table, rows }: CommitRequest): CommitS
   const ordered = shards.toSorted(byShard);
   const sessions = ordered.flatMap(({ shard, sessions: items }) => items.map((item) => ({ shard, item })));
   const outcomes = ordered.flatMap(({ shard, outcomes: items }) => items.map((item) => ({ shard, item })));
+  const fenced = ordered.flatMap(({ shard, fenced: items }) => items.map((item) => ({ shard, item })));
   const changes = rowStatement(table, rows, FIRST_ROW);
+  const kept = fenced.length === 0 ? '' : fencedInsert(FIRST_ROW + changes.parameters.length);
   return {
-    text: HEAD + SESSIONS_UPSERT + OUTCOMES_UPSERT + changes.expressions + TAIL,
+    text: HEAD + SESSIONS_UPSERT + OUTCOMES_UPSERT + changes.expressions + kept + TAIL,
     parameters: [
       shards.length.toString(),
       ...arraysOf(EXPECTED, ordered),
       ...arraysOf(SESSIONS, sessions),
       ...arraysOf(OUTCOMES, outcomes),
       ...changes.parameters,
+      ...(fenced.length === 0 ? [] : arraysOf(FENCED, fenced)),
     ],
   };
 }

@@ -8,6 +8,7 @@ import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { assertReadableUrl } from './connection.js';
 import { CreateLockstepSchema1764547200000 } from './migrations/create-lockstep-schema.js';
+import { KeepFencedAttempts1795305600000 } from './migrations/keep-fenced-attempts.js';
 import { ManageQuorums1795219200000 } from './migrations/manage-quorums.js';
 import { storeFailure } from './store-failure.js';
 import type { Call } from './store-failure.js';
@@ -51,7 +52,11 @@ async function runMigrations(url: string): Promise<void> {
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     installExtensions: false,
     migrationsTableName: 'migration',
-    migrations: [CreateLockstepSchema1764547200000, ManageQuorums1795219200000],
+    migrations: [
+      CreateLockstepSchema1764547200000,
+      ManageQuorums1795219200000,
+      KeepFencedAttempts1795305600000,
+    ],
     migrationsTransactionMode: 'each',
     logging: false,
   });

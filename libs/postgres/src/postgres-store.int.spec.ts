@@ -92,6 +92,7 @@ function nextCommit(cursor: Cursor, rows: readonly RowOperation[], table = TABLE
         cursor: { ...cursor, offset: offset(cursor.offset + 1n), sequence: sequence(next) },
         sessions: [],
         outcomes: [],
+        fenced: [],
       },
     ],
   };
@@ -122,7 +123,7 @@ describe('migrations', () => {
       await migrate(database.url);
       expect(await database.run('select incarnation from lockstep.store')).toEqual(incarnations);
       expect(await database.run('select count(*)::int as count from lockstep.migration')).toEqual([
-        { count: 2 },
+        { count: 3 },
       ]);
     } finally {
       await database.drop();

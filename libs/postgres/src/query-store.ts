@@ -8,6 +8,7 @@ import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
 import { ensureTable } from './projected-table.js';
+import { QUARANTINED, quarantinedOf } from './quarantine-row.js';
 import { readIncarnation } from './store-incarnation.js';
 import { storedRows } from './stored-row.js';
 
@@ -42,6 +43,8 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
       const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
       return rows.map((row) => ({ shard: row['shard'] as ShardName, outcome: outcomeOf(row) }));
     },
+    quarantined: async (shards, limit) =>
+      (await pool.run('read', QUARANTINED, [shardArray(shards), limit.toString()])).map(quarantinedOf),
     rows: (places) => storedRows(pool, places),
     cursors: async (shards) => (await pool.run('read', CURSORS, [shardArray(shards)])).map(cursorOf),
     configurations: async () => {

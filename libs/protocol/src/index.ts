@@ -55,6 +55,8 @@ export type { ParsedJson } from './entry/json.js';
 export { utf8, utf8Length } from './entry/utf8.js';
 export { decodeHeader, encodeHeader, KINDS, NO_CONFIGURATION_PREFIX, NO_PUBLISHER } from './entry/header.js';
 export type { EntryHeader, EntryKind } from './entry/header.js';
+export { needsAuthority, signedBytes } from './entry/signature.js';
+export type { PublicKey, SigningKey, VerifySignature } from './entry/signature.js';
 export { controlText, decodeControl, decodeEvents, eventsText, toEvent } from './entry/body.js';
 export type { ControlBody, ControlKind, EntryEvent } from './entry/body.js';
 export {
@@ -63,10 +65,11 @@ export {
   murmur2,
   parseKey,
   partitionCount,
+  canaryKey,
   routeKey,
 } from './routing/key.js';
 export type { ParsedKey, Route } from './routing/key.js';
-export { DEFAULT_LIMITS, DEFAULT_RETENTION } from './configuration/content.js';
+export { DEFAULT_LIMITS, DEFAULT_RETENTION, SIGNING_KEYS_MAX } from './configuration/content.js';
 export type {
   ColumnContent,
   ColumnType,
@@ -92,6 +95,7 @@ export type { BindingVerdict, Verdict } from './fold/verdict.js';
 export { emptyCursor, MARK_INTERVAL } from './fold/state.js';
 export type {
   Cursor,
+  FencedAttempt,
   Mark,
   Outcome,
   ReadAnswers,
@@ -102,7 +106,7 @@ export type {
 } from './fold/state.js';
 export { HALT_CODES, WITHHELD_CODES } from './position/watermark.js';
 export type { Halt, HaltCode, Watermark, Withheld, WithheldCode } from './position/watermark.js';
-export { readRecordedWatermark, recordedWatermarkText } from './position/recorded-watermark.js';
+export { readRecordedWatermark, recordedWatermarkText, toRecorded } from './position/recorded-watermark.js';
 export type { RecordedWatermark } from './position/recorded-watermark.js';
 export { readRecordedReached, recordedReachedText, RECORDED_STAGES } from './position/recorded-reached.js';
 export type { RecordedRange, RecordedReached, RecordedStage } from './position/recorded-reached.js';
@@ -112,8 +116,15 @@ export { needsProbe } from './position/probe.js';
 export { decodeEntry, endsBatch } from './fold/decoded-entry.js';
 export type { DecodedEntry } from './fold/decoded-entry.js';
 export { plan } from './fold/plan.js';
-export { CLOCK_TOLERANCE_MS, ShardFold } from './fold/fold.js';
-export type { Configurations, FoldedBatch, FoldedEntry, FoldStep, SignatureState } from './fold/fold.js';
+export { CLOCK_TOLERANCE_MS, isDecidedAfter, ShardFold, signaturesBy } from './fold/fold.js';
+export type {
+  Configurations,
+  FoldedBatch,
+  FoldedEntry,
+  FoldStep,
+  SignatureOf,
+  SignatureState,
+} from './fold/fold.js';
 export { parseRule, RULE_CHARACTERS_MAX } from './quorum/rule.js';
 export type { ParsedRule, Rule, Share } from './quorum/rule.js';
 export { demandsOf, highestMet, meets } from './quorum/demand.js';
@@ -145,6 +156,24 @@ export { isConsistency, readRowsRequest } from './receipt/rows-request.js';
 export type { Consistency, RowsRequest } from './receipt/rows-request.js';
 export { readRuleRequest } from './receipt/rule-request.js';
 export type { RuleRequest } from './receipt/rule-request.js';
+export {
+  readReasonRequest,
+  readControlPageQuery,
+  readDecisionNumber,
+  readDecisionsQuery,
+  readEvacuateRequest,
+  readMoveRequest,
+  readPreflightQuery,
+} from './receipt/move-request.js';
+export type {
+  AskedControlPage,
+  AskedDecisions,
+  AskedEvacuation,
+  AskedMove,
+  AskedPreflight,
+} from './receipt/move-request.js';
+export { readPauseRequest, readResumeRequest } from './receipt/pause-request.js';
+export type { AskedPause, AskedResume } from './receipt/pause-request.js';
 export { decideResume } from './position/resume.js';
 export type { LogObservation, Resume } from './position/resume.js';
 export { answerJson, answerProblem, answerWrite, isReached } from './receipt/answer.js';
@@ -152,5 +181,59 @@ export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
 export { LIMIT_MAX, nextLimit, refusalBy, retryAfterSeconds } from './admission/admission.js';
-export { placeReplicas } from './placement/replicas.js';
-export type { PlacedBroker } from './placement/replicas.js';
+export { placeReplicas, replicasLedFrom } from './placement/replicas.js';
+export type { LeaderPlacement, PlacedBroker } from './placement/replicas.js';
+export { controlEntryText, DEFAULT_CONTROL_SETTINGS } from './control/command.js';
+export type {
+  ControlCommand,
+  ControlCommandOf,
+  ControlEntry,
+  MoveKind,
+  MoveRequest,
+} from './control/command.js';
+export { unmetCodes } from './control/check.js';
+export { covers } from './control/scope.js';
+export type { Scope } from './control/scope.js';
+export { EMPTY_CONTROL_STATE, FAILOVERS_KEPT } from './control/state.js';
+export type { ControlState, Evacuation, FinishedMove, Governed, OpenMove, Pause } from './control/state.js';
+export { foldControl, isEvacuationOver } from './control/fold-control.js';
+export type { ControlRecord, ControlStep, ControlVerdict } from './control/fold-control.js';
+export { dueSnapshot, findControlStart } from './control/snapshot.js';
+export { leads } from './election/election.js';
+export { decideElection, HEARTBEAT_MS, watchElection } from './election/decide-election.js';
+export type { ElectionMember, ElectionObserved, ElectionWatch } from './election/decide-election.js';
+export { NOTHING_REPLAYED, replayDecisions } from './control/replay.js';
+export type { DecisionDifference, Judgement, Replay } from './control/replay.js';
+export { controlPageJson, readControlPage } from './control/page.js';
+export type { ControlPage } from './control/page.js';
+export { ownershipOf, seenRegion } from './promotion/seen-shard.js';
+export type { SeenShard } from './promotion/seen-shard.js';
+export {
+  bestCandidate,
+  considerMove,
+  HOLD_MS_MAX,
+  judgeMove,
+  moveInputsJson,
+  preflight,
+} from './promotion/preflight.js';
+export type { MoveCheck, MoveInputs } from './promotion/preflight.js';
+export { predictMove, scoreMove } from './promotion/prediction.js';
+export type { Prediction, Score } from './promotion/prediction.js';
+export { decideMove } from './promotion/decide-move.js';
+export type { AskedLeader, MoveStep, MoveView, ShardEntry } from './promotion/decide-move.js';
+export { dueOfEvacuation, isRefusedForGood } from './promotion/evacuation.js';
+export { votesAgainst } from './failover/agreement.js';
+export { DEFAULT_THRESHOLDS, dueVote, isCanaryAnswered, opinionOf } from './failover/evidence.js';
+export {
+  DEFAULT_FAILOVER_POLICY,
+  dueFailovers,
+  FAILOVER_CHECKS,
+  failoverPlan,
+  judgeFailover,
+  readFailoverInputs,
+} from './failover/govern.js';
+export type { FailoverPlan, FailoverPolicy } from './failover/govern.js';
+export { acknowledgementOf } from './failover/vote.js';
+export type { FailoverMode } from './failover/vote.js';
+export { duePauses } from './promotion/pause.js';
+export { machinePages } from './machine/machine-pages.js';

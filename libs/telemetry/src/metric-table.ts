@@ -62,6 +62,37 @@ export const METRICS = {
     sentence:
       'Whether this region has stopped at the shard, and the code that says why; code is none while it goes on.',
   },
+  failoverLost: {
+    kind: 'observed-gauge',
+    name: 'lockstep_failover_lost_entries',
+    unit: 'entries',
+    labels: ['dataset', 'shard'],
+    sentence:
+      'Entries that a failover now, to the region that had best take the shard, would lose; 0 while the end of its log is known; no series while it is not. Only of coordinators, as the next three.',
+  },
+  failoverAtRisk: {
+    kind: 'observed-gauge',
+    name: 'lockstep_failover_at_risk_entries',
+    unit: 'entries',
+    labels: ['dataset', 'shard', 'stage'],
+    sentence:
+      'Entries that this region lacks, at most, by the stage that callers may have been told: lost if the log were lost too; no series while that is not known.',
+  },
+  failoverGap: {
+    kind: 'observed-gauge',
+    name: 'lockstep_failover_gap_seconds',
+    unit: 'seconds',
+    labels: ['dataset', 'shard'],
+    sentence:
+      'How long nobody would take writes of the shard in a failover now, by past moves and what is left to fold; no series before a move was measured.',
+  },
+  failoverAllowed: {
+    kind: 'observed-gauge',
+    name: 'lockstep_failover_allowed',
+    unit: '0 or 1',
+    labels: ['dataset', 'shard'],
+    sentence: 'Whether every check would allow a failover of the shard now.',
+  },
   leaseChanges: {
     kind: 'counter',
     name: 'lockstep_lease_changes_total',

@@ -6,7 +6,14 @@
  * says nothing about the records behind it any more, so a stuck loop cannot show its last good lag; the lag in seconds
  * grows instead. A shard whose lease is lost is another instance's to report.
  */
-import type { BatchCommitted, Clock, EntryAppended, Fact, WriteAnswered } from '@lockstep/engine';
+import type {
+  BatchCommitted,
+  Clock,
+  EntryAppended,
+  Fact,
+  FailoverForecast,
+  WriteAnswered,
+} from '@lockstep/engine';
 import {
   parseShardName,
   type DatasetName,
@@ -18,6 +25,7 @@ import { type Instruments, SERIES_MAX } from './instruments.js';
 import type { KeyOfKind, LabelsOf } from './metric-table.js';
 
 export const LAG_KNOWN_MS_MAX = 30_000;
+const STAGES_AT_RISK = ['logged', 'accepted', 'quorum'] as const;
 
 /** What this process last knew of a shard. */
 interface KnownShard {
@@ -109,6 +117,32 @@ export class Metrics {
         });
         return;
     }
+  }
+
+  /** What is asked for at each scrape; beyond `SERIES_MAX` series of a metric, shards have none, which reads as unknown. */
+  observeFailovers(forecasts: () => readonly FailoverForecast[]): void {
+    const predictions = (): readonly [LabelsOf<'epoch'>, FailoverForecast][] =>
+      forecasts()
+        .slice(0, Math.floor(SERIES_MAX / STAGES_AT_RISK.length))
+        .map((forecast) => [labelsOf(forecast.shard), forecast]);
+    this.#instruments.observe('failoverAllowed', (tell) => {
+      for (const [labels, { isAllowed }] of predictions()) tell(labels, isAllowed ? 1 : 0);
+    });
+    this.#instruments.observe('failoverLost', (tell) => {
+      for (const [labels, { predicted }] of predictions())
+        if (predicted !== null && predicted.lostEntries !== null) tell(labels, predicted.lostEntries);
+    });
+    this.#instruments.observe('failoverGap', (tell) => {
+      for (const [labels, { predicted }] of predictions())
+        if (predicted !== null && predicted.gapMs !== null) tell(labels, predicted.gapMs / 1_000);
+    });
+    this.#instruments.observe('failoverAtRisk', (tell) => {
+      for (const [labels, { predicted }] of predictions())
+        for (const stage of STAGES_AT_RISK) {
+          const entries = predicted?.atRisk[stage] ?? null;
+          if (entries !== null) tell({ ...labels, stage }, entries);
+        }
+    });
   }
 
   #batchCommitted(fact: BatchCommitted): void {

@@ -1,13 +1,21 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { BatchCommitted, EntryAppended, Fact, SpanContext, WriteAnswered } from '@lockstep/engine';
+import type {
+  BatchCommitted,
+  EntryAppended,
+  Fact,
+  FailoverForecast,
+  SpanContext,
+  WriteAnswered,
+} from '@lockstep/engine';
 import {
   epoch,
   leaseNumber,
   offset,
   sequence,
   type DatasetName,
+  type Prediction,
   type RegionName,
   type ShardName,
   type StoreIncarnation,
@@ -284,10 +292,33 @@ describe('metrics', () => {
     expect(valueOf(text, 'lockstep_answered_writes_total', 'dataset="unknown"', 'status="404"')).toBe(1);
   });
 
+  test('what a failover would cost now is read at each scrape; what is not known has no series', async () => {
+    const { telemetry } = open({});
+    let now = forecast({});
+    telemetry.observeFailovers(() => [now]);
+    const known = await telemetry.metricsText();
+    const shard = 'shard="accounts/3"';
+    expect(valueOf(known, 'lockstep_failover_lost_entries', shard)).toBe(0);
+    expect(valueOf(known, 'lockstep_failover_gap_seconds', shard)).toBe(0.42);
+    expect(valueOf(known, 'lockstep_failover_allowed', shard)).toBe(1);
+    for (const [stage, entries] of Object.entries({ logged: 12, accepted: 9, quorum: 4 }))
+      expect(valueOf(known, 'lockstep_failover_at_risk_entries', shard, `stage="${stage}"`)).toBe(entries);
+    const atRisk = { logged: null, accepted: 9, quorum: null };
+    now = forecast({ lostEntries: null, gapMs: null, atRisk });
+    const unknown = await telemetry.metricsText();
+    expect(unknown).not.toMatch(/lockstep_failover_(lost_entries|gap_seconds)\{/);
+    expect(unknown.match(/lockstep_failover_at_risk_entries\{/g)).toHaveLength(1);
+    now = { shard: SHARD, to: null, isAllowed: false, predicted: null };
+    const nowhere = await telemetry.metricsText();
+    expect(valueOf(nowhere, 'lockstep_failover_allowed', shard)).toBe(0);
+    expect(nowhere).not.toMatch(/lockstep_failover_(lost_entries|gap_seconds|at_risk_entries)\{/);
+  });
+
   test('every metric of the table has a series once its fact was reported', async () => {
     const sink = await openSink();
     const { telemetry, textOnceSampled } = open({ otlpUrl: sink.url });
     for (const fact of everyFact(telemetry)) telemetry.observer.report(fact);
+    telemetry.observeFailovers(() => [forecast({})]);
     telemetry.observer.report(entryAppended(telemetry.openSpan(null), 'not a shard' as ShardName));
     sink.hold();
     for (let n = 0; n < QUEUE_SPANS_MAX + 600; n += 1)
@@ -584,6 +615,8 @@ function watermark(different: Partial<Watermark>): Watermark {
     offset: offset(41n),
     epoch: epoch(4n),
     home: 'eu' as RegionName,
+    term: 0n,
+    decision: 0n,
     logTimeMs: 1_000,
     rules: [],
     inputHash: '0'.repeat(32),
@@ -624,3 +657,20 @@ function everyFact(telemetry: Telemetry): readonly Fact[] {
     { kind: 'write-degraded', shard: SHARD, sequence: sequence(40n) },
   ];
 }
+
+const forecast = (change: Partial<Prediction>): FailoverForecast => ({
+  shard: SHARD,
+  to: 'us' as RegionName,
+  isAllowed: true,
+  predicted: {
+    lostEntries: 0,
+    atRisk: { logged: 12, accepted: 9, quorum: 4 },
+    recordsToFold: 12,
+    foldRecordsPerSecond: 600,
+    catchUpMs: 20,
+    gapMs: 420,
+    gapMsWorst: 700,
+    measuredMoves: 3,
+    ...change,
+  },
+});

@@ -2,6 +2,7 @@
 export { httpStreams, SILENCE_MS_MAX } from './stream-client.js';
 export { serveStream, KEEP_ALIVE_INTERVAL_MS, STREAM_CONTENT_TYPE } from './stream-server.js';
 export { decodeFrame, encodeFrame, LINE_BYTES_MAX, VERDICTS_PER_LINE_MAX } from './stream-frame.js';
+export { httpCanary } from './http-canary.js';
 export { httpForwarder, FORWARDS_IN_FLIGHT_MAX } from './http-forwarder.js';
 export type { HttpForwarder } from './http-forwarder.js';
 export { encodeForwarded, FORWARDED_HEADER, parseForwarded } from './forwarded-header.js';

@@ -16,7 +16,7 @@ describe('a watermark frame', () => {
     expect(watermarkLine).toBe(
       '{"kind":"watermark","region":"eu","storeIncarnation":"0123456789abcdef0123456789abcdef","shard":"accounts/3",' +
         '"logIncarnation":"00112233445566778899aabbccddeeff","sequence":1,"offset":"9007199254740993","epoch":7,"home":"eu",' +
-        '"logTimeMs":1760000000000,"rules":[{"from":1,"text":"each [aws: any 1]","withdrawn":["us"],' +
+        '"term":9007199254740991,"decision":12,"logTimeMs":1760000000000,"rules":[{"from":1,"text":"each [aws: any 1]","withdrawn":["us"],' +
         '"demands":[{"needed":1,"domains":[["eu"],["ap"]]}],"jointly":[{"needed":2,"domains":[["eu"],["us"]]}]}],' +
         '"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000",' +
         '"marks":[{"sequence":256,"inputHash":"0000000100000002fffffffffffffffe","effectsHash":"00000000000000000000000000000000"}],' +

@@ -24,6 +24,8 @@ export function watermarkFrame(at: bigint): StreamFrame {
       offset: offset(2n ** 53n + 1n),
       epoch: epoch(7n),
       home: 'eu' as RegionName,
+      term: 2n ** 53n - 1n,
+      decision: 12n,
       logTimeMs: 1_760_000_000_000,
       rules: [
         {

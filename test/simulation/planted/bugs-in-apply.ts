@@ -41,7 +41,7 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
         becomes: `const place = await store.commit({ table, rows: [], shards: works.map(({ line, before, batch }) => ({
           shard: line.shard, lease: line.lease.number, cursor: batch.state.cursor,
           expectedOffset: before.cursor.offset, expectedSequence: before.cursor.sequence,
-          sessions: batch.sessions, outcomes: batch.outcomes })) });
+          sessions: batch.sessions, outcomes: batch.outcomes, fenced: [] })) });
         const result = place.kind === 'lost' ? place : await store.commit({`,
       },
       {
@@ -70,7 +70,7 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
           shards: works.map(({ line, before }) => ({
           shard: line.shard, lease: line.lease.number, cursor: before.cursor,
           expectedOffset: before.cursor.offset, expectedSequence: before.cursor.sequence,
-          sessions: [], outcomes: [] })) });
+          sessions: [], outcomes: [], fenced: [] })) });
         const result = effects.kind === 'lost' ? effects : await store.commit({`,
       },
     ],
@@ -217,7 +217,6 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'copy-told',
-    missedBecause: 'rare: it needs a copy in the log and the first verdict lost on every stream',
     defect: 'The verdict of a copy is told as if it were the answer of its entry, which is sent once more.',
     breaks: 'I8',
     profile: 'mixed',
@@ -240,6 +239,8 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'new-life-unnoticed',
+    missedBecause:
+      'rare: two lanes must read the life of a store on both sides of its restoring; seed 167 did before regions failed over by themselves',
     defect: 'Of two replicators, one does not notice that the other one began a new life of the store.',
     breaks: 'I20',
     profile: 'store',
@@ -254,7 +255,7 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
     edits: [
       {
         module: 'protocol/position/standing',
-        text: 'return { standing: standingAt(cursor, told), wentBack };',
+        text: 'return { standing: standingAt(cursor, incarnation, told), wentBack };',
         becomes: 'return { standing: COUNTS, wentBack: false };',
       },
     ],

@@ -2,6 +2,8 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const STORE = 'testing/store/memory-store';
+const COMPARED = `cursor.offset === expectedOffset &&
+            cursor.sequence === expectedSequence);`;
 
 export const BUGS_IN_STORES: readonly PlantedBug[] = [
   {
@@ -26,18 +28,24 @@ export const BUGS_IN_STORES: readonly PlantedBug[] = [
   {
     listed: 5,
     name: 'compare-and-set-of-later-only',
-    missedBecause: 'rare: it needs a late commit that arrives behind a restored store',
     defect: 'A commit is taken wherever it leads further, whatever it went out from.',
-    breaks: 'I4',
-    profile: 'store',
+    breaks: 'I11',
+    profile: 'mixed',
     edits: [
       {
         module: STORE,
-        text: `cursor.offset === expectedOffset &&
-            cursor.sequence === expectedSequence);`,
-        becomes: 'cursor.offset <= expectedOffset);',
+        text: COMPARED,
+        becomes: 'cursor.offset < shards.find((one) => one.shard === shard).cursor.offset);',
       },
     ],
+  },
+  {
+    listed: null,
+    name: 'commit-behind-a-restore',
+    defect: 'A commit is taken by a store that was put back behind the place that the commit went out from.',
+    breaks: 'I4',
+    profile: 'store',
+    edits: [{ module: STORE, text: COMPARED, becomes: 'cursor.offset <= expectedOffset);' }],
   },
   {
     listed: null,

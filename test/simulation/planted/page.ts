@@ -19,7 +19,7 @@ Positive controls: each row is a defect that is put into the compiled engine, pr
 and the promise that the judge must then name. Written by \`npm run sim -- --planted\`; do not edit. A number is that of the
 list of bugs that a harness must catch, \`B\` that of the catalogue of bugs that builds of such systems really had; the others are our own.
 
-${caught.length} of ${harmful.length} are caught. Seeds are drawn one after the other from 1 of the named profile; the smallest run is what is left
+${caught.length} of ${harmful.length} are caught. Seeds are drawn one after the other of the named profile, from 1 unless another first one is named; the smallest run is what is left
 when faults, operations, clients and regions were taken away as long as the same violation stays (\`<=\`: its time was over before).
 
 | # | bug | defect | must be named | profile | result | seeds | named | smallest run | commit |
@@ -46,7 +46,8 @@ function row(bug: PlantedBug, hunt: Hunt | undefined): string {
   const { breaks, defect, listed, missedBecause = '', name, profile } = bug;
   const cells = [listed ?? '', `\`${name}\``, defect, breaks, profile];
   if (hunt === undefined) return `| ${[...cells, 'not hunted yet', '', '', '', ''].join(' | ')} |`;
-  const { caught, commit, seeds } = hunt;
+  const { caught, commit, from } = hunt;
+  const seeds = from === 1 ? hunt.seeds : `${hunt.seeds}, from ${from}`;
   if (caught === null)
     return `| ${[...cells, `**NOT CAUGHT** ${missedBecause}`, seeds, '', '', commit].join(' | ')} |`;
   const { clients, faults, isSmallest, operations, regions } = caught.shrunk;

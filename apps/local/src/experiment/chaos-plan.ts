@@ -122,7 +122,7 @@ function draw(chance: Chance, kind: Disturbance, options: ChaosPlanOptions): Dra
       return {
         name: `cut of ${region}`,
         forMs: between(chance, CUT_MS),
-        begin: { kind: 'cut', region, oneWay: chance.next() < 0.5 },
+        begin: { kind: 'cut', region, lost: chance.next() < 0.5 ? 'sent' : 'both' },
         end: { kind: 'heal', region },
       };
     }

@@ -210,7 +210,7 @@ function orderWords(order: Order): readonly [word: string, object: string] {
     case 'process':
       return [order.order, targetText(order.target)];
     case 'cut':
-      return [order.kind, order.oneWay ? `${order.region} one-way` : order.region];
+      return [order.kind, order.lost === 'both' ? order.region : `${order.region} ${order.lost}`];
     case 'heal':
       return [order.kind, order.region];
     case 'swallow':

@@ -11,6 +11,7 @@
  */
 import {
   addMarks,
+  COUNTS,
   decideResume,
   decodeEntry,
   endsBatch,
@@ -21,6 +22,7 @@ import {
   recordsUntilProof,
   ShardFold,
   shardName,
+  signaturesBy,
   standingAfter,
   topicOf,
   withheldBy,
@@ -36,16 +38,19 @@ import {
   type RowOperation,
   type ShardName,
   type ShardState,
+  type SignatureOf,
   type Standing,
   type StoreIncarnation,
   type Verdict,
+  type Watermark,
 } from '@lockstep/protocol';
 import { Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
 import type { Observer, TracedEntry } from '../ports/observer.js';
 import { isPortError, PortError } from '../ports/port-error.js';
-import type { ApplyStore, Lease, ProjectedTable } from '../ports/store.js';
+import type { SignatureCheck } from '../ports/signing.js';
+import type { ApplyStore, Lease, PlacedAnswers, ProjectedTable } from '../ports/store.js';
 import type { ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
@@ -79,6 +84,7 @@ export interface LaneOptions {
   readonly log: Log;
   readonly openStore: () => Promise<ApplyStore>;
   readonly configurations: Configurations;
+  readonly signatures: SignatureCheck;
   /** Learns what this region has come to know since its processes started. */
   readonly refreshConfigurations: () => Promise<void>;
   readonly hub: StreamHub;
@@ -110,7 +116,12 @@ export class Lane {
   /** When one of the loops last met a failure of the world. */
   private failedAtMs = -Infinity;
 
-  constructor(private readonly options: LaneOptions) {}
+  private readonly signatureOf: SignatureOf;
+
+  constructor(private readonly options: LaneOptions) {
+    const { signatures } = options;
+    this.signatureOf = signaturesBy((...signed) => signatures.isValid(...signed));
+  }
 
   /** Begins with a shard whose lease is held; does nothing when it is already at work under that lease. */
   take(lease: Lease): void {
@@ -237,7 +248,7 @@ export class Lane {
       const woken = this.wake.next();
       try {
         // Here and not when the doubt arises: no batch is under way.
-        if (this.isStoreDoubted) await this.dropStore();
+        if (this.isStoreDoubted || this.isLifeOver()) await this.dropStore();
         this.store ??= await openStore();
         this.judgeHaltsAgain();
         const loaded = await this.loadClaimed(this.store);
@@ -279,7 +290,9 @@ export class Lane {
     await this.options.toldBefore.readToEnd();
     const incarnation = await store.incarnation();
     const states = await store.load(claimed.map((line) => line.shard));
-    this.storeIncarnation = await this.renewIfBack(store, incarnation, states);
+    const life = await this.renewIfBack(store, incarnation, states);
+    await this.options.toldBefore.begin(life, this.placesOf(claimed, states, life));
+    this.storeIncarnation = life;
     const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
     let settled = false;
     try {
@@ -315,22 +328,46 @@ export class Lane {
     return settled;
   }
 
-  /** A store that lacks what was told of it begins a new life, before anything is told of it again (I12). */
+  /** A store that lacks what was told of it, or is of a life that is over, begins a new one before it tells again (I12). */
   private async renewIfBack(
     store: ApplyStore,
     incarnation: StoreIncarnation,
     states: readonly ShardState[],
   ): Promise<StoreIncarnation> {
     const { observer, region, toldBefore } = this.options;
+    const isOver = toldBefore.isOver(incarnation);
     const back = states
       .map(({ cursor }) => cursor)
-      .filter((cursor) => judgeStore(cursor, incarnation, toldBefore.of(cursor.shard)).wentBack);
+      .filter((cursor) => isOver || judgeStore(cursor, incarnation, toldBefore.of(cursor.shard)).wentBack);
     if (back.length === 0) return incarnation;
     const generation = Math.max(generationOf(incarnation), toldBefore.generation) + 1;
     const renewed = await store.renewIncarnation(incarnation, generation);
     const shards = back.map((cursor) => cursor.shard);
     observer.report({ kind: 'store-went-back', region, shards, from: incarnation, to: renewed });
     return renewed;
+  }
+
+  /** Where the shards stand in a life of the store. An empty one, in place of a lost one, is at the beginning of its log. */
+  private placesOf(
+    claimed: readonly Line[],
+    states: readonly ShardState[],
+    life: StoreIncarnation,
+  ): readonly Watermark[] {
+    const { region, toldBefore } = this.options;
+    return claimed.flatMap((line) => {
+      const state = states.find(({ cursor }) => cursor.shard === line.shard) ?? null;
+      const told = toldBefore.of(line.shard);
+      const standing = state === null ? COUNTS : judgeStore(state.cursor, life, told).standing;
+      const place = watermarkOf({ ...line, state, standing }, region, life);
+      const logIncarnation = place?.logIncarnation ?? told.at(-1)?.logIncarnation ?? null;
+      return place === null || logIncarnation === null ? [] : [{ ...place, logIncarnation }];
+    });
+  }
+
+  /** Another instance began a later life, and the store was put back to before it: what is told in this one counts nowhere. */
+  private isLifeOver(): boolean {
+    const isTold = [...this.lines.values()].some((line) => line.phase.kind === 'applying');
+    return isTold && this.storeIncarnation !== null && this.options.toldBefore.isOver(this.storeIncarnation);
   }
 
   /** A new leader may for a moment call less committed than what was read from the old one; a lost tail stays lost. */
@@ -360,7 +397,13 @@ export class Lane {
     const halts: (() => void)[] = [];
     const works: Work[] = [];
     for (const [line, entries] of entriesByLine) {
-      const fold = new ShardFold(line.state!, answers.get(line.shard) ?? NO_ANSWER, configurations);
+      const answered = answers.get(line.shard);
+      if (answered !== undefined && answered.sequence !== line.state!.cursor.sequence) {
+        this.reportLost([line.shard]);
+        this.restart(line);
+        continue;
+      }
+      const fold = new ShardFold(line.state!, answered ?? NO_ANSWER, configurations, this.signatureOf);
       const { folded, batch, halt } = foldEntries(fold, entries);
       if (halt !== null) halts.push(() => this.halt(line, halt));
       if (batch === null || folded.length === 0) continue;
@@ -412,11 +455,11 @@ export class Lane {
           cursor: batch.state.cursor,
           sessions: batch.sessions,
           outcomes: batch.outcomes,
+          fenced: batch.fenced,
         })),
       });
       if (result.kind === 'committed') return true;
-      const message = 'another instance holds one of the shards, or a cursor moved; cursors are read again';
-      observer.report({ kind: 'commit-lost', dataset: table.dataset, shards, message });
+      this.reportLost(shards);
       for (const { line } of works) if (this.lines.get(line.shard) === line) this.lose(line.shard);
       return false;
     } catch (error) {
@@ -443,6 +486,12 @@ export class Lane {
     }
   }
 
+  private reportLost(shards: readonly ShardName[]): void {
+    const { observer, table } = this.options;
+    const message = 'another instance holds one of the shards, or a cursor moved; cursors are read again';
+    observer.report({ kind: 'commit-lost', dataset: table.dataset, shards, message });
+  }
+
   private afterCommit(
     works: readonly Work[],
     times: {
@@ -465,7 +514,10 @@ export class Lane {
       line.marks = addMarks(line.marks, batch.marks);
       line.pending -= folded.length;
       this.noteProgress(line);
-      this.setStanding(line, standingAfter(line.standing, before.cursor, batch.state.cursor, line.told));
+      const life = this.storeIncarnation!;
+      const standing = standingAfter(line.standing, before.cursor, batch.state.cursor, life, line.told);
+      const isFoundDiverged = standing.kind === 'diverged' && line.standing.kind !== 'diverged';
+      if (!isFoundDiverged) this.setStanding(line, standing);
       if (isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
       records += folded.length;
       rows += batch.rows.length;
@@ -482,7 +534,9 @@ export class Lane {
           told.push(toTold(one, endedAtMs));
         }
       }
-      this.tell(line, told);
+      // Judged again as it is taken up, where the copy learns of it before anybody is told or more is folded.
+      if (isFoundDiverged) this.restart(line);
+      else this.tell(line, told);
     }
     observer.report({
       kind: 'batch-committed',
@@ -579,7 +633,7 @@ export class Lane {
 /** Flags of a W3C trace context that is recorded. */
 const SAMPLED = '-01';
 const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
-const NO_ANSWERS: ReadonlyMap<ShardName, ReadAnswers> = new Map();
+const NO_ANSWERS: ReadonlyMap<ShardName, PlacedAnswers> = new Map();
 
 /** Keys of different shards differ (routing), so that merging is sorting. */
 function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOperation[] {

@@ -104,6 +104,8 @@ export function watermarkOf(
     offset: cursor.offset,
     epoch: cursor.epoch,
     home: cursor.home,
+    term: cursor.term,
+    decision: cursor.decision,
     logTimeMs: cursor.logTimeMs,
     rules: cursor.rules,
     inputHash: hashToHex(cursor.inputHash),

@@ -2,24 +2,18 @@
  * A replicator: one lane per dataset, so that a critical dataset never waits behind bulk, one lease keeper for all, one
  * stream hub that tells what was committed, and the slow copy. Several instances of a region share the work by leases.
  */
-import {
-  recordedWatermarkText,
-  type Configurations,
-  type DatasetName,
-  type RegionName,
-  type ShardName,
-  type Watermark,
-} from '@lockstep/protocol';
+import { type Configurations, type DatasetName, type RegionName, type ShardName } from '@lockstep/protocol';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
+import type { SignatureCheck } from '../ports/signing.js';
 import type { ApplyStore, ProjectedTable } from '../ports/store.js';
 import type { Clock } from '../ports/world.js';
-import { SlowCopy, type Copied } from '../copy/slow-copy.js';
+import { SlowCopy } from '../copy/slow-copy.js';
 import { StreamHub } from '../streams/stream-hub.js';
 import { shardsOf } from '../shards-of.js';
 import { Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { ToldBefore } from './told-before.js';
+import { copyOf, ToldBefore } from './told-before.js';
 
 export interface ReplicatorOptions {
   readonly region: RegionName;
@@ -29,6 +23,7 @@ export interface ReplicatorOptions {
   readonly log: Log;
   readonly openStore: () => Promise<ApplyStore>;
   readonly configurations: Configurations;
+  readonly signatures: SignatureCheck;
   /** Learns what this region has come to know since its processes started. */
   readonly refreshConfigurations: () => Promise<void>;
   readonly observer: Observer;
@@ -90,10 +85,3 @@ export class Replicator {
     ];
   }
 }
-
-/** Copied for each place of a life of the store: of one that took a new incarnation also where it did not move. */
-const copyOf = (watermark: Watermark): Copied => ({
-  key: `${watermark.region}/${watermark.shard}/${watermark.storeIncarnation}`,
-  state: String(watermark.sequence),
-  value: () => recordedWatermarkText(watermark),
-});

@@ -9,10 +9,10 @@ import {
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
+import type { Signer } from '../ports/signing.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 
-/** How long an entry is waited for; with a minute for clocks that differ it has expired. */
 const CONTROL_TIMEOUT_MS = 10_000;
 const BYTES = 512;
 
@@ -23,13 +23,16 @@ export interface ControlEntriesOptions {
   readonly clock: Clock;
   readonly identities: Identities;
   readonly observer: Observer;
+  /** Null: entries go out unsigned, which is right only while no configuration names a key. */
+  readonly signer: Signer | null;
 }
 
 export class ControlEntries {
   constructor(private readonly options: ControlEntriesOptions) {}
 
-  async append(shard: ShardName, body: ControlBody): Promise<Published> {
-    const { clock, feed, identities, log, observer, region } = this.options;
+  /** @param timeoutMs how long it is waited for; with a minute for clocks that differ it has expired. */
+  async append(shard: ShardName, body: ControlBody, timeoutMs = CONTROL_TIMEOUT_MS): Promise<Published> {
+    const { clock, feed, identities, log, observer, region, signer } = this.options;
     const { dataset, partition } = parseShardName(shard)!;
     const publisher = new ShardPublisher({
       region,
@@ -40,13 +43,13 @@ export class ControlEntries {
       clock,
       identities,
       observer,
+      signer,
     });
     const ticket = publisher.submit({
       publication: { kind: 'control', body },
       bytes: BYTES,
-      notAfterMs:
-        Math.max(clock.nowMs(), feed.own(shard)?.logTimeMs ?? 0) + CONTROL_TIMEOUT_MS + CLOCK_TOLERANCE_MS,
-      giveUpAtMs: clock.monotonicMs() + CONTROL_TIMEOUT_MS,
+      notAfterMs: Math.max(clock.nowMs(), feed.own(shard)?.logTimeMs ?? 0) + timeoutMs + CLOCK_TOLERANCE_MS,
+      giveUpAtMs: clock.monotonicMs() + timeoutMs,
       span: null,
     });
     const published = await ticket!.settled;

@@ -15,16 +15,26 @@ import {
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
+  type FailoverMode,
+  type FailoverPolicy,
   type PlacedBroker,
   type RegionName,
   type RuleRequest,
   type ShardName,
 } from '@lockstep/protocol';
+import { Moves } from '../control/moves.js';
+import { OperatorCalls } from '../control/operator-calls.js';
+import { RegionWatch } from '../control/region-watch.js';
+import { Candidacy } from '../control/candidacy.js';
+import type { ControlLog } from '../control/control-log.js';
+import { describeLeadership } from '../control/leadership-description.js';
 import { Gate, waitAtMost } from '../gate.js';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import { messageOf, reportLoopFailure } from '../loop-failure.js';
+import type { Canary } from '../ports/canary.js';
 import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
+import type { Signer } from '../ports/signing.js';
 import type { QueryStore } from '../ports/store.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { shardsOf } from '../shards-of.js';
@@ -41,6 +51,7 @@ export interface CoordinatedDataset {
   readonly hash: ConfigurationHash;
   readonly partitions: number;
   readonly logRetentionMs: number;
+  readonly failover: FailoverMode;
 }
 
 export interface CoordinatorOptions {
@@ -49,11 +60,16 @@ export interface CoordinatorOptions {
   readonly datasets: ReadonlyMap<DatasetName, CoordinatedDataset>;
   readonly replication: { readonly factor: number; readonly minInsyncReplicas: number };
   readonly feed: LedgerFeed;
+  /** Run and stopped by whoever composes the process, after this coordinator has ended. */
+  readonly control: ControlLog;
   readonly log: Log;
   readonly store: QueryStore;
   readonly clock: Clock;
   readonly identities: Identities;
   readonly observer: Observer;
+  readonly signer: Signer | null;
+  readonly canary: Canary;
+  readonly failover: FailoverPolicy;
 }
 
 export class Coordinator {
@@ -61,41 +77,66 @@ export class Coordinator {
   private missing: readonly string[] = ['topics not checked yet'];
   private readonly entries: ControlEntries;
   private readonly rules: RuleChanges;
+  private readonly candidacy: Candidacy;
+  private readonly moves: Moves;
+  private readonly watch: RegionWatch | null;
+  /** What operators ask about homes. */
+  readonly operator: OperatorCalls;
 
   constructor(private readonly options: CoordinatorOptions) {
     this.entries = new ControlEntries(options);
     this.rules = new RuleChanges({ ...options, entries: this.entries });
+    this.candidacy = new Candidacy(options);
+    const { candidacy, entries } = this;
+    this.moves = new Moves({
+      ...options,
+      candidacy,
+      entries,
+      contentOf: (shard) => this.contentOf(shard),
+      shards: () => this.shards(),
+      isAutomatic: (shard) => options.datasets.get(parseShardName(shard)!.dataset)?.failover === 'automatic',
+    });
+    this.operator = new OperatorCalls({ ...options, candidacy, moves: this.moves });
+    // Where every failover is a person's, nobody asks for votes.
+    const isAutomatic = [...options.datasets.values()].some(({ failover }) => failover === 'automatic');
+    this.watch = isAutomatic ? new RegionWatch(options) : null;
   }
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
-    await this.untilDone('topics', () => this.ensureTopics());
-    await this.untilDone('shards', () => this.establishShards());
-    await Promise.all([
-      this.eachRound(this.probeRoundMs(), () => this.probeIdleShards()),
-      this.eachRound(ROUND_MS, () => this.rules.endJointSteps(this.shards())),
-    ]);
+    await Promise.all([this.candidacy.run(), this.moves.run(), this.watch?.run(), this.care()]);
   }
 
   stop(): void {
     this.stopping.open();
+    this.candidacy.stop();
+    this.watch?.stop();
+    this.moves.stop();
   }
 
-  /** What keeps the shards at home from taking writes; empty when nothing does. */
+  /** What keeps the shards at home from taking writes, or this process from being of use; empty when nothing does. */
   notReady(): readonly string[] {
-    return this.missing;
+    const { control, region } = this.options;
+    return [
+      ...this.missing,
+      ...(control.halted() === null ? [] : [`control log: ${control.halted()}`]),
+      ...(this.candidacy.isDisplaced() ? [`another coordinator process holds the vote of ${region}`] : []),
+    ];
   }
 
   /** The body of GET /v1/cluster. */
   describe(): object {
-    const { feed, region, regions } = this.options;
+    const { control, feed, region, regions } = this.options;
     const connected = feed.connected();
+    const state = control.state();
     return {
       region,
-      term: null,
-      leader: null,
-      members: regions,
-      paused: null,
+      ...describeLeadership(state),
+      control: {
+        sequence: state === null ? null : Number(state.sequence),
+        current: control.isCurrent(),
+        halted: control.halted(),
+      },
       regions: regions.map((name) => ({
         region: name,
         stream: connected.has(name) ? 'connected' : 'disconnected',
@@ -124,6 +165,15 @@ export class Coordinator {
       request,
       actor,
     );
+  }
+
+  private async care(): Promise<void> {
+    await this.untilDone('topics', () => this.ensureTopics());
+    await this.untilDone('shards', () => this.establishShards());
+    await Promise.all([
+      this.eachRound(this.probeRoundMs(), () => this.probeIdleShards()),
+      this.eachRound(ROUND_MS, () => this.rules.endJointSteps(this.shards())),
+    ]);
   }
 
   private async eachRound(roundMs: number, step: () => Promise<void>): Promise<void> {
@@ -196,6 +246,13 @@ export class Coordinator {
   private probeRoundMs(): number {
     const retentions = [...this.options.datasets.values()].map(({ logRetentionMs }) => logRetentionMs);
     return Math.min(PROBE_ROUND_MS_MAX, ...retentions.map((ms) => ms / 16));
+  }
+
+  /** Null for a shard that is not in the catalogue. */
+  private contentOf(shard: ShardName): ConfigurationContent | null {
+    const { dataset, partition } = parseShardName(shard)!;
+    const known = this.options.datasets.get(dataset);
+    return known !== undefined && partition < known.partitions ? known.content : null;
   }
 
   private shards(): readonly ShardName[] {

@@ -108,7 +108,14 @@ export class RuleChanges {
       rule: present(),
     });
     if (before === null) return said('refused', 'no region that counts has told its rule yet');
-    if (!isAsked(before)) {
+    if (isAsked(before)) {
+      // What is told may be older than a change that stands in the log already: this one must not be answered as if it came later.
+      const probed = await entries.append(shard, { kind: 'probe' });
+      const isKnown = (): boolean => probed.kind === 'logged' && feed.furthestOffset(shard) >= probed.offset;
+      if (!(await feed.waitUntil(shard, isKnown, untilMs)))
+        return said('unknown', 'no region has folded the log to its end in time');
+      if (!isAsked(present())) return said('refused', `"${present()?.text}" was asked for at the same time`);
+    } else {
       if (before.jointly.length > 0) return said('refused', `a change to "${before.text}" is under way`);
       const body = { kind: 'rule', expected: before.from, rule, withdrawn, reason, actor } as const;
       const published = await entries.append(shard, body);

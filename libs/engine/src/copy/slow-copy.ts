@@ -70,17 +70,17 @@ export class SlowCopy {
     const changed = this.options.current().filter(({ key, state }) => this.copied.get(key) !== state);
     if (changed.length === 0) return;
     this.writer ??= await this.options.log.openWriter();
-    await this.writer.append({
-      topic: WATERMARK_TOPIC,
-      partition: 0,
-      timeoutMs: APPEND_TIMEOUT_MS,
-      records: changed.map(({ key, value }) => ({
-        key,
-        value: value(),
-        header: NO_HEADER,
-        traceparent: null,
-      })),
-    });
+    await appendCopies(this.writer, changed);
     for (const { key, state } of changed) this.copied.set(key, state);
   }
+}
+
+/** Resolves when they are to be found in the topic by everybody. */
+export async function appendCopies(writer: LogWriter, copies: readonly Copied[]): Promise<void> {
+  await writer.append({
+    topic: WATERMARK_TOPIC,
+    partition: 0,
+    timeoutMs: APPEND_TIMEOUT_MS,
+    records: copies.map(({ key, value }) => ({ key, value: value(), header: NO_HEADER, traceparent: null })),
+  });
 }

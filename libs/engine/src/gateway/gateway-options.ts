@@ -1,5 +1,6 @@
 /** What a gateway is made of, and who calls it. */
 import type { DatasetName, Epoch, FoldConfiguration, RegionName } from '@lockstep/protocol';
+import type { ControlLog } from '../control/control-log.js';
 import type { Forwarder } from '../ports/forwarder.js';
 import type { Log } from '../ports/log.js';
 import type { Observer, SpanContext } from '../ports/observer.js';
@@ -18,6 +19,8 @@ export interface GatewayOptions {
   readonly regions: readonly RegionName[];
   readonly datasets: ReadonlyMap<DatasetName, GatewayDataset>;
   readonly feed: LedgerFeed;
+  /** Run and stopped by whoever composes the process. */
+  readonly control: ControlLog;
   readonly log: Log;
   readonly store: QueryStore;
   readonly forwarder: Forwarder;

@@ -14,6 +14,7 @@ import { Admission } from './admission.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { KnownStages } from './known-stages.js';
 import { Publishers } from './publishers.js';
+import { readQuarantine } from './quarantine.js';
 import { ReachedHistory } from './reached-history.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
 import { Rows, type RowCall, type RowsCall } from './rows.js';
@@ -66,6 +67,11 @@ export class Gateway {
   /** True once this region has folded every position of the token; false when the time is over. */
   waitFor(token: Token, timeoutMs: number): Promise<boolean> {
     return this.rows.waitFor(token, this.options.clock.monotonicMs() + timeoutMs);
+  }
+
+  /** Late writes of former homes, newest first. */
+  quarantine(query: { readonly [name: string]: string }): Promise<Answer> {
+    return readQuarantine(this.options, query);
   }
 
   /** The body of GET /v1/shards. */

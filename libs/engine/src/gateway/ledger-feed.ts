@@ -90,6 +90,8 @@ export class LedgerFeed {
   private readonly connections = new Map<StreamConnection, RegionName>();
   private readonly expected = new Map<string, (told: ToldByRegion) => void>();
   private readonly stopping = new Gate();
+  /** Monotonic; when a frame of the region arrived last. */
+  private readonly heard = new Map<RegionName, number>();
 
   constructor(private readonly options: LedgerFeedOptions) {}
 
@@ -111,6 +113,11 @@ export class LedgerFeed {
   /** Regions of which at least one stream is connected. */
   connected(): ReadonlySet<RegionName> {
     return new Set(this.connections.values());
+  }
+
+  /** Monotonic; when a stream of the region told something last. Null before the first time. */
+  heardAtMs(region: RegionName): number | null {
+    return this.heard.get(region) ?? null;
   }
 
   /** This region's newest watermark of the shard. */
@@ -190,15 +197,23 @@ export class LedgerFeed {
     });
   }
 
-  /** Waits until the check holds after some change of the shard; false when the time is over. */
-  async waitUntil(shard: ShardName, check: () => boolean, untilMs: number): Promise<boolean> {
+  /**
+   * Waits until the check holds after some change of the shard; false when the time is over.
+   * @param over each ends the waiting when it opens.
+   */
+  async waitUntil(
+    shard: ShardName,
+    check: () => boolean,
+    untilMs: number,
+    ...over: readonly Gate[]
+  ): Promise<boolean> {
     const { clock } = this.options;
     if (check()) return true;
     const gate = new Gate();
     const waiter = { check, gate };
     const { waiters } = this.shard(shard);
     waiters.add(waiter);
-    await waitAtMost(gate, clock, Math.max(0, untilMs - clock.monotonicMs()));
+    await waitAtMost([gate, ...over], clock, untilMs - clock.monotonicMs());
     waiters.delete(waiter);
     return check();
   }
@@ -220,7 +235,9 @@ export class LedgerFeed {
         connection = await source.connect(region, instance, publisherPrefix);
         this.connections.set(connection, region);
         while (!this.stopping.isOpen) {
-          for (const frame of await connection.next()) this.accept(region, frame);
+          const frames = await connection.next();
+          this.heard.set(region, clock.monotonicMs());
+          for (const frame of frames) this.accept(region, frame);
         }
       } catch (error) {
         if (!this.stopping.isOpen) reportLoopFailure(observer, `stream ${region}`, error);

@@ -72,7 +72,7 @@ export class Publishers {
       result = published;
       gate.open();
     });
-    await waitAtMost(gate, clock, Math.max(0, untilMs - clock.monotonicMs()));
+    await waitAtMost(gate, clock, untilMs - clock.monotonicMs());
     return result ?? { kind: 'late' };
   }
 
@@ -92,7 +92,7 @@ export class Publishers {
     by: 'this-region' | 'any-region' = 'this-region',
   ): Promise<ControlEnd> {
     const { clock, feed, identities, region } = this.options;
-    const remainingMs = Math.max(0, untilMs - clock.monotonicMs());
+    const remainingMs = untilMs - clock.monotonicMs();
     const ticket = this.of(dataset, shard).submit({
       publication: { kind: 'control', body },
       bytes: 256,

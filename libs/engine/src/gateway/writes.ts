@@ -8,6 +8,7 @@ import {
   answerWrite,
   checkSchemas,
   defaultStage,
+  epoch,
   highestStage,
   isIdempotencyKey,
   judgesAttempt,
@@ -34,10 +35,12 @@ import {
   type WriteFacts,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
+import type { ForwardAnswer } from '../ports/forwarder.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Published } from '../publish/shard-publisher.js';
 import { traceparentOf } from '../traceparent.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
+import { HeldShards } from './held-shards.js';
 import type { KnownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
 import type { Publishers } from './publishers.js';
@@ -46,6 +49,9 @@ import { answerRefusal, unknownDataset } from './refusals.js';
 /** How long a verdict that must have been told by now is awaited before the stored outcome is read. */
 const MISSED_VERDICT_MS = 150;
 const RETRY_PAUSE_MS = 100;
+/** How long an answer of the former home is still waited for once this region has folded that the shard has moved. */
+const MOVED_HOME_ANSWERS_MS = 250;
+const EPOCH_HEADER = 'Lockstep-Epoch';
 const DEGRADING_MS_MAX = 1_000;
 const BATCH_CONCURRENCY_MAX = 1_000;
 
@@ -74,7 +80,7 @@ interface Attempt {
   readonly deadlineMs: number;
   /** Monotonic; what the engine waits by. */
   readonly untilMs: number;
-  /** `publisher:number` of the newest try; names a keyless entry in its receipt. */
+  /** `publisher:number` of the newest try that may stand; names a keyless entry in its receipt. */
   entryId: string | null;
 }
 
@@ -89,7 +95,8 @@ type AttemptEnd =
       readonly replayed: boolean;
     }
   | { readonly kind: 'logged'; readonly stages: StageTimes }
-  | { readonly kind: 'again' }
+  /** Nothing of it stands or ever will. The next one waits until this region knows that epoch; null: for a moment. */
+  | { readonly kind: 'again'; readonly fromEpoch: Epoch | null }
   | { readonly kind: 'unknown'; readonly stages: StageTimes }
   | {
       readonly kind: 'answer';
@@ -100,11 +107,15 @@ type AttemptEnd =
     };
 
 export class Writes {
+  private readonly held: HeldShards;
+
   constructor(
     private readonly options: GatewayOptions,
     private readonly publishers: Publishers,
     private readonly stages: KnownStages,
-  ) {}
+  ) {
+    this.held = new HeldShards(options);
+  }
 
   async write(call: WriteCall): Promise<Answer> {
     const startedAtMs = this.options.clock.nowMs();
@@ -220,6 +231,7 @@ export class Writes {
     let mayStand = false;
     let seen: StageTimes = {};
     for (;;) {
+      let fromEpoch: Epoch | null = null;
       const end = await this.attempt(attempt);
       switch (end.kind) {
         case 'answer':
@@ -235,12 +247,24 @@ export class Writes {
           seen = { ...seen, ...end.stages };
           break;
         case 'again':
+          // Its entry will never be the write's: a receipt that named it would speak of another one (I9).
+          attempt.entryId = null;
+          ({ fromEpoch } = end);
           break;
       }
       if (clock.monotonicMs() >= attempt.untilMs || (mayStand && attempt.key === null)) {
         return this.answer(attempt, null, seen, false);
       }
-      await clock.sleep(Math.min(RETRY_PAUSE_MS, Math.max(1, attempt.untilMs - clock.monotonicMs()))).done;
+      await this.pauseBeforeNext(attempt, fromEpoch);
+    }
+  }
+
+  private async pauseBeforeNext({ shard, untilMs }: Attempt, fromEpoch: Epoch | null): Promise<void> {
+    const { clock, feed } = this.options;
+    if (fromEpoch === null) {
+      await clock.sleep(Math.min(RETRY_PAUSE_MS, untilMs - clock.monotonicMs())).done;
+    } else {
+      await feed.waitUntil(shard, () => feed.own(shard)!.epoch >= fromEpoch, untilMs);
     }
   }
 
@@ -252,6 +276,7 @@ export class Writes {
       const detail = `${region} does not know the home of ${shard} yet`;
       return refusal(problem('not-ready', detail));
     }
+    await this.held.pass(shard, attempt.untilMs);
     const own = feed.own(shard)!;
     if (own.home === region || dataset.configuration.content.writers === 'any') {
       if (own.halted !== null) return refusal(problem('shard-halted', `${shard}: ${own.halted.code}`));
@@ -262,14 +287,17 @@ export class Writes {
       const behind = caller.forwarded !== null && own.epoch < caller.forwarded.epoch;
       if (behind) {
         await feed.waitUntil(shard, () => feed.own(shard)!.epoch >= caller.forwarded!.epoch, attempt.untilMs);
-        if (feed.own(shard)!.home === region) return { kind: 'again' };
+        if (feed.own(shard)!.home === region) return { kind: 'again', fromEpoch: caller.forwarded.epoch };
       }
-      return refusal(problem('not-owner', `the home of ${shard} is ${own.home}, epoch ${own.epoch}`));
+      const { epoch: known, home } = feed.own(shard)!;
+      const why = problem('not-owner', `the home of ${shard} is ${home}, epoch ${known}`);
+      const answer = answerProblem(why, { [EPOCH_HEADER]: String(known) });
+      return { kind: 'answer', answer, definite: false };
     }
     return this.forward(attempt, own.home!, own.epoch);
   }
 
-  private async append(attempt: Attempt, epoch: Epoch, logIncarnation: LogIncarnation): Promise<AttemptEnd> {
+  private async append(attempt: Attempt, known: Epoch, logIncarnation: LogIncarnation): Promise<AttemptEnd> {
     const { feed, identities, observer } = this.options;
     const { dataset, entry, key, shard, untilMs } = attempt;
     const { trace } = attempt.caller;
@@ -283,7 +311,7 @@ export class Writes {
         value: entry.text,
         idempotency: key === null ? null : { key: key.hash, fingerprint: key.fingerprint },
         configuration: dataset.configuration.hash,
-        epoch,
+        epoch: known,
       },
       bytes: entry.bytes,
       notAfterMs: this.publishers.notAfterMs(shard, attempt.deadlineMs),
@@ -335,7 +363,7 @@ export class Writes {
     const { clock, feed } = this.options;
     const { key, shard, untilMs } = attempt;
     if (published.kind !== 'logged' || key === null) {
-      await waitAtMost(verdict, clock, Math.max(0, untilMs - clock.monotonicMs()));
+      await waitAtMost(verdict, clock, untilMs - clock.monotonicMs());
       return;
     }
     const hasFolded = (): boolean => verdict.isOpen || (feed.own(shard)?.offset ?? -1n) >= published.offset;
@@ -344,13 +372,14 @@ export class Writes {
       await waitAtMost(verdict, clock, MISSED_VERDICT_MS);
       verdict.open();
     });
-    await waitAtMost(verdict, clock, Math.max(0, untilMs - clock.monotonicMs()));
+    await waitAtMost(verdict, clock, untilMs - clock.monotonicMs());
   }
 
   private fromTold(heard: ToldByRegion, logged: StageTimes, logIncarnation: LogIncarnation): AttemptEnd {
     const { told, region } = heard;
     const { committedAtMs, first, verdict } = told;
-    if (judgesAttempt(verdict)) return { kind: 'again' };
+    // One with an old epoch was turned down by a fence that this region may not have folded yet.
+    if (judgesAttempt(verdict)) return { kind: 'again', fromEpoch: verdict === 'fenced' ? told.epoch : null };
     const answer = first ?? told;
     const code = answer.verdict;
     if (judgesAttempt(code) || code === 'repeated') throw new Error(`an outcome is never ${code}`);
@@ -372,7 +401,7 @@ export class Writes {
     logIncarnation: LogIncarnation,
   ): AttemptEnd {
     const same = outcome.fingerprint === null || outcome.fingerprint === fingerprint;
-    const { epoch, sequence } = outcome;
+    const { epoch: bound, sequence } = outcome;
     const verdict: ToldVerdictCode = same ? outcome.verdict : 'key-reused';
     const { clock, region } = this.options;
     const stages: StageTimes = {
@@ -380,36 +409,44 @@ export class Writes {
       // Read from this region's store: its fold has committed it.
       ...(verdict === 'accepted' ? { accepted: { atMs: clock.nowMs(), region } } : {}),
     };
-    return { kind: 'told', judged: { verdict, sequence, epoch, logIncarnation }, stages, replayed: false };
+    return {
+      kind: 'told',
+      judged: { verdict, sequence, epoch: bound, logIncarnation },
+      stages,
+      replayed: false,
+    };
   }
 
-  private async forward(attempt: Attempt, to: RegionName, epoch: Epoch): Promise<AttemptEnd> {
+  private async forward(attempt: Attempt, to: RegionName, known: Epoch): Promise<AttemptEnd> {
     const { clock, forwarder } = this.options;
     const { body, caller, dataset, key, untilMs } = attempt;
     const timeoutMs = Math.max(1, Math.floor(untilMs - clock.monotonicMs()));
+    const answered = forwarder.forward({
+      to,
+      dataset: dataset.configuration.content.dataset,
+      body,
+      principal: caller.principal,
+      idempotencyKey: key?.text ?? null,
+      keyWasMinted: key?.minted ?? false,
+      epoch: known,
+      hops: 1,
+      timeoutMs,
+      traceparent: traceparentOf(caller.trace),
+    });
     try {
-      const {
-        status,
-        headers,
-        body: answerBody,
-      } = await forwarder.forward({
-        to,
-        dataset: dataset.configuration.content.dataset,
-        body,
-        principal: caller.principal,
-        idempotencyKey: key?.text ?? null,
-        keyWasMinted: key?.minted ?? false,
-        epoch,
-        hops: 1,
-        timeoutMs,
-        traceparent: traceparentOf(caller.trace),
-      });
+      const answer = await this.unlessMoved(attempt, answered, known);
+      if (answer === 'moved') return { kind: 'unknown', stages: {} };
+      const { status, headers, body: answerBody } = answer;
       // The home moved, or the receiver is not ready: nothing was appended, the next attempt looks again.
       const passing = (status === 421 || status === 503) && clock.monotonicMs() < untilMs - RETRY_PAUSE_MS;
-      if (passing) return { kind: 'again' };
+      if (passing) return { kind: 'again', fromEpoch: status === 421 ? laterEpoch(headers, known) : null };
       // The home moved meanwhile; its client did not ask for a home, so that 421 is not for it.
       if (status === 421)
         return refusal(problem('home-unavailable', `the home of ${attempt.shard} is moving`));
+      // Taken from it while it pursued the write: the new home knows, or takes it under the same key.
+      const isLeftOpen = status === 202 && answerBody.includes('"outcome":"unknown"');
+      const isMoved = key !== null && this.options.feed.own(attempt.shard)!.epoch > known;
+      if (isLeftOpen && isMoved) return { kind: 'unknown', stages: {} };
       const definite = status === 200 || status === 202 || answerBody.includes('"receipt":{');
       return {
         kind: 'answer',
@@ -420,9 +457,37 @@ export class Writes {
     } catch (error) {
       if (!isPortError(error)) throw error;
       if (error.disposition === 'unknown') return { kind: 'unknown', stages: {} };
-      if (clock.monotonicMs() < untilMs - RETRY_PAUSE_MS) return { kind: 'again' };
+      if (clock.monotonicMs() < untilMs - RETRY_PAUSE_MS) return { kind: 'again', fromEpoch: null };
       return refusal(problem('home-unavailable', `the home ${to} of ${attempt.shard} does not answer`));
     }
+  }
+
+  /**
+   * The answer of the home that was asked, or `moved`: a fence took the shard from it and it says nothing. What it may have
+   * appended is judged by the log; the next home is asked under the same key. One without a key waits for the answer.
+   */
+  private async unlessMoved(
+    { key, shard, untilMs }: Attempt,
+    answered: Promise<ForwardAnswer>,
+    known: Epoch,
+  ): Promise<ForwardAnswer | 'moved'> {
+    if (key === null) return answered;
+    const { clock, feed } = this.options;
+    const over = new Gate();
+    let isAnswered = false;
+    const note = (): void => {
+      isAnswered = true;
+      over.open();
+    };
+    answered.then(note, note);
+    const isMoved = (): boolean => feed.own(shard)!.epoch > known;
+    void feed.waitUntil(shard, isMoved, untilMs, over).then(async (moved) => {
+      if (!moved) return;
+      await waitAtMost(over, clock, MOVED_HOME_ANSWERS_MS);
+      over.open();
+    });
+    await over.opened();
+    return isAnswered ? answered : 'moved';
   }
 
   private async answer(
@@ -545,6 +610,15 @@ const refusal = (why: Problem): AttemptEnd => ({
   answer: answerRefusal(why),
   definite: false,
 });
+
+/** The epoch that a gateway tells which is not the home any more; null where it knows no more than its asker. */
+function laterEpoch(headers: ForwardAnswer['headers'], known: Epoch): Epoch | null {
+  const told = Object.entries(headers).find(
+    ([name]) => name.toLowerCase() === EPOCH_HEADER.toLowerCase(),
+  )?.[1];
+  if (told === undefined || !/^[1-9][0-9]{0,15}$/.test(told)) return null;
+  return BigInt(told) > known ? epoch(BigInt(told)) : null;
+}
 
 /** What is kept of a caller's time to say in the log that its write is acknowledged below its rule. */
 const degradingMs = ({ deadlineMs, startedAtMs }: Attempt): number =>

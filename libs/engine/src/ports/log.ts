@@ -8,12 +8,22 @@
  * - one send in flight per writer and partition; the caller awaits before it appends to the same partition again.
  * - `fetch` returns records in offset order from exactly the offsets asked for. Offsets may have gaps. It never moves a
  *   position by itself: outside the log it says so (`outOfRange`), it does not reset.
+ * - a partition whose leader changed is left out of answers until the next leader is found. It is read on there, from the
+ *   same offset, only if that leader shows that its log is the same up to what was told; otherwise the reader rejects, so
+ *   that its owner compares what it applied with the log (I4).
  * - a reader that rejects is dead; the owner closes it and opens another.
  * - a reader reads the topic that had the name when it was opened. One that was made anew under that name is another log,
  *   with another `topicId`: the reader rejects instead of reading on in it.
  * - every call ends within its bound. Nothing keeps running behind a call that has ended.
  */
-import type { LogRecord, Offset, OutgoingRecord, PlacedBroker } from '@lockstep/protocol';
+import type {
+  LeaderPlacement,
+  LogRecord,
+  Offset,
+  OutgoingRecord,
+  PlacedBroker,
+  RegionName,
+} from '@lockstep/protocol';
 
 export interface Log {
   openWriter(): Promise<LogWriter>;
@@ -49,7 +59,7 @@ export interface LogReader {
   readonly topicId: string;
   /**
    * Waits at most `waitMsMax` for at least one record of any partition asked for. Partitions without records are
-   * answered too (empty), with their present bounds.
+   * answered too (empty), with their present bounds. One whose leader is looked for is left out; an answer is of one at least.
    */
   fetch(request: FetchRequest): Promise<readonly FetchedPartition[]>;
   /** Ends a fetch under way: it resolves empty or rejects `retryable`. */
@@ -90,6 +100,11 @@ export interface LogAdmin {
     topic: string,
     partition: number,
   ): Promise<{ readonly startOffset: Offset; readonly endOffset: Offset }>;
+  /**
+   * Prefers a broker of the region as the partition's leader, and lets it lead now if it is in sync. The replicas stay
+   * where they are, and nothing that is committed is lost. Idempotent; after a failure it may still take effect.
+   */
+  placeLeader(topic: string, partition: number, region: RegionName): Promise<LeaderPlacement>;
 }
 
 export interface TopicDescription {

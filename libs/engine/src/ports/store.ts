@@ -20,6 +20,7 @@ import type {
   ConfigurationHash,
   Cursor,
   DatasetName,
+  FencedAttempt,
   KeyHash,
   LeaseNumber,
   Offset,
@@ -57,16 +58,24 @@ export interface ApplyStore {
   release(held: readonly Lease[]): Promise<void>;
   /** Cursors and sessions, from one snapshot. */
   load(shards: readonly ShardName[]): Promise<readonly ShardState[]>;
-  /** `reads` by shard; answers by shard, from one snapshot. */
+  /** `reads` by shard; answers by shard, from one snapshot, with the place at which the shard stands in it. */
   read(
     table: ProjectedTable,
     reads: ReadonlyMap<ShardName, Reads>,
     withColumns: boolean,
-  ): Promise<ReadonlyMap<ShardName, ReadAnswers>>;
+  ): Promise<ReadonlyMap<ShardName, PlacedAnswers>>;
   commit(request: CommitRequest): Promise<CommitResult>;
-  /** Deletes sessions and outcomes from before what their cursor remembers; bounded work per call; answers how many. */
+  /** Deletes sessions, outcomes and fenced attempts from before what their cursor remembers; bounded work per call; answers how many. */
   clean(shards: readonly ShardName[]): Promise<number>;
   close(): Promise<void>;
+}
+
+/**
+ * What a fold is given must be of the state that it begins with: of another place, and of a commit that came to stand behind
+ * the back of whoever read the cursor, answers say what the fold itself has yet to decide.
+ */
+export interface PlacedAnswers extends ReadAnswers {
+  readonly sequence: Sequence;
 }
 
 export interface LeaseRequest {
@@ -98,6 +107,8 @@ export interface ShardCommit {
   readonly sessions: readonly Session[];
   /** Newly bound keys; a key whose outcome was forgotten may be bound again and is replaced. */
   readonly outcomes: readonly Outcome[];
+  /** Judged `fenced`; kept as long as outcomes are. */
+  readonly fenced: readonly FencedAttempt[];
 }
 
 export type CommitResult =
@@ -112,6 +123,8 @@ export interface QueryStore {
     shards: readonly ShardName[],
     key: KeyHash,
   ): Promise<readonly { readonly shard: ShardName; readonly outcome: Outcome }[]>;
+  /** Fenced attempts, newest first by log time, then by shard, then the highest sequence first; at most `limit`. */
+  quarantined(shards: readonly ShardName[], limit: number): Promise<readonly Quarantined[]>;
   /** Rows of any tables with the cursors of their shards, in the order asked, all from one snapshot. */
   rows(places: readonly RowPlace[]): Promise<readonly StoredRow[]>;
   cursors(shards: readonly ShardName[]): Promise<readonly Cursor[]>;
@@ -126,6 +139,13 @@ export interface QueryStore {
   /** Cheap round trip; rejects when the database cannot be reached or lies about durability. */
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Quarantined {
+  readonly shard: ShardName;
+  readonly attempt: FencedAttempt;
+  /** What its key is bound to by now: its write was decided by another attempt. Null without a key as well. */
+  readonly outcome: Pick<Outcome, 'verdict' | 'sequence'> | null;
 }
 
 /** Where a row is, should there be one. */

@@ -8,7 +8,10 @@ export interface Clock {
   nowMs(): number;
   /** Never goes back; for measuring and waiting. */
   monotonicMs(): number;
-  /** Resolves after the time has passed, or at once after `wake` of the returned handle. */
+  /**
+   * Resolves after the time has passed, or at once after `wake` of the returned handle. Never shorter than 1 ms: whoever
+   * sleeps until a moment that is nearer than a clock can tell would find it as far away as before.
+   */
   sleep(ms: number): Sleep;
 }
 

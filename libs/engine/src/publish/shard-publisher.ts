@@ -9,6 +9,8 @@
  */
 import {
   encodeHeader,
+  needsAuthority,
+  signedBytes,
   entryNumber,
   NO_CONFIGURATION_PREFIX,
   NO_PUBLISHER,
@@ -29,6 +31,7 @@ import {
 import type { Log, LogWriter } from '../ports/log.js';
 import type { Observer, SpanContext } from '../ports/observer.js';
 import { isPortError, PortError, type Disposition } from '../ports/port-error.js';
+import type { Signer } from '../ports/signing.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { traceparentOf } from '../traceparent.js';
 
@@ -104,6 +107,8 @@ export interface ShardPublisherOptions {
   readonly clock: Clock;
   readonly identities: Identities;
   readonly observer: Observer;
+  /** Signs the control entries that need authority; without one they go out unsigned. */
+  readonly signer?: Signer | null;
 }
 
 export class ShardPublisher {
@@ -198,7 +203,8 @@ export class ShardPublisher {
     if (data) this.lastNumber += 1n;
     const publisher = data ? this.session : NO_PUBLISHER;
     const number = entryNumber(data ? this.lastNumber : 0n);
-    const header = encodeHeader({
+    const value = data ? publication.value : controlText(publication.body);
+    const unsigned: EntryHeader = {
       kind: data ? 'data' : publication.body.kind,
       epoch: (data ? publication.epoch : 0n) as Epoch,
       publisherClockMs: clock.nowMs(),
@@ -209,15 +215,21 @@ export class ShardPublisher {
       region,
       idempotency: data ? publication.idempotency : null,
       signature: null,
-    });
+    };
     const record: OutgoingRecord = {
       key: data ? publication.key : publication.body.kind,
-      value: data ? publication.value : controlText(publication.body),
-      header,
+      value,
+      header: encodeHeader(this.sign(unsigned, value)),
       traceparent: span === null ? null : traceparentOf(span),
     };
     if (data) queued.numbered(publisher, number);
     return { queued, record, publisher, number };
+  }
+
+  private sign(header: EntryHeader, value: string): EntryHeader {
+    const { shard, signer = null } = this.options;
+    if (signer === null || !needsAuthority(header.kind)) return header;
+    return { ...header, signature: signer.sign(signedBytes(shard, header, value)) };
   }
 
   private async sendBatch(batch: readonly Numbered[]): Promise<void> {

@@ -1,10 +1,30 @@
 /** What stands behind the coordinator's routes; the promises of `GatewayApi` hold here too. */
+import type { MoveKind } from '@lockstep/protocol';
 import type { IncomingQuery } from './gateway-api.js';
 import type { HttpAnswer } from './http-answer.js';
 
 export interface CoordinatorApi {
   cluster(): Promise<HttpAnswer>;
-  decisions(query: IncomingQuery): Promise<HttpAnswer>;
   changeRule(dataset: string, body: string): Promise<HttpAnswer>;
-  history(query: IncomingQuery): Promise<HttpAnswer>;
+  /**
+   * @param shard its dataset and number as they stand in the path; not necessarily a shard.
+   * @param isForwarded a coordinator that does not lead has passed it on: it is not passed on again.
+   */
+  move(
+    kind: MoveKind,
+    shard: { readonly dataset: string; readonly n: string },
+    body: string,
+    isForwarded: boolean,
+  ): Promise<HttpAnswer>;
+  preflight(query: IncomingQuery): Promise<HttpAnswer>;
+  /** @param region as it stands in the path; not necessarily a region. */
+  evacuate(region: string, body: string, isForwarded: boolean): Promise<HttpAnswer>;
+  /** @param decision as it stands in the path; not necessarily a number. */
+  cancel(decision: string, body: string): Promise<HttpAnswer>;
+  acknowledge(failover: string, body: string): Promise<HttpAnswer>;
+  pause(body: string): Promise<HttpAnswer>;
+  resume(body: string): Promise<HttpAnswer>;
+  decisions(query: IncomingQuery): Promise<HttpAnswer>;
+  history(): Promise<HttpAnswer>;
+  records(query: IncomingQuery): Promise<HttpAnswer>;
 }

@@ -2,23 +2,34 @@
 import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CoordinatorApi } from './coordinator-api.js';
-import { Refusal, writeAnswer } from './http-answer.js';
+import { PASSED_ON_HEADER } from './leader-call.js';
+import { Refusal, writeAnswer, type HttpAnswer } from './http-answer.js';
 import { BODY_BYTES_MAX, IncomingBodies, incomingQuery } from './incoming.js';
+
+const isPassedOn = ({ headers }: IncomingMessage): boolean => headers[PASSED_ON_HEADER] !== undefined;
 
 export const COORDINATOR_API = Symbol('CoordinatorApi');
 
 const CLUSTER = 'v1/cluster';
 const DECISIONS = 'v1/decisions';
 const HISTORY = 'v1/history';
-const MOVES = [
-  'v1/shards/:dataset/:n/switchover',
-  'v1/shards/:dataset/:n/failover',
-  'v1/regions/:region/evacuate',
-];
-const PAUSES = ['v1/pause', 'v1/resume'];
+const RECORDS = 'v1/history/records';
 const PREFLIGHT = 'v1/preflight';
-const VERIFY = 'v1/verify';
 const RULE = 'v1/datasets/:dataset/rule';
+const SWITCHOVER = 'v1/shards/:dataset/:n/switchover';
+const FAILOVER = 'v1/shards/:dataset/:n/failover';
+const EVACUATE = 'v1/regions/:region/evacuate';
+const CANCEL = 'v1/decisions/:decision/cancel';
+const ACKNOWLEDGE = 'v1/decisions/:decision/acknowledge';
+const PAUSE = 'v1/pause';
+const RESUME = 'v1/resume';
+const VERIFY = 'v1/verify';
+
+/** As it stands in the path. */
+interface ShardInPath {
+  readonly dataset: string;
+  readonly n: string;
+}
 
 @Controller()
 export class CoordinatorController {
@@ -38,34 +49,88 @@ export class CoordinatorController {
   }
 
   @Get(HISTORY)
-  async history(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.history(incomingQuery(request)));
+  async history(@Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.coordinator.history());
+  }
+
+  @Get(RECORDS)
+  async records(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.coordinator.records(incomingQuery(request)));
+  }
+
+  @Get(PREFLIGHT)
+  async preflight(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.coordinator.preflight(incomingQuery(request)));
   }
 
   @Post(RULE)
-  async changeRule(
+  changeRule(
     @Param('dataset') dataset: string,
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.coordinator.changeRule(dataset, body)),
+    return this.answer(request, response, (body) => this.coordinator.changeRule(dataset, body));
+  }
+
+  @Post(SWITCHOVER)
+  switchover(
+    @Param() shard: ShardInPath,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) =>
+      this.coordinator.move('switchover', shard, body, isPassedOn(request)),
     );
   }
 
-  @Post(MOVES)
-  move(): never {
-    throw new Refusal('not-yet', 'Shards stay at their homes: ownership cannot be moved in this version.');
+  @Post(FAILOVER)
+  failover(
+    @Param() shard: ShardInPath,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) =>
+      this.coordinator.move('failover', shard, body, isPassedOn(request)),
+    );
   }
 
-  @Post(PAUSES)
-  pause(): never {
-    throw new Refusal('not-yet', 'There is no automation that could be paused in this version.');
+  @Post(EVACUATE)
+  evacuate(
+    @Param('region') region: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) =>
+      this.coordinator.evacuate(region, body, isPassedOn(request)),
+    );
   }
 
-  @Get(PREFLIGHT)
-  preflight(): never {
-    throw new Refusal('not-yet', 'A move cannot be predicted in this version, because none can be made.');
+  @Post(CANCEL)
+  cancel(
+    @Param('decision') decision: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.cancel(decision, body));
+  }
+
+  @Post(ACKNOWLEDGE)
+  acknowledge(
+    @Param('decision') decision: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.acknowledge(decision, body));
+  }
+
+  @Post(PAUSE)
+  pause(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.pause(body));
+  }
+
+  @Post(RESUME)
+  resume(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.resume(body));
   }
 
   @Post(VERIFY)
@@ -76,13 +141,23 @@ export class CoordinatorController {
     );
   }
 
-  @All([CLUSTER, DECISIONS, HISTORY, PREFLIGHT])
+  @All([CLUSTER, DECISIONS, HISTORY, RECORDS, PREFLIGHT])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }
 
-  @All([...MOVES, ...PAUSES, VERIFY, RULE])
+  @All([RULE, SWITCHOVER, FAILOVER, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
+  }
+
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    to: (body: string) => Promise<HttpAnswer>,
+  ): Promise<void> {
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await to(body)),
+    );
   }
 }

@@ -45,6 +45,7 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
       const token = headers['lockstep-token'] ?? null;
       return gateway.rowsTogether({ body, token, caller: reading.caller });
     },
+    quarantine: ({ query }) => gateway.quarantine(query),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),
     shard: (dataset, n) => {
       const shard = gateway.shard(dataset, n);

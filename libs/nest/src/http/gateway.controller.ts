@@ -20,6 +20,7 @@ const BATCH = 'v1/datasets/:dataset/entries\\:batch';
 const RECEIPT = 'v1/datasets/:dataset/receipts/:idempotencyKey';
 const ROW = 'v1/datasets/:dataset/rows/:key';
 const ROWS = 'v1/rows';
+const QUARANTINE = 'v1/quarantine';
 const SHARDS = 'v1/shards';
 const SHARD = 'v1/shards/:dataset/:n';
 
@@ -93,6 +94,11 @@ export class GatewayController {
     );
   }
 
+  @Get(QUARANTINE)
+  async quarantine(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.gateway.quarantine({ query: incomingQuery(request) }));
+  }
+
   @Get(SHARDS)
   async shards(@Res() response: ServerResponse): Promise<void> {
     writeAnswer(response, await this.gateway.shards());
@@ -136,7 +142,7 @@ export class GatewayController {
     throw new Refusal('method-not-allowed', 'Rows are read together with POST.', { allow: 'POST' });
   }
 
-  @All([RECEIPT, ROW, SHARDS, SHARD])
+  @All([RECEIPT, ROW, QUARANTINE, SHARDS, SHARD])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }

@@ -57,6 +57,7 @@ const parameter = (
 });
 const text = { type: 'string' };
 const ordinal = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+const offset = { type: 'string', pattern: '^(0|[1-9][0-9]{0,17})$' };
 const timeoutMs = { type: 'integer', minimum: 1, maximum: 60_000, default: 10_000 };
 const hex128 = { type: 'string', pattern: '^[0-9a-f]{32}$' };
 const time = { type: 'string', format: 'date-time' };
@@ -88,15 +89,69 @@ const WRITE_REFUSALS = [
   'home-unavailable', 'not-ready', 'shard-halted', 'overloaded',
 ] as const; // prettier-ignore
 
-const NOT_YET = { responses: refusals('not-yet') };
-const move = {
-  to: { ...text, description: 'Region that shall own it.' },
-  reason: text,
-  dryRun: { type: 'boolean' },
-  acceptLoss: { type: 'boolean' },
+const reason = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 512,
+  description: 'Kept in the log with what was done.',
 };
-const pause = object(['scope', 'reason'], { scope: text, reason: text, until: time });
+const moveKind = { enum: ['switchover', 'failover'], default: 'switchover' };
+const scope = { ...text, description: '`all`, `dataset:NAME`, `shard:DATASET/N` or `region:NAME`.' };
 const bodyOf = (schema: object): object => ({ required: true, content: json(schema) });
+const listOf = (schema: object): object => ({ type: 'array', items: schema });
+
+/** Unknown is null, never zero. */
+const PREDICTION = {
+  entriesLost: {
+    ...orNull(ordinal),
+    description: 'By the move; null while nobody knows where the log ends.',
+  },
+  atRisk: {
+    ...object(['logged', 'accepted', 'quorum'], {
+      logged: orNull(ordinal),
+      accepted: orNull(ordinal),
+      quorum: orNull(ordinal),
+    }),
+    description:
+      'Entries that the next home lacks, at most, by the stage that callers may have been told: lost if the log were lost too.',
+  },
+  recordsToFold: { ...orNull(ordinal), description: 'By the new home, before it can write.' },
+  foldRecordsPerSecond: { ...orNull(ordinal), description: 'As it did when it last was behind.' },
+  catchUpMs: orNull(ordinal),
+  expectedMs: { ...orNull(ordinal), description: 'How long no write is taken.' },
+  worstMs: { ...orNull(ordinal), description: 'The same, if it goes as the worst of the measured moves.' },
+  measuredMoves: { ...ordinal, description: 'Moves that the times were taken from.' },
+};
+const REAL = object(['gapMs', 'entriesLost'], { gapMs: orNull(ordinal), entriesLost: orNull(ordinal) });
+const SCORE = object(['gapErrorMs', 'lossCovered'], {
+  gapErrorMs: {
+    ...orNull({ type: 'integer' }),
+    description: 'Real minus predicted: above zero, it took longer than was said.',
+  },
+  lossCovered: { ...orNull({ type: 'boolean' }), description: 'No more was lost than was said.' },
+});
+
+const ASKED_WITH_BODY = ['malformed', 'too-large', 'unsupported-encoding', 'overloaded'] as const;
+/** Of everything that the control log judges. */
+const CONTROLLED = ['no-leader', 'control-unavailable', 'not-ready', 'not-yet'] as const;
+
+const moveOfShard = (summary: string): object => ({
+  post: {
+    tags: ['coordinator'],
+    summary,
+    parameters: [dataset, shardNumber],
+    requestBody: bodyOf(reference('MoveRequest')),
+    responses: {
+      '200': answer('Done, or with `dryRun` what would be checked.', {
+        anyOf: [reference('Decision'), reference('Preflight')],
+      }),
+      '202': answer('Still under way when the time of the caller was over, or not known to be decided.', {
+        anyOf: [reference('Decision'), reference('UnknownDecision')],
+      }),
+      ...refusals(...ASKED_WITH_BODY, 'not-found', 'move-refused', 'move-ended', ...CONTROLLED),
+    },
+  },
+});
 
 const DOCUMENT = {
   openapi: '3.1.0',
@@ -121,7 +176,7 @@ const DOCUMENT = {
           parameter(
             'header',
             'Lockstep-Forward',
-            '`never`: answer `not-owner` instead of forwarding to the home.',
+            '`never`: answer `not-owner`, with the known epoch in `Lockstep-Epoch`, instead of forwarding to the home.',
             { enum: ['never'] },
           ),
           traceparent,
@@ -246,6 +301,32 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/quarantine': {
+      get: {
+        tags: ['gateway'],
+        summary: 'Late writes of former homes (verdict `fenced`), newest first.',
+        parameters: [
+          parameter('query', 'dataset', 'Without it all datasets.', text),
+          parameter('query', 'shard', 'For example `accounts/0`; without it all shards.', text),
+          parameter('query', 'limit', 'How many at most.', {
+            type: 'integer',
+            minimum: 1,
+            maximum: 1_000,
+            default: 100,
+          }),
+        ],
+        responses: {
+          '200': answer(
+            'What this region keeps of them; as long as it remembers outcomes.',
+            object(['region', 'attempts'], {
+              region: text,
+              attempts: { type: 'array', items: reference('FencedAttempt') },
+            }),
+          ),
+          ...refusals('malformed', 'unknown-dataset', 'not-found', 'store-unavailable', 'not-ready'),
+        },
+      },
+    },
     '/v1/rows': {
       post: {
         tags: ['gateway'],
@@ -297,7 +378,7 @@ const DOCUMENT = {
       get: {
         tags: ['coordinator'],
         summary: 'Term, leader, members, regions and their health, pause.',
-        responses: { '200': answer('The cluster.', { type: 'object' }), ...refusals('not-ready') },
+        responses: { '200': answer('The cluster.', reference('Cluster')), ...refusals('not-ready') },
       },
     },
     '/v1/datasets/{dataset}/rule': {
@@ -323,72 +404,140 @@ const DOCUMENT = {
     '/v1/decisions': {
       get: {
         tags: ['coordinator'],
-        summary: 'What was decided, and from which inputs.',
+        summary: 'Moves that were decided, under way or ended, newest first.',
+        parameters: [
+          parameter('query', 'shard', 'Of this shard only.', text),
+          parameter('query', 'decision', 'This one only.', ordinal),
+          parameter('query', 'limit', 'How many at most.', {
+            type: 'integer',
+            minimum: 1,
+            maximum: 256,
+            default: 50,
+          }),
+        ],
         responses: {
-          '200': answer('Decisions.', { type: 'object' }),
-          ...refusals('malformed', 'not-ready', 'not-yet'),
+          '200': answer(
+            'Moves, and what the leader did or did not do by itself; each newest first.',
+            object(['decisions', 'governed'], {
+              decisions: listOf(reference('Decision')),
+              governed: listOf(reference('Governed')),
+            }),
+          ),
+          ...refusals('malformed', 'not-ready'),
+        },
+      },
+    },
+    '/v1/decisions/{decision}/cancel': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'End a move; before its fence everything is as before.',
+        parameters: [parameter('path', 'decision', 'Its number.', ordinal)],
+        requestBody: bodyOf(object(['reason'], { reason })),
+        responses: {
+          '200': answer('As it stands now; `outcome` tells whether it has ended.', reference('Decision')),
+          ...refusals(...ASKED_WITH_BODY, 'not-found', ...CONTROLLED),
+        },
+      },
+    },
+    '/v1/decisions/{decision}/acknowledge': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'Say that a failover nobody had asked for was looked into: it holds no further one back.',
+        parameters: [parameter('path', 'decision', 'Its number, `evacuation` in the history.', ordinal)],
+        requestBody: bodyOf(object(['reason'], { reason })),
+        responses: {
+          '200': answer(
+            'Acknowledged.',
+            object(['failover', 'acknowledgedBy'], { failover: ordinal, acknowledgedBy: text }),
+          ),
+          ...refusals(...ASKED_WITH_BODY, 'not-found', ...CONTROLLED),
         },
       },
     },
     '/v1/history': {
       get: {
         tags: ['coordinator'],
-        summary: 'What happened, in order.',
+        summary: 'Who led, which regions were evacuated, which flags are set.',
+        responses: { '200': answer('History.', reference('History')), ...refusals('not-ready') },
+      },
+    },
+    '/v1/history/records': {
+      get: {
+        tags: ['coordinator'],
+        summary: 'The control log itself, from which everything it says can be folded again.',
+        parameters: [
+          parameter(
+            'query',
+            'from',
+            'Where the page begins; without it, at the first record that is held.',
+            offset,
+          ),
+        ],
         responses: {
-          '200': answer('Events.', { type: 'object' }),
-          ...refusals('malformed', 'not-ready', 'not-yet'),
+          '200': answer('A page of at most 4 MiB of records.', reference('ControlPage')),
+          ...refusals('malformed', 'not-found', 'too-many-requests', 'control-unavailable'),
         },
       },
     },
-    '/v1/shards/{dataset}/{n}/switchover': {
-      post: {
-        tags: ['coordinator'],
-        summary: 'Move a shard without loss.',
-        parameters: [dataset, shardNumber],
-        requestBody: bodyOf(object(['to', 'reason'], move)),
-        ...NOT_YET,
-      },
-    },
-    '/v1/shards/{dataset}/{n}/failover': {
-      post: {
-        tags: ['coordinator'],
-        summary: 'Move a shard away from a lost home.',
-        parameters: [dataset, shardNumber],
-        requestBody: bodyOf(object(['to', 'reason'], move)),
-        ...NOT_YET,
-      },
-    },
+    '/v1/shards/{dataset}/{n}/switchover': moveOfShard('Move a shard without loss.'),
+    '/v1/shards/{dataset}/{n}/failover': moveOfShard('Move a shard away from a lost home.'),
     '/v1/regions/{region}/evacuate': {
       post: {
         tags: ['coordinator'],
         summary: 'Move every shard away from a region.',
         parameters: [parameter('path', 'region', 'The region.', text)],
-        ...NOT_YET,
+        requestBody: bodyOf(reference('EvacuateRequest')),
+        responses: {
+          '200': answer('Every move has ended, or with `dryRun` the plan.', reference('Evacuation')),
+          '202': answer('Some are awaited or under way.', reference('Evacuation')),
+          ...refusals(...ASKED_WITH_BODY, 'not-found', 'move-refused', ...CONTROLLED),
+        },
       },
-    },
-    '/v1/pause': {
-      post: {
-        tags: ['coordinator'],
-        summary: 'Stop automation in a scope.',
-        requestBody: bodyOf(pause),
-        ...NOT_YET,
-      },
-    },
-    '/v1/resume': {
-      post: { tags: ['coordinator'], summary: 'End a pause.', requestBody: bodyOf(pause), ...NOT_YET },
     },
     '/v1/preflight': {
       get: {
         tags: ['coordinator'],
         summary: 'What a move would cost, before it is made.',
         parameters: [
-          parameter('query', 'shard', 'The shard.', text),
-          parameter('query', 'to', 'The region.', text),
+          { ...parameter('query', 'shard', 'The shard.', text), required: true },
+          { ...parameter('query', 'to', 'The region that shall be home.', text), required: true },
+          parameter('query', 'move', 'How.', moveKind),
         ],
-        ...NOT_YET,
+        responses: {
+          '200': answer('Every check, passed or not.', reference('Preflight')),
+          ...refusals('malformed', 'not-found', ...CONTROLLED),
+        },
       },
     },
-    '/v1/verify': { post: { tags: ['coordinator'], summary: 'Compare regions deeply.', ...NOT_YET } },
+    '/v1/pause': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'Keep every home in a scope where it is.',
+        requestBody: bodyOf(reference('PauseRequest')),
+        responses: {
+          '200': answer('Confirmed: no move in scope can win its fence.', reference('Pause')),
+          '202': answer('Decided, not confirmed yet.', reference('Pause')),
+          ...refusals(...ASKED_WITH_BODY, ...CONTROLLED),
+        },
+      },
+    },
+    '/v1/resume': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'End the pauses of a scope.',
+        requestBody: bodyOf(object(['scope', 'reason'], { scope, reason })),
+        responses: {
+          '200': answer(
+            'They have ended.',
+            object(['resumed'], { resumed: { ...listOf(ordinal), description: 'Numbers of the pauses.' } }),
+          ),
+          ...refusals(...ASKED_WITH_BODY, 'not-paused', ...CONTROLLED),
+        },
+      },
+    },
+    '/v1/verify': {
+      post: { tags: ['coordinator'], summary: 'Compare regions deeply.', responses: refusals('not-yet') },
+    },
     '/healthz': {
       get: {
         tags: ['process'],
@@ -533,18 +682,44 @@ const DOCUMENT = {
         },
         withdrawn: { type: 'array', items: text, description: 'Regions whose vote does not count.' },
       }),
+      FencedAttempt: object(
+        [
+          'shard',
+          'sequence',
+          'logIncarnation',
+          'region',
+          'id',
+          'epoch',
+          'shardEpoch',
+          'key',
+          'at',
+          'outcome',
+        ],
+        {
+          shard: text,
+          sequence: ordinal,
+          logIncarnation: hex128,
+          region: { ...text, description: 'That wrote it.' },
+          id: { ...text, description: '`publisher:number` of the attempt.' },
+          epoch: { ...ordinal, description: 'That it was stamped with.' },
+          shardEpoch: { ...ordinal, description: 'Of the shard when it landed.' },
+          key: { ...text, description: 'Of its first event.' },
+          idempotencyKeyHash: orNull(hex128),
+          traceparent: orNull(text),
+          at: { ...time, description: 'Log time.' },
+          outcome: orNull({
+            ...object(['verdict', 'sequence'], { verdict: text, sequence: ordinal }),
+            description: 'What its key is bound to by now, by another attempt.',
+          }),
+        },
+      ),
       RuleRequest: object(['rule', 'reason'], {
         rule: {
           ...text,
           description: 'majority, all, home, any N of [region, ...] or each [label: any N, ...].',
         },
         withdrawn: { type: 'array', items: text, description: 'Regions whose vote shall not count.' },
-        reason: {
-          type: 'string',
-          minLength: 1,
-          maxLength: 512,
-          description: 'Kept in the log with the change.',
-        },
+        reason,
         timeoutMs,
       }),
       RuleChange: object(['dataset', 'shards'], {
@@ -559,6 +734,182 @@ const DOCUMENT = {
           }),
         },
       }),
+      MoveRequest: object(['to', 'reason'], {
+        to: { ...text, description: 'Region that shall be home.' },
+        reason,
+        dryRun: { type: 'boolean', default: false, description: 'Tell the checks, decide nothing.' },
+        acceptLoss: {
+          type: 'boolean',
+          default: false,
+          description: 'Take the loss of what the log does not hold; not needed while the log survives.',
+        },
+        timeoutMs,
+      }),
+      EvacuateRequest: object(['reason'], {
+        reason,
+        move: moveKind,
+        concurrency: { type: 'integer', minimum: 1, maximum: 16, default: 2 },
+        dryRun: { type: 'boolean', default: false, description: 'Tell the plan, decide nothing.' },
+        timeoutMs,
+      }),
+      PauseRequest: object(['scope', 'reason', 'until'], { scope, reason, until: time }),
+      Check: object(['code', 'passed', 'detail', 'next'], {
+        code: { ...text, description: 'Stable.' },
+        passed: { type: 'boolean' },
+        detail: text,
+        next: { ...text, description: 'What to do when it did not pass.' },
+      }),
+      Prediction: object(Object.keys(PREDICTION), PREDICTION),
+      Preflight: object(
+        [
+          'shard',
+          'from',
+          'to',
+          'move',
+          'allowed',
+          'checks',
+          ...Object.keys(PREDICTION),
+          'expectedUnknown',
+          'writesHeldMsMax',
+          'loss',
+        ],
+        {
+          shard: text,
+          from: text,
+          to: text,
+          move: moveKind,
+          allowed: { type: 'boolean' },
+          checks: listOf(reference('Check')),
+          ...PREDICTION,
+          expectedUnknown: { ...orNull(text), description: 'Why the expected time is not known.' },
+          writesHeldMsMax: { ...ordinal, description: 'Gateways hold new writes at most so long.' },
+          loss: { ...text, description: 'Why nothing is lost, or why nobody knows.' },
+        },
+      ),
+      Governed: object(['decision', 'act', 'region', 'at', 'votes', 'checks', 'shards'], {
+        decision: { ...ordinal, description: 'Of its entry in the control log.' },
+        act: { type: 'string', enum: ['fail-over', 'held'] },
+        region: text,
+        at: time,
+        votes: listOf(
+          object(['observer', 'kinds', 'evidence', 'at'], {
+            observer: text,
+            kinds: listOf(text),
+            evidence: text,
+            at: time,
+          }),
+        ),
+        checks: listOf(
+          object(['code', 'passed', 'detail'], { code: text, passed: { type: 'boolean' }, detail: text }),
+        ),
+        shards: { ...listOf({ type: 'object' }), description: 'Of `fail-over`, as in an evacuation.' },
+      }),
+      Decision: object(['decision', 'move', 'shard', 'from', 'to', 'epoch', 'outcome', 'stages', 'detail'], {
+        decision: ordinal,
+        move: moveKind,
+        shard: text,
+        from: text,
+        to: text,
+        epoch: { ...ordinal, description: 'Of the shard, once the move is done.' },
+        outcome: {
+          ...orNull(text),
+          description: '`done`, or how else it ended; null while it is under way.',
+        },
+        stage: { ...text, description: 'The present one; always there while it is under way.' },
+        stages: listOf(
+          object(['stage', 'sequence', 'at'], {
+            stage: text,
+            sequence: { ...ordinal, description: 'Of its entry in the control log.' },
+            at: time,
+          }),
+        ),
+        detail: text,
+        reason: { ...text, description: 'This and what follows: in /v1/decisions.' },
+        actor: text,
+        term: ordinal,
+        evacuation: { ...orNull(ordinal), description: 'Of which it is a part.' },
+        predicted: orNull(reference('Prediction')),
+        real: { ...REAL, description: 'This and the score: of a move that is over.' },
+        score: SCORE,
+      }),
+      UnknownDecision: object(['decision', 'outcome'], {
+        decision: { type: 'null' },
+        outcome: { const: 'unknown' },
+      }),
+      Evacuation: object(['evacuation', 'region', 'shards'], {
+        evacuation: { ...orNull(ordinal), description: 'Its number; null of a plan.' },
+        region: text,
+        shards: listOf(
+          object(['shard', 'to', 'decision', 'outcome'], {
+            shard: text,
+            to: text,
+            decision: { ...orNull(ordinal), description: 'Null until its move is decided.' },
+            outcome: orNull(text),
+          }),
+        ),
+      }),
+      Pause: object(['pause', 'scope', 'until', 'confirmed'], {
+        pause: ordinal,
+        scope,
+        until: time,
+        confirmed: { type: 'boolean', description: 'No move in scope can win its fence.' },
+        owner: { ...text, description: 'This and the reason: in /v1/cluster.' },
+        reason: text,
+      }),
+      Cluster: object(['region', 'term', 'leader', 'members', 'paused', 'regions', 'failovers'], {
+        region: { ...text, description: 'The coordinator that answers.' },
+        term: orNull(ordinal),
+        leader: { ...orNull(text), description: 'Region of the coordinator that leads.' },
+        members: { ...listOf(text), description: 'Regions that vote.' },
+        paused: { ...orNull(listOf(reference('Pause'))), description: 'Null while it is not known.' },
+        control: object(['sequence', 'current', 'halted'], {
+          sequence: { ...ordinal, description: 'Of the last folded entry of the control log.' },
+          current: { type: 'boolean', description: 'Folded up to its end.' },
+          halted: orNull(text),
+        }),
+        regions: listOf({ type: 'object' }),
+        failovers: {
+          ...listOf(object(['shard', 'to', 'allowed'], { shard: text, to: orNull(text), ...PREDICTION })),
+          description: 'What a failover of each shard would cost now, to the region that had best take it.',
+        },
+      }),
+      History: object(['terms', 'evacuations', 'scores', 'flags'], {
+        terms: listOf(
+          object(['term', 'leader', 'at', 'because'], {
+            term: ordinal,
+            leader: text,
+            at: time,
+            because: text,
+          }),
+        ),
+        evacuations: listOf(reference('Evacuation')),
+        scores: listOf(
+          object(['decision', 'move', 'shard', 'outcome', 'predicted', 'real', 'score'], {
+            decision: ordinal,
+            move: moveKind,
+            shard: text,
+            outcome: text,
+            predicted: orNull(reference('Prediction')),
+            real: REAL,
+            score: SCORE,
+          }),
+        ),
+        flags: listOf(object(['name', 'value', 'actor'], { name: text, value: text, actor: text })),
+      }),
+      ControlPage: object(['log', 'startOffset', 'endOffset', 'fromOffset', 'records', 'nextOffset'], {
+        log: { ...text, description: 'Another one when the topic was made anew.' },
+        startOffset: { ...offset, description: 'Of the first record that is held.' },
+        endOffset: { ...offset, description: 'That the next record will get.' },
+        fromOffset: { ...offset, description: 'Where the page begins.' },
+        records: listOf(
+          object(['offset', 'appendTimeMs', 'valueText'], {
+            offset,
+            appendTimeMs: { type: 'integer' },
+            valueText: { ...orNull(text), description: 'Byte for byte; null when it is no text.' },
+          }),
+        ),
+        nextOffset: { ...offset, description: 'Where the next page begins.' },
+      }),
       Problem: object(['type', 'title', 'status', 'code', 'detail', 'next'], {
         type: text,
         title: text,
@@ -566,6 +917,8 @@ const DOCUMENT = {
         code: { ...text, description: 'Stable.' },
         detail: text,
         next: { ...text, description: 'What to do now.' },
+        checks: { ...listOf(reference('Check')), description: 'Of `move-refused`.' },
+        decision: { ...reference('Decision'), description: 'Of `move-ended`.' },
       }),
     },
   },

@@ -11,6 +11,7 @@ import {
   type RegionTopology,
 } from '@lockstep/catalogue';
 import {
+  ControlLog,
   Coordinator,
   describeFinding,
   Gateway,
@@ -23,6 +24,7 @@ import {
   type Log,
   type ProjectedTable,
   type QueryStore,
+  type Signer,
 } from '@lockstep/engine';
 import { kafkaLog } from '@lockstep/kafka';
 import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
@@ -37,10 +39,12 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import { openTelemetry, type Logger } from '@lockstep/telemetry';
-import { httpForwarder, httpStreams } from '@lockstep/transport';
+import { httpCanary, httpForwarder, httpStreams } from '@lockstep/transport';
 import { coordinatorApi } from '../http/coordinator-answers.js';
+import { httpLeaderCalls } from '../http/leader-call.js';
 import { gatewayApi } from '../http/gateway-answers.js';
 import { problemAnswer } from '../http/http-answer.js';
+import { nodeSignatureCheck, readSigner } from '../signing/node-signing.js';
 import { nodeClock, nodeIdentities } from '../world/node-world.js';
 import type { RoleConfiguration } from './configuration.js';
 import type { Role } from './role.js';
@@ -60,6 +64,7 @@ export class CatalogueRefused extends Error {
 export async function composeRole(configuration: RoleConfiguration, logger: Logger): Promise<Role> {
   const { region, roles } = configuration;
   const catalogue = await readCatalogue(configuration.catalogue, region);
+  const signer = await signerOf(configuration, catalogue);
   const clock = nodeClock();
   const identities = nodeIdentities();
   const instance = `${configuration.instance}-${identities.publisherPrefix}`;
@@ -105,9 +110,9 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     [...datasets].map(([name, { configuration: deployed }]) => [name, deployed.content]),
   );
   const coordinated = new Map(
-    [...catalogue.datasets].map(([name, { content, hash, logRetentionMs }]) => [
+    [...catalogue.datasets].map(([name, { content, failover, hash, logRetentionMs }]) => [
       name,
-      { content, hash, logRetentionMs, partitions: datasets.get(name)!.partitions },
+      { content, hash, logRetentionMs, failover, partitions: datasets.get(name)!.partitions },
     ]),
   );
   const loops: { readonly run: () => Promise<void>; readonly stop: () => void }[] = [];
@@ -121,11 +126,24 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     clock,
     observer,
   });
-  if (listens) loops.push(feed);
+  const control = new ControlLog({ region, log, clock, identities, observer });
+  if (listens) loops.push(feed, control);
 
   const forwarder = httpForwarder(addressesOf((topology) => topology.gateway));
   const gateway = roles.includes('gateway')
-    ? new Gateway({ region, regions, datasets, feed, log, store, forwarder, clock, identities, observer })
+    ? new Gateway({
+        region,
+        regions,
+        datasets,
+        feed,
+        control,
+        log,
+        store,
+        forwarder,
+        clock,
+        identities,
+        observer,
+      })
     : null;
   if (gateway !== null) loops.push(gateway.admission, gateway.history);
   const replicator = roles.includes('replicator')
@@ -136,6 +154,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         log,
         openStore: () => openApplyStore({ url }),
         configurations: (hash) => configurations.get(hash) ?? null,
+        signatures: nodeSignatureCheck(),
         refreshConfigurations: () => addKeptConfigurations(configurations, datasets, store),
         observer,
         clock,
@@ -149,18 +168,25 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         datasets: coordinated,
         replication,
         feed,
+        control,
         log,
         store,
         clock,
         identities,
         observer,
+        signer,
+        canary: httpCanary(addressesOf((topology) => topology.gateway)),
+        failover: catalogue.topology.failover,
       })
     : null;
-  if (coordinator !== null) loops.push(coordinator);
+  if (coordinator !== null) {
+    loops.push(coordinator);
+    telemetry.observeFailovers(() => coordinator.operator.forecasts());
+  }
 
   const topics = new TopicCheck(log, topicsOf({ datasets: coordinated, replication }), clock, logger);
   loops.push(topics);
-  const running = Promise.all(loops.map((loop) => loop.run()));
+  const running = new Map(loops.map((loop) => [loop, loop.run()]));
 
   const blockers = (): readonly string[] => [
     ...topics.findings(),
@@ -170,7 +196,14 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   ];
   return {
     ...(gateway === null ? {} : { gateway: gatewayApi(gateway, telemetry) }),
-    ...(coordinator === null ? {} : { coordinator: coordinatorApi(coordinator) }),
+    ...(coordinator === null
+      ? {}
+      : {
+          coordinator: coordinatorApi(
+            coordinator,
+            httpLeaderCalls(addressesOf(({ coordinator: address }) => address)),
+          ),
+        }),
     ...(replicator === null
       ? {}
       : { openStream: (prefix: string | null) => replicator.hub.subscribe(prefix) }),
@@ -190,8 +223,11 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     metricsText: () => telemetry.metricsText(),
     close: async () => {
       await gateway?.close();
+      // A leader says in the control log that it goes, so that the others need not find out.
+      coordinator?.stop();
+      if (coordinator !== null) await running.get(coordinator);
       for (const loop of loops) loop.stop();
-      await running;
+      await Promise.all(running.values());
       forwarder.close();
       await Promise.all([log.close(), store.close()]);
       await telemetry.shutdown();
@@ -208,6 +244,23 @@ async function readCatalogue(folder: string, region: RegionName): Promise<Catalo
     ]);
   }
   return result.catalogue;
+}
+
+/** A coordinator that cannot sign what the catalogue demands would fill the logs with entries that nobody heeds. */
+async function signerOf(
+  { roles, signingKeyFile }: RoleConfiguration,
+  { topology }: Catalogue,
+): Promise<Signer | null> {
+  const signer = signingKeyFile === null ? null : await readSigner(signingKeyFile);
+  const { signingKeys } = topology;
+  if (!roles.includes('coordinator') || signingKeys.length === 0) return signer;
+  if (signer !== null && signingKeys.some(({ publicKey }) => publicKey === signer.publicKey)) return signer;
+  const ids = signingKeys.map(({ id }) => id).join(', ');
+  const wrong = signer === null ? 'this coordinator has none' : 'this coordinator has another one';
+  throw new CatalogueRefused([
+    `topology.yaml demands signatures by one of the keys ${ids}, and ${wrong}. ` +
+      'Next: set LOCKSTEP_SIGNING_KEY_FILE to the private key of one of them.',
+  ]);
 }
 
 /** Keeps every configuration in the store and makes its tables; a table that differs stops the start. */

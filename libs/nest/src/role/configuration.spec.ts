@@ -36,6 +36,7 @@ describe('role configuration', () => {
       catalogue: 'infra/catalogue/sample',
       listen: { host: '127.0.0.1', port: 7100 },
       postgresUrl: environment.LOCKSTEP_POSTGRES_URL,
+      signingKeyFile: null,
       otlpUrl: null,
       auth: 'none',
       logLevel: 'info',
@@ -47,6 +48,7 @@ describe('role configuration', () => {
       LOCKSTEP_ROLES: ' coordinator, gateway',
       LOCKSTEP_INSTANCE: 'eu-1.a_b',
       LOCKSTEP_LISTEN: '[::1]:0',
+      LOCKSTEP_SIGNING_KEY_FILE: '/run/secrets/lockstep.pem',
       LOCKSTEP_OTLP_URL: 'http://127.0.0.1:4318',
       LOCKSTEP_LOG_LEVEL: 'silent',
     };
@@ -54,6 +56,7 @@ describe('role configuration', () => {
       roles: ['gateway', 'coordinator'],
       instance: 'eu-1.a_b',
       listen: { host: '::1', port: 0 },
+      signingKeyFile: '/run/secrets/lockstep.pem',
       otlpUrl: 'http://127.0.0.1:4318',
       logLevel: 'silent',
     });
@@ -182,7 +185,7 @@ describe('the table of role configuration', () => {
   const page = 'before\n<!-- configuration:begin -->\nold\n<!-- configuration:end -->\nafter\n';
 
   test('has a line for every variable', () => {
-    expect(configurationTable().split('\n')).toHaveLength(2 + 9);
+    expect(configurationTable().split('\n')).toHaveLength(2 + 10);
     expect(configurationTable()).toContain(
       '| `LOCKSTEP_ROLES` | must be set | a comma list of gateway, replicator, coordinator |',
     );

@@ -24,6 +24,8 @@ export interface RoleConfiguration {
   readonly catalogue: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly postgresUrl: string;
+  /** Null: control entries go out unsigned. */
+  readonly signingKeyFile: string | null;
   /** Null: no spans. */
   readonly otlpUrl: string | null;
   readonly auth: 'none';
@@ -124,6 +126,14 @@ const schema = z
       },
       (text) => parseUrl(text, ['postgres:', 'postgresql:']),
     ),
+    LOCKSTEP_SIGNING_KEY_FILE: variable(
+      {
+        values: 'the path of an Ed25519 private key (PEM, PKCS8) that only its owner may read',
+        fallback: 'control entries are not signed',
+        meaning: 'By what a coordinator signs control entries; needed where topology.yaml names keys.',
+      },
+      (text) => ({ value: text }),
+    ).optional(),
     LOCKSTEP_OTLP_URL: variable(
       {
         values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
@@ -188,6 +198,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
       catalogue: values.LOCKSTEP_CATALOGUE,
       listen: values.LOCKSTEP_LISTEN,
       postgresUrl: values.LOCKSTEP_POSTGRES_URL,
+      signingKeyFile: values.LOCKSTEP_SIGNING_KEY_FILE ?? null,
       otlpUrl: values.LOCKSTEP_OTLP_URL ?? null,
       auth: values.LOCKSTEP_AUTH,
       logLevel: values.LOCKSTEP_LOG_LEVEL,
@@ -212,6 +223,7 @@ export function redactedConfiguration(configuration: RoleConfiguration): {
     LOCKSTEP_CATALOGUE: configuration.catalogue,
     LOCKSTEP_LISTEN: `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`,
     LOCKSTEP_POSTGRES_URL: withoutSecrets(configuration.postgresUrl),
+    LOCKSTEP_SIGNING_KEY_FILE: configuration.signingKeyFile ?? '',
     LOCKSTEP_OTLP_URL: configuration.otlpUrl === null ? '' : withoutSecrets(configuration.otlpUrl),
     LOCKSTEP_AUTH: configuration.auth,
     LOCKSTEP_LOG_LEVEL: configuration.logLevel,

@@ -64,6 +64,7 @@ const gateway: GatewayApi = {
   receipt: record('receipt'),
   row: record('row'),
   rows: record('rows'),
+  quarantine: record('quarantine'),
   shards: record('shards'),
   shard: record('shard'),
 };
@@ -72,9 +73,17 @@ const role: Role = {
   gateway,
   coordinator: {
     cluster: record('cluster'),
+    changeRule: record('changeRule'),
+    move: record('move'),
+    preflight: record('preflight'),
+    evacuate: record('evacuate'),
+    cancel: record('cancel'),
+    acknowledge: record('acknowledge'),
+    pause: record('pause'),
+    resume: record('resume'),
     decisions: record('decisions'),
     history: record('history'),
-    changeRule: record('changeRule'),
+    records: record('records'),
   },
   health: { health: () => OK, ready: () => ({ ...OK, status: 503 }) },
   metricsText: () => Promise.resolve('lockstep_up 1\n'),
@@ -414,6 +423,9 @@ describe('a call that does not exist', () => {
     ['POST', '/v1/cluster', 'GET, HEAD'],
     ['GET', '/v1/shards/accounts/3/failover', 'POST'],
     ['GET', '/v1/pause', 'POST'],
+    ['GET', '/v1/decisions/31/cancel', 'POST'],
+    ['POST', '/v1/preflight', 'GET, HEAD'],
+    ['POST', '/v1/history/records', 'GET, HEAD'],
     ['POST', '/healthz', 'GET, HEAD'],
     ['POST', '/v1/stream', 'GET'],
   ])('because of its method is told which it may be: %s %s', async (method, path, allow) => {
@@ -435,29 +447,54 @@ describe('a call that does not exist', () => {
 });
 
 describe('the coordinator routes', () => {
-  test('hand their queries over', async () => {
+  test('hand over their queries', async () => {
     await ask('/v1/cluster');
-    await ask('/v1/decisions?after=7');
-    await ask('/v1/history?shard=accounts%2F1');
-    await post('/v1/datasets/accounts/rule', '{"rule":"all"}');
+    await ask('/v1/decisions?shard=accounts%2F1&limit=7');
+    await ask('/v1/preflight?shard=accounts/0&to=us&move=failover');
+    await ask('/v1/history');
+    await ask('/v1/history/records?from=400');
     expect(calls).toEqual([
       ['cluster'],
-      ['decisions', { after: '7' }],
-      ['history', { shard: 'accounts/1' }],
-      ['changeRule', 'accounts', '{"rule":"all"}'],
+      ['decisions', { shard: 'accounts/1', limit: '7' }],
+      ['preflight', { shard: 'accounts/0', to: 'us', move: 'failover' }],
+      ['history'],
+      ['records', { from: '400' }],
     ]);
   });
 
-  test.each([
-    ['POST', '/v1/shards/accounts/3/switchover'],
-    ['POST', '/v1/shards/accounts/3/failover'],
-    ['POST', '/v1/regions/eu/evacuate'],
-    ['POST', '/v1/pause'],
-    ['POST', '/v1/resume'],
-    ['GET', '/v1/preflight?shard=accounts/3&to=us'],
-    ['POST', '/v1/verify'],
-  ])('say of what does not exist yet that it does not: %s %s', async (method, path) => {
-    await expectProblem(await ask(path, { method }), 501, 'not-yet');
+  test('hand over what their paths name, and bodies byte for byte', async () => {
+    const body = ' {"reason":"ü"}\n';
+    await post('/v1/datasets/accounts/rule', body);
+    await post('/v1/shards/accounts/3/switchover', body);
+    await post('/v1/shards/a%2Fb/x/failover', body);
+    await post('/v1/regions/eu/evacuate', body);
+    await post('/v1/decisions/31/cancel', body);
+    await post('/v1/decisions/31/acknowledge', body);
+    await post('/v1/pause', body);
+    await post('/v1/resume', body);
+    expect(calls).toEqual([
+      ['changeRule', 'accounts', body],
+      ['move', 'switchover', { dataset: 'accounts', n: '3' }, body, false],
+      ['move', 'failover', { dataset: 'a/b', n: 'x' }, body, false],
+      ['evacuate', 'eu', body, false],
+      ['cancel', '31', body],
+      ['acknowledge', '31', body],
+      ['pause', body],
+      ['resume', body],
+    ]);
+  });
+
+  test('bound their bodies', async () => {
+    await expectProblem(
+      await post('/v1/regions/eu/evacuate', 'x'.repeat(BODY_BYTES_MAX + 1)),
+      413,
+      'too-large',
+    );
+    expect(calls).toEqual([]);
+  });
+
+  test('say of what does not exist yet that it does not', async () => {
+    await expectProblem(await post('/v1/verify', ''), 501, 'not-yet');
   });
 });
 

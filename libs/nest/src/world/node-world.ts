@@ -11,7 +11,7 @@ export function nodeClock(): Clock {
     sleep: (ms) => {
       let wake!: () => void;
       const done = new Promise<void>((resolve) => {
-        const timer = after(resolve, Math.max(0, ms));
+        const timer = after(resolve, Math.max(1, ms));
         wake = () => {
           clearTimeout(timer);
           resolve();

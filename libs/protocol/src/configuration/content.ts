@@ -4,6 +4,7 @@
  * Plain JSON, named by the SHA-256 of its canonical JSON, kept by every region for as long as a log may need it.
  * The catalogue compiles YAML and JSON Schema to it; `compileConfiguration` makes it executable.
  */
+import type { SigningKey } from '../entry/signature.js';
 import type { GroupName, DatasetName, RegionName } from '../identity/identity.js';
 
 /** How urgently a dataset's writes are acknowledged: default stages logged, accepted, quorum, stored. */
@@ -24,6 +25,11 @@ export interface ConfigurationContent {
   readonly onTimeout?: 'degrade';
   /** What the rule says of fault domains and labels; a region without labels is a domain of its own. */
   readonly labels?: { readonly [region: string]: RegionLabels };
+  /**
+   * Of these one must have signed a control entry that needs authority, until another configuration replaces them. In the
+   * order of their ids, at most `SIGNING_KEYS_MAX`; absent: nobody must.
+   */
+  readonly signingKeys?: readonly SigningKey[];
   /** In order of their first shard; together they cover every shard once. */
   readonly groups: readonly GroupContent[];
   readonly limits: {
@@ -125,6 +131,9 @@ export type RowRule =
 
 /** Value of one column: text, timestamptz and numeric as string, bigint and double precision as number. */
 export type ColumnValue = string | number | boolean | null;
+
+/** A rotation needs two; each costs a check for every entry that another one has signed. */
+export const SIGNING_KEYS_MAX = 4;
 
 export const DEFAULT_LIMITS = {
   entryBytesMax: 512 * 1024,

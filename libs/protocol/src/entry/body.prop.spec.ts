@@ -11,7 +11,16 @@ import {
   type EntryEvent,
 } from './body.js';
 
-const CONTROL_KINDS: readonly ControlKind[] = ['genesis', 'fence', 'configuration', 'probe', 'settle'];
+const CONTROL_KINDS: readonly ControlKind[] = [
+  'genesis',
+  'fence',
+  'configuration',
+  'rule',
+  'term',
+  'probe',
+  'settle',
+  'degrade',
+];
 
 const events: fc.Arbitrary<readonly EntryEvent[]> = fc.array(
   fc.record({

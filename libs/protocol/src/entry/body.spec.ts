@@ -106,6 +106,7 @@ const BODIES: readonly { readonly body: ControlBody; readonly text: string }[] =
     body: { kind: 'configuration', expected: HASH, configuration: 'd'.repeat(64) as ConfigurationHash },
     text: `{"configuration":"${'d'.repeat(64)}","expected":"${HASH}"}`,
   },
+  { body: { kind: 'term', term: 3n, decision: 4n }, text: '{"decision":4,"term":3}' },
   { body: { kind: 'probe' }, text: '{}' },
   {
     body: { kind: 'settle', key: 'e'.repeat(32) as KeyHash, deadlineMs: 1_800_000_000_000 },
@@ -192,6 +193,8 @@ describe('control bodies', () => {
       'fence',
       { decision: 1, epoch: 2 ** 53, expectedEpoch: 2 ** 53 - 1, home: 'us', term: 1 },
     ],
+    ['a term that is negative', 'term', { decision: 0, term: -1 }],
+    ['a term of a decision beyond 2^53 - 1', 'term', { decision: 2 ** 53, term: 1 }],
     ['a settle with a fraction of a millisecond', 'settle', { key: 'e'.repeat(32), deadlineMs: 1.5 }],
     ['a settle of a key that is no hash', 'settle', { key: 'k', deadlineMs: 1 }],
   ])('%s is nothing', (_, kind, parts) => {

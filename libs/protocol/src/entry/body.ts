@@ -104,6 +104,8 @@ export type ControlBody =
       readonly reason: string;
       readonly actor: string;
     }
+  /** Settles what leaders decided up to and including this pair: no such fence takes effect behind it. */
+  | { readonly kind: 'term'; readonly term: bigint; readonly decision: bigint }
   | { readonly kind: 'probe' }
   | { readonly kind: 'settle'; readonly key: KeyHash; readonly deadlineMs: number }
   /** The accepted entry of the key was acknowledged though its rule was not met in time. */
@@ -133,6 +135,8 @@ export function controlText(body: ControlBody): string {
       const { actor, expected, reason, rule, withdrawn } = body;
       return canonicalJson({ expected: Number(expected), rule, withdrawn, reason, actor });
     }
+    case 'term':
+      return canonicalJson({ term: Number(body.term), decision: Number(body.decision) });
     case 'probe':
       return '{}';
     case 'settle':
@@ -177,6 +181,11 @@ export function decodeControl(kind: ControlKind, text: string): ControlBody | nu
       if (typeof rule !== 'string' || parseRule(rule).kind === 'refused' || !isRegionList(withdrawn))
         return null;
       return { kind, expected: sequence(expected), rule, withdrawn, reason, actor };
+    }
+    case 'term': {
+      const term = ordinal(parsed['term']);
+      const decision = ordinal(parsed['decision']);
+      return hasOnly(parsed, 2) && term !== null && decision !== null ? { kind, term, decision } : null;
     }
     case 'probe':
       return hasOnly(parsed, 0) ? { kind } : null;

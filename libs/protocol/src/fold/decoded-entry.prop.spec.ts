@@ -42,10 +42,11 @@ test("any header over any body is an entry of the header's kind or malformed, ne
     `{"configuration":"${'c'.repeat(64)}","home":"eu","logIncarnation":"${hex}"}`,
     `{"deadlineMs":1,"key":"${hex}"}`,
     '{"decision":4,"epoch":2,"expectedEpoch":1,"home":"us","term":3}',
+    '{"decision":4,"term":3}',
     `{"configuration":"${'c'.repeat(64)}","expected":"${'d'.repeat(64)}"}`,
   );
   const texts = fc.oneof({ weight: 4, arbitrary: bodies }, fc.string(), fc.constant(null));
-  const known = ['configuration', 'data', 'fence', 'genesis', 'probe', 'settle'] as const;
+  const known = ['configuration', 'data', 'fence', 'genesis', 'probe', 'settle', 'term'] as const;
   const kinds = fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...known) },
     { weight: 1, arbitrary: fc.constantFrom(...KINDS) },

@@ -53,6 +53,7 @@ function isControlKind(kind: EntryHeader['kind']): kind is ControlKind {
     kind === 'fence' ||
     kind === 'configuration' ||
     kind === 'rule' ||
+    kind === 'term' ||
     kind === 'probe' ||
     kind === 'settle' ||
     kind === 'degrade'

@@ -83,6 +83,23 @@ describe('the rule of a shard', () => {
       ['accepted', 'superseded', 'accepted'],
     ],
     [
+      'ends a joint step to `home` also when a region that does not count has become home',
+      rule(
+        rule(rule(rule(begun(), 1, 'any 1 of [us]'), 2, 'any 1 of [us]'), 3, 'home', [AP]).fence(1n, AP),
+        4,
+        'home',
+        [AP],
+      ),
+      [
+        '1 majority: 2 of eu|us|ap',
+        '2 any 1 of [us]: 1 of us jointly',
+        '3 any 1 of [us]: 1 of us',
+        '4 home: 1 of eu jointly without ap',
+        '6 home: 1 of eu without ap',
+      ],
+      ['accepted', 'accepted', 'accepted', 'accepted', 'accepted'],
+    ],
+    [
       'is never one that cannot be met',
       rule(rule(begun(), 1, 'any 1 of [sa]'), 1, 'all', [US]),
       ['1 majority: 2 of eu|us|ap'],

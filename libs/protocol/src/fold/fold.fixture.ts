@@ -22,7 +22,7 @@ import {
   type ShardName,
 } from '../identity/identity.js';
 import { decodeEntry, endsBatch, type DecodedEntry } from './decoded-entry.js';
-import { ShardFold, type FoldedBatch, type FoldedEntry } from './fold.js';
+import { ShardFold, type FoldedBatch, type FoldedEntry, type SignatureOf } from './fold.js';
 import { plan } from './plan.js';
 import type { ColumnOperation, RowOperation } from './row-operation.js';
 import { emptyCursor } from './state.js';
@@ -272,6 +272,7 @@ export class FoldedRegion {
 
   constructor(
     private readonly known: readonly FoldConfiguration[] = [AGGREGATE, STRICTER, ROWS, SEVERAL_WRITERS],
+    private readonly signatureOf?: SignatureOf,
   ) {}
 
   /** Forgets what only memory holds. */
@@ -339,7 +340,7 @@ export class FoldedRegion {
     const find = (hash: ConfigurationHash): FoldConfiguration | null =>
       this.known.find((configuration) => configuration.hash === hash) ?? null;
     const active = state.cursor.configuration === null ? null : find(state.cursor.configuration);
-    const batch = new ShardFold(state, this.answers(plan(entries, active)), find);
+    const batch = new ShardFold(state, this.answers(plan(entries, active)), find, this.signatureOf);
     const folded: FoldedEntry[] = [];
     for (const entry of entries) {
       const step = batch.fold(entry);

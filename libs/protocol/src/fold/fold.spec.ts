@@ -140,6 +140,36 @@ const CASES: readonly Case[] = [
       ),
     verdicts: ['superseded'],
   },
+  {
+    title: 'a term entry settles the fences that were decided up to it, and no later one',
+    log: (log) =>
+      log
+        .control({ kind: 'term', term: 2n, decision: 5n })
+        .fence(1n, US, 2n, 4n)
+        .fence(1n, US, 2n, 5n)
+        .fence(1n, US, 1n, 9n)
+        .fence(1n, US, 2n, 6n),
+    verdicts: ['accepted', 'superseded', 'superseded', 'superseded', 'accepted'],
+  },
+  {
+    title: 'a term entry at or below what a fence or another term entry left',
+    log: (log) =>
+      log
+        .fence(1n, US, 2n, 5n)
+        .control({ kind: 'term', term: 2n, decision: 5n })
+        .control({ kind: 'term', term: 1n, decision: 9n })
+        .control({ kind: 'term', term: 3n, decision: 0n })
+        .control({ kind: 'term', term: 3n, decision: 0n }),
+    verdicts: ['accepted', 'superseded', 'superseded', 'accepted', 'superseded'],
+  },
+  {
+    title: 'a term entry that came late settles all the same',
+    log: (log) =>
+      log
+        .control({ kind: 'term', term: 2n, decision: 5n }, { notAfterMs: START_MS - 1 })
+        .fence(1n, US, 2n, 5n),
+    verdicts: ['accepted', 'superseded'],
+  },
   // duplicate
   {
     title: 'a copy of an entry is a duplicate, even when the first copy was rejected',
@@ -706,6 +736,42 @@ describe('what an entry leaves behind', () => {
     const log = begun().data([opened()]).fence(1n, US);
     const { epoch: now, home } = new FoldedRegion().applyAll(log.entries()).cursor;
     expect([now, home]).toEqual([2n, US]);
+  });
+
+  test('an entry that was fenced is kept with both epochs and its key, and a trace that is one', () => {
+    const log = begun().data([opened()]).fence(1n, US);
+    log.data([credited(1), credited(2, 'eu:bob')], { idempotencyKey: 'late' }).data([opened()]);
+    const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const { records } = log;
+    records[3] = { ...records[3]!, traceparent: trace };
+    records[4] = { ...records[4]!, traceparent: `${trace}-and-more` };
+    const region = new FoldedRegion().applyAll(log.entries().slice(0, 1));
+    const { result } = region.fold(log.entries().slice(1));
+    expect(result.fenced).toEqual([
+      {
+        sequence: 4n,
+        logIncarnation: LOG_INCARNATION,
+        region: EU,
+        publisher: session('b'),
+        number: 2n,
+        epoch: 1n,
+        shardEpoch: 2n,
+        firstKey: 'eu:ada',
+        idempotencyKey: keyOf('late'),
+        traceparent: trace,
+        logTimeMs: records[3].appendTimeMs,
+      },
+      expect.objectContaining({ sequence: 5n, number: 3n, idempotencyKey: null, traceparent: null }),
+    ]);
+  });
+
+  test('a term entry changes nothing but the pair', () => {
+    const log = begun().data([opened()]);
+    const { cursor: before } = new FoldedRegion().applyAll(log.entries());
+    log.control({ kind: 'term', term: 2n, decision: 5n });
+    const { cursor } = new FoldedRegion().applyAll(log.entries());
+    const { epoch: now, home, rules, configuration } = before;
+    expect(cursor).toMatchObject({ epoch: now, home, rules, configuration, term: 2n, decision: 5n });
   });
 
   test('a configuration that the region lacks halts the shard by name, before anything of the entry is kept', () => {

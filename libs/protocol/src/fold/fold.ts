@@ -14,6 +14,7 @@ import type { AggregateState } from '../configuration/reducer.js';
 import type { ControlBody, EntryEvent } from '../entry/body.js';
 import { Absorber, chainDigest, type Hash128 } from '../entry/digest.js';
 import { NO_PUBLISHER, type EntryHeader } from '../entry/header.js';
+import { needsAuthority, signedBytes, type SigningKey, type VerifySignature } from '../entry/signature.js';
 import {
   epoch,
   sequence,
@@ -24,6 +25,7 @@ import {
   type PublisherId,
   type RegionName,
   type Sequence,
+  type ShardName,
 } from '../identity/identity.js';
 import type { Halt } from '../position/watermark.js';
 import { parseShardName } from '../identity/identity.js';
@@ -31,6 +33,7 @@ import { sameDemands } from '../quorum/demand.js';
 import {
   changeRule,
   demandsUnder,
+  endJointStep,
   replaceRule,
   ruleTextOf,
   type RuleInForce,
@@ -41,6 +44,7 @@ import { coalesce, type ColumnOperation, type RowOperation } from './row-operati
 import {
   MARK_INTERVAL,
   type Cursor,
+  type FencedAttempt,
   type Mark,
   type Outcome,
   type ReadAnswers,
@@ -52,10 +56,31 @@ import { binds, VERDICTS, type Verdict } from './verdict.js';
 /** How far an entry's append time may run ahead of its publisher's clock before it stops moving log time. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 
+/** Of W3C trace context, version 00. */
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
 /** The configurations that this region has; null for one that it lacks. */
 export type Configurations = (hash: ConfigurationHash) => FoldConfiguration | null;
 
 export type SignatureState = 'valid' | 'invalid' | 'absent';
+
+/** How an entry of the shard is signed, judged by these keys; by none where it need not be signed. */
+export type SignatureOf = (
+  entry: DecodedEntry,
+  shard: ShardName,
+  keys: readonly SigningKey[],
+) => SignatureState;
+
+/** Signatures by an adapter's cryptography: at most one check for each key, and none where an entry need not be signed. */
+export const signaturesBy =
+  (verify: VerifySignature): SignatureOf =>
+  ({ header, record }, shard, keys) => {
+    const signature = header?.signature ?? null;
+    if (keys.length === 0 || header === null || signature === null || record.valueText === null)
+      return 'absent';
+    const message = signedBytes(shard, header, record.valueText);
+    return keys.some(({ publicKey }) => verify(publicKey, message, signature)) ? 'valid' : 'invalid';
+  };
 
 /** What became of one record. */
 export interface FoldedEntry {
@@ -82,6 +107,8 @@ export interface FoldedBatch {
   readonly sessions: readonly Session[];
   /** Keys that were bound. */
   readonly outcomes: readonly Outcome[];
+  /** In the order of the log. */
+  readonly fenced: readonly FencedAttempt[];
   /** One per key, sorted by key. */
   readonly rows: readonly RowOperation[];
 }
@@ -104,13 +131,14 @@ export class ShardFold {
   private readonly aggregates = new Map<string, AggregateState>();
   private readonly operations: RowOperation[] = [];
   private readonly marks: Mark[] = [];
+  private readonly fenced: FencedAttempt[] = [];
   private readonly partition: number;
 
   constructor(
     private readonly before: ShardState,
     private readonly answers: ReadAnswers,
     private readonly configurations: Configurations,
-    private readonly signatureOf: (entry: DecodedEntry) => SignatureState = () => 'absent',
+    private readonly signatureOf: SignatureOf = () => 'absent',
   ) {
     this.cursor = before.cursor;
     this.partition = parseShardName(before.cursor.shard)?.partition ?? -1;
@@ -167,6 +195,7 @@ export class ShardFold {
       this.cursor = { ...this.cursor, mark };
       this.marks.push(mark);
     }
+    if (entry.kind === 'data' && judgement.verdict === 'fenced') this.keepFenced(entry);
     const first = 'first' in judgement ? (judgement.first ?? null) : null;
     return { entry, verdict: judgement.verdict, sequence: at, epoch: epochAfter, first, operations };
   }
@@ -178,6 +207,7 @@ export class ShardFold {
       marks: this.marks,
       sessions,
       outcomes: [...this.boundOutcomes.values()],
+      fenced: this.fenced,
       rows: coalesce(this.operations),
     };
   }
@@ -185,7 +215,7 @@ export class ShardFold {
   /** The first rule that applies is the verdict; the order is that of VERDICTS, but for configured limits (0019). */
   private judge(entry: DecodedEntry, at: Sequence, logTimeMs: number): Judgement {
     const configuration = this.active();
-    const forged = this.signatureOf(entry) === 'invalid';
+    const forged = this.isForged(entry);
     const { header: decoded } = entry;
     const counted = decoded?.kind !== 'data' || forged ? null : this.count(decoded, logTimeMs);
     if (entry.kind === 'malformed') return { verdict: 'malformed' };
@@ -222,6 +252,22 @@ export class ShardFold {
     return operations === null ? { verdict: 'guard' } : { verdict: 'accepted', operations };
   }
 
+  private isForged(entry: DecodedEntry): boolean {
+    const keys = this.keysOver(entry);
+    const signature = this.signatureOf(entry, this.cursor.shard, keys);
+    return signature === 'invalid' || (signature === 'absent' && keys.length > 0);
+  }
+
+  /** Of these one must have signed the entry; none where nobody must. */
+  private keysOver(entry: DecodedEntry): readonly SigningKey[] {
+    if (entry.kind !== 'control' || !needsAuthority(entry.body.kind)) return [];
+    const keys = this.active()?.content.signingKeys ?? [];
+    if (keys.length > 0) return keys;
+    // The first keys come in by whoever holds one of them, so that nobody is locked out by a wrong one.
+    const activated = this.activatedBy(entry.body);
+    return activated === null ? [] : (this.configurations(activated)?.content.signingKeys ?? []);
+  }
+
   private judgeControl(body: ControlBody, header: EntryHeader, at: Sequence, logTimeMs: number): Judgement {
     const { cursor } = this;
     const superseded: Judgement = { verdict: 'superseded' };
@@ -241,10 +287,9 @@ export class ShardFold {
     const { limits, retention } = configuration.content;
     switch (body.kind) {
       case 'fence': {
-        const later =
-          body.term > cursor.term || (body.term === cursor.term && body.decision > cursor.decision);
         const expired = isExpired(header, logTimeMs, limits.notAfterAheadMsMax);
-        if (body.expectedEpoch !== cursor.epoch || !later || expired) return superseded;
+        if (body.expectedEpoch !== cursor.epoch || !isDecidedAfter(cursor, body) || expired)
+          return superseded;
         const { home, term, decision } = body;
         const rules = this.rulesOfHome(at, home, configuration.content);
         return { verdict: 'accepted', change: { epoch: body.epoch, home, term, decision, rules } };
@@ -258,8 +303,17 @@ export class ShardFold {
         const { rule: text, withdrawn } = body;
         const expired = isExpired(header, logTimeMs, limits.notAfterAheadMsMax);
         if (body.expected !== cursor.rules.at(-1)?.from || expired) return superseded;
-        const rules = this.rulesWith(at, cursor.home, configuration.content, { text, withdrawn });
+        const rules =
+          endJointStep(cursor.rules, { from: at, text, withdrawn }) ??
+          this.rulesWith(at, cursor.home, configuration.content, { text, withdrawn });
         return rules === null ? superseded : { verdict: 'accepted', change: { rules } };
+      }
+      case 'term': {
+        // Never late: it only takes authority from leaders before its own, and a copy that lands late finds its pair taken.
+        const { term, decision } = body;
+        return isDecidedAfter(cursor, body)
+          ? { verdict: 'accepted', change: { term, decision } }
+          : superseded;
       }
       case 'probe':
         return { verdict: 'accepted', change: {} };
@@ -353,6 +407,26 @@ export class ShardFold {
     }
   }
 
+  private keepFenced({ events, header, record }: Extract<DecodedEntry, { readonly kind: 'data' }>): void {
+    const { epoch: shardEpoch, logIncarnation, logTimeMs, sequence: at } = this.cursor;
+    const { traceparent } = record;
+    this.fenced.push({
+      sequence: at,
+      // There is no epoch to be below before genesis.
+      logIncarnation: logIncarnation!,
+      region: header.region,
+      publisher: header.publisher,
+      number: header.number,
+      epoch: header.epoch,
+      shardEpoch,
+      firstKey: events[0]!.key,
+      idempotencyKey: header.idempotency?.key ?? null,
+      // Whatever else stands there has any length.
+      traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
+      logTimeMs,
+    });
+  }
+
   /** The entry's row operations, or null when an aggregate refuses. Effects of one entry are atomic. */
   private project(
     configuration: FoldConfiguration,
@@ -419,12 +493,8 @@ export class ShardFold {
   private missingConfiguration(entry: DecodedEntry): Halt | null {
     const { cursor } = this;
     const wanted: ConfigurationHash[] = cursor.configuration === null ? [] : [cursor.configuration];
-    if (entry.kind === 'control') {
-      const { body } = entry;
-      if (body.kind === 'genesis' && cursor.logIncarnation === null) wanted.push(body.configuration);
-      if (body.kind === 'configuration' && body.expected === cursor.configuration)
-        wanted.push(body.configuration);
-    }
+    const activated = entry.kind === 'control' ? this.activatedBy(entry.body) : null;
+    if (activated !== null) wanted.push(activated);
     const dataset = parseShardName(cursor.shard)?.dataset;
     for (const hash of wanted) {
       if (this.configurations(hash)?.content.dataset !== dataset) {
@@ -435,6 +505,14 @@ export class ShardFold {
       }
     }
     return null;
+  }
+
+  /** What the entry names where it may take effect: no region goes on without it, so that all judge by it. */
+  private activatedBy(body: ControlBody): ConfigurationHash | null {
+    const { configuration, logIncarnation } = this.cursor;
+    const isFirst = body.kind === 'genesis' && logIncarnation === null;
+    const isNext = body.kind === 'configuration' && body.expected === configuration;
+    return isFirst || isNext ? body.configuration : null;
   }
 
   private active(): FoldConfiguration | null {
@@ -480,6 +558,14 @@ export class ShardFold {
   private aggregateOf(key: string): AggregateState | null {
     return this.aggregates.get(key) ?? this.answers.rows.get(key)?.columns ?? null;
   }
+}
+
+/** Decided by a later leader, or later by the same one, than what a fence or `term` entry left in the shard. */
+export function isDecidedAfter(
+  left: Pick<Cursor, 'term' | 'decision'>,
+  one: { readonly term: bigint; readonly decision: bigint },
+): boolean {
+  return one.term > left.term || (one.term === left.term && one.decision > left.decision);
 }
 
 function isExpired(header: EntryHeader, logTimeMs: number, aheadMsMax: number): boolean {

@@ -41,6 +41,7 @@ export type Step =
       readonly home: RegionName;
       readonly decision: bigint;
     }
+  | { readonly kind: 'term'; readonly term: bigint; readonly decision: bigint }
   | { readonly kind: 'settle'; readonly key: string }
   | { readonly kind: 'degrade'; readonly key: string; readonly at: number }
   | { readonly kind: 'configuration'; readonly to: FoldConfiguration }
@@ -84,6 +85,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('fence' as const),
       expected: fc.constantFrom(1n, 2n),
       home: fc.constantFrom(EU, US),
+      decision: fc.bigInt({ min: 0n, max: 4n }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('term' as const),
+      term: fc.constantFrom(0n, 1n, 1n, 2n),
       decision: fc.bigInt({ min: 0n, max: 4n }),
     }),
   },
@@ -166,6 +175,9 @@ export function build(steps: readonly Step[], projection = AGGREGATE): readonly 
       }
       case 'fence':
         log.fence(one.expected, one.home, 1n, one.decision);
+        break;
+      case 'term':
+        log.control(one);
         break;
       case 'settle':
         log.control({ kind: 'settle', key: keyOf(one.key), deadlineMs: START_MS });

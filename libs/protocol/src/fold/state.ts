@@ -35,7 +35,7 @@ export interface Cursor {
   readonly epoch: Epoch;
   /** Null before genesis. */
   readonly home: RegionName | null;
-  /** The last (term, decision) that a fence left in the shard. */
+  /** The last (term, decision) that a fence or a `term` entry left in the shard. */
   readonly term: bigint;
   readonly decision: bigint;
   readonly logTimeMs: number;
@@ -91,6 +91,23 @@ export interface Outcome {
   readonly degraded: boolean;
   /** Distinct keys of the entry's events; their versions are `sequence` when accepted. Empty when settled. */
   readonly eventKeys: readonly string[];
+}
+
+/** An entry that was judged `fenced`: a late write of a former home, kept for people. */
+export interface FencedAttempt {
+  readonly sequence: Sequence;
+  readonly logIncarnation: LogIncarnation;
+  readonly region: RegionName;
+  readonly publisher: PublisherId;
+  readonly number: EntryNumber;
+  /** That it was stamped with. */
+  readonly epoch: Epoch;
+  /** Of the shard when it landed. */
+  readonly shardEpoch: Epoch;
+  readonly firstKey: string;
+  readonly idempotencyKey: KeyHash | null;
+  readonly traceparent: string | null;
+  readonly logTimeMs: number;
 }
 
 export interface ShardState {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RegionName } from '../identity/identity.js';
-import { placeReplicas } from './replicas.js';
+import { placeReplicas, replicasLedFrom } from './replicas.js';
 
 const EU = 'eu' as RegionName;
 const US = 'us' as RegionName;
@@ -51,4 +51,16 @@ test('whatever the cluster: distinct brokers, as many as asked for, a home broke
       },
     ),
   );
+});
+
+test('when a home moves its replica comes first, and the others keep their places', () => {
+  expect(replicasLedFrom([1, 2, 3], THREE, AP)).toEqual([3, 1, 2]);
+  expect(replicasLedFrom([1, 2, 3], THREE, EU)).toEqual([1, 2, 3]);
+  expect(replicasLedFrom([1, 2, 4], [...THREE, { id: 4, rack: 'us' }], US)).toEqual([2, 1, 4]);
+});
+
+test('a region whose brokers hold no replica, or are away, is led from elsewhere', () => {
+  expect(replicasLedFrom([1, 2], THREE, AP)).toBeNull();
+  expect(replicasLedFrom([1, 2, 3], THREE.slice(0, 2), AP)).toBeNull();
+  expect(replicasLedFrom([7], [{ id: 7, rack: null }], EU)).toBeNull();
 });

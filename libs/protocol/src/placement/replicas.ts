@@ -1,6 +1,7 @@
 /**
- * Where the replicas of a new topic's partitions stand: a broker of the home first, because the first is the preferred
- * leader, then brokers of other regions before a second one of the same, so that one lost region loses one replica.
+ * Where the replicas of a topic's partitions stand: a broker of the home first, because the first is the preferred
+ * leader, then brokers of other regions before a second one of the same, so that one lost region loses one replica. When
+ * a home moves, the replicas stay where they are and only their order follows.
  */
 import type { RegionName } from '../identity/identity.js';
 
@@ -35,3 +36,25 @@ export function placeReplicas(
     return chosen.map(({ id }) => id);
   });
 }
+
+/**
+ * The same replicas, the one to lead from `region` first and the others in their order.
+ * @returns null when none of these brokers holds a replica in that region.
+ */
+export function replicasLedFrom(
+  replicas: readonly number[],
+  brokers: readonly PlacedBroker[],
+  region: RegionName,
+): readonly number[] | null {
+  const first = replicas.find((replica) => brokers.some(({ id, rack }) => id === replica && rack === region));
+  return first === undefined ? null : [first, ...replicas.filter((replica) => replica !== first)];
+}
+
+/** What became of a partition's leader that was to stand in a region. */
+export type LeaderPlacement =
+  /** This broker leads, in that region, and is preferred. */
+  | { readonly kind: 'placed'; readonly broker: number }
+  /** This broker is preferred, and is not in sync: another one leads until it is. */
+  | { readonly kind: 'preferred'; readonly broker: number }
+  /** No broker there holds a replica now: the leader stays where it is. */
+  | { readonly kind: 'no-replica' };

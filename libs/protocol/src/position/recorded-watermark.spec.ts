@@ -20,7 +20,12 @@ test('what was written is read', () => {
     sequence,
     inputHash,
     effectsHash,
+    withheld: null,
   });
+});
+
+test('a copy from before it was recorded whether the vote counted is one whose vote did', () => {
+  expect(readRecordedWatermark(withField('withheld', undefined))).toEqual(readRecordedWatermark(text));
 });
 
 test.each<[string, string | null]>([
@@ -34,6 +39,7 @@ test.each<[string, string | null]>([
   ['a sequence below zero', withField('sequence', -1)],
   ['a watermark from before genesis', withField('logIncarnation', null)],
   ['a hash that is none', withField('inputHash', 'x')],
+  ['a reason that is none', withField('withheld', 'lost')],
   ['no store', withField('storeIncarnation', undefined)],
 ])('is passed over: %s', (_, strange) => {
   expect(readRecordedWatermark(strange)).toBeNull();

@@ -14,13 +14,25 @@ import {
   type ShardName,
   type StoreIncarnation,
 } from '../identity/identity.js';
-import type { Watermark } from './watermark.js';
+import { WITHHELD_CODES, type Watermark, type WithheldCode } from './watermark.js';
 
 /** The part of a watermark by which a store is judged. */
 export type RecordedWatermark = Pick<
   Watermark,
   'region' | 'storeIncarnation' | 'shard' | 'sequence' | 'inputHash' | 'effectsHash'
-> & { readonly logIncarnation: LogIncarnation };
+> & {
+  readonly logIncarnation: LogIncarnation;
+  /** Why the vote did not count at this place; null when it did. */
+  readonly withheld: WithheldCode | null;
+};
+
+/** What is recorded of a watermark; null for one from before genesis. */
+export function toRecorded(watermark: Watermark): RecordedWatermark | null {
+  const { region, storeIncarnation, shard, logIncarnation, sequence: at, inputHash, effectsHash } = watermark;
+  if (logIncarnation === null) return null;
+  const withheld = watermark.withheld?.code ?? null;
+  return { region, storeIncarnation, shard, logIncarnation, sequence: at, inputHash, effectsHash, withheld };
+}
 
 export function recordedWatermarkText(watermark: Watermark): string {
   return JSON.stringify({
@@ -31,8 +43,11 @@ export function recordedWatermarkText(watermark: Watermark): string {
     sequence: Number(watermark.sequence),
     offset: String(watermark.offset),
     epoch: Number(watermark.epoch),
+    term: Number(watermark.term),
+    decision: Number(watermark.decision),
     inputHash: watermark.inputHash,
     effectsHash: watermark.effectsHash,
+    withheld: watermark.withheld?.code ?? null,
   });
 }
 
@@ -42,10 +57,13 @@ export function readRecordedWatermark(text: string | null): RecordedWatermark | 
   if (fields === null) return null;
   const { region, storeIncarnation, shard, logIncarnation, inputHash, effectsHash } = fields;
   const ordinal = fields['sequence'];
+  // Absent in copies from before it was recorded.
+  const withheld = (fields['withheld'] ?? null) as WithheldCode | null;
   if (typeof region !== 'string' || !isRegionName(region)) return null;
   if (typeof shard !== 'string' || parseShardName(shard) === null) return null;
   if (!Number.isSafeInteger(ordinal) || (ordinal as number) < 0) return null;
   if (![storeIncarnation, logIncarnation, inputHash, effectsHash].every(isId128)) return null;
+  if (withheld !== null && !WITHHELD_CODES.includes(withheld)) return null;
   return {
     region: region as RegionName,
     storeIncarnation: storeIncarnation as StoreIncarnation,
@@ -54,5 +72,6 @@ export function readRecordedWatermark(text: string | null): RecordedWatermark | 
     sequence: sequence(BigInt(ordinal as number)) as Sequence,
     inputHash: inputHash as string,
     effectsHash: effectsHash as string,
+    withheld,
   };
 }

@@ -38,7 +38,13 @@ const cursorAt = (at: number, history = 'a'): Cursor => ({
   inputHash: hashFromHex(hash(history, at)),
   effectsHash: hashFromHex(hash(history, at)),
 });
-const told = (by: StoreIncarnation, at: number, history = 'a', log = LOG): RecordedWatermark => ({
+const told = (
+  by: StoreIncarnation,
+  at: number,
+  history = 'a',
+  log = LOG,
+  withheld: RecordedWatermark['withheld'] = null,
+): RecordedWatermark => ({
   region: 'eu' as RegionName,
   shard: 'accounts/0' as ShardName,
   storeIncarnation: by,
@@ -46,8 +52,17 @@ const told = (by: StoreIncarnation, at: number, history = 'a', log = LOG): Recor
   sequence: place(at),
   inputHash: hash(history, at),
   effectsHash: hash(history, at),
+  withheld,
 });
-const unverified = (until: number): Standing => ({ kind: 'unverified', until: place(until) });
+const toldUnverified = (by: StoreIncarnation, at: number, history = 'a'): RecordedWatermark =>
+  told(by, at, history, LOG, 'unverified');
+const toldDiverged = (by: StoreIncarnation, at: number, history = 'b'): RecordedWatermark =>
+  told(by, at, history, LOG, 'diverged');
+const unverified = (until: number, next = until): Standing => ({
+  kind: 'unverified',
+  until: place(until),
+  next: place(next),
+});
 const ANOTHER_LOG = id('b') as LogIncarnation;
 
 describe('a store', () => {
@@ -81,7 +96,7 @@ describe('a store', () => {
       'is measured by the highest place, whoever told it',
       cursorAt(5),
       [told(OTHER, 20), told(OWN, 9)],
-      unverified(20),
+      unverified(20, 9),
       true,
     ],
     [
@@ -89,6 +104,41 @@ describe('a store', () => {
       cursorAt(5, 'b'),
       [told(OWN, 5)],
       { kind: 'diverged', at: place(5) },
+      false,
+    ],
+    [
+      'proves nothing by what it told itself while its vote was withheld',
+      cursorAt(7, 'b'),
+      [told(FORMER, 7), toldUnverified(OWN, 7, 'b')],
+      { kind: 'diverged', at: place(7) },
+      false,
+    ],
+    [
+      'that has diverged stays so when it is taken up again, however far it has folded',
+      cursorAt(11, 'b'),
+      [told(FORMER, 7), toldDiverged(OWN, 9)],
+      { kind: 'diverged', at: place(9) },
+      false,
+    ],
+    [
+      'that is a copy of one that had diverged is found by what that one told',
+      cursorAt(9, 'b'),
+      [told(FORMER, 7), toldDiverged(FORMER, 9)],
+      { kind: 'diverged', at: place(9) },
+      false,
+    ],
+    [
+      'in place of one that had diverged counts when it has what was told before that one, and not what that one told',
+      cursorAt(9),
+      [told(FORMER, 7), toldDiverged(FORMER, 9)],
+      COUNTS,
+      false,
+    ],
+    [
+      'is compared at every place on its way',
+      cursorAt(5),
+      [toldDiverged(FORMER, 9), told(FORMER, 7)],
+      unverified(9, 7),
       false,
     ],
     ['owes nothing to another life of the log', cursorAt(5), [told(OWN, 9, 'a', ANOTHER_LOG)], COUNTS, false],
@@ -121,11 +171,12 @@ describe('after folding on', () => {
     ['an empty store learns at genesis how far it must go', COUNTS, cursorAt(0), cursorAt(1), unverified(7)],
     ['who counts goes on counting', COUNTS, cursorAt(8), cursorAt(9), COUNTS],
   ])('%s', (_, standing, from, to, expected) => {
-    expect(standingAfter(standing, from, to, before)).toEqual(expected);
+    expect(standingAfter(standing, from, to, OWN, before)).toEqual(expected);
   });
 
   test('a batch ends where the hashes are compared', () => {
     expect(recordsUntilProof(unverified(7), cursorAt(3))).toBe(4);
+    expect(recordsUntilProof(unverified(7, 5), cursorAt(3))).toBe(2);
     expect(recordsUntilProof(COUNTS, cursorAt(3))).toBeNull();
   });
 

@@ -4,7 +4,9 @@
  * A store that lacks what its region has told went back to an earlier state: a disk or a backup was restored. It takes a
  * new incarnation, so that what it told before stops counting everywhere, folds on from where it is, and votes again once
  * it stands where it had stood before with the hashes that it had then. An empty store in place of a lost one is the
- * same case. What is told again at the same place must be the same; where it is not, the vote stays withheld.
+ * same case. What is told again at the same place must be the same; where it is not, the vote stays withheld for as long
+ * as the store lives this life. Only a place at which the vote counted proves anything: what a store tells while its vote
+ * is withheld is no proof for itself, and what one told that had diverged is one against every copy of it.
  */
 import { hashToHex } from '../entry/digest.js';
 import type { Cursor } from '../fold/state.js';
@@ -14,8 +16,8 @@ import type { Withheld } from './watermark.js';
 
 export type Standing =
   | { readonly kind: 'counts' }
-  /** Not before it has folded to the place where it had been, and finds the same hashes there. */
-  | { readonly kind: 'unverified'; readonly until: Sequence }
+  /** Not before it has folded to the place where it had been; it is compared there and on the way, at `next` first. */
+  | { readonly kind: 'unverified'; readonly until: Sequence; readonly next: Sequence }
   | { readonly kind: 'diverged'; readonly at: Sequence };
 
 export const COUNTS: Standing = { kind: 'counts' };
@@ -35,7 +37,7 @@ export function judgeStore(
       : // A copy of before that life began, or an empty store in place of a lost one.
         generationOf(one.storeIncarnation) >= generationOf(incarnation),
   );
-  return { standing: standingAt(cursor, told), wentBack };
+  return { standing: standingAt(cursor, incarnation, told), wentBack };
 }
 
 /** The standing once the store has committed `after`. A batch folds no further than `recordsUntilProof` says. */
@@ -43,24 +45,35 @@ export function standingAfter(
   standing: Standing,
   before: Cursor,
   after: Cursor,
+  incarnation: StoreIncarnation,
   told: readonly RecordedWatermark[],
 ): Standing {
   // Before its first record a log has no name, and nothing told can be compared with it.
   const isSettled = standing.kind === 'counts' && before.logIncarnation !== null;
-  return isSettled || standing.kind === 'diverged' ? standing : standingAt(after, told);
+  return isSettled || standing.kind === 'diverged' ? standing : standingAt(after, incarnation, told);
 }
 
-function standingAt(cursor: Cursor, told: readonly RecordedWatermark[]): Standing {
-  let highest: RecordedWatermark | null = null;
-  for (const one of told) {
-    if (isOfLog(one, cursor) && one.sequence >= (highest?.sequence ?? 0n)) highest = one;
-  }
-  if (highest === null || highest.sequence < cursor.sequence) return COUNTS;
-  if (highest.sequence > cursor.sequence) return { kind: 'unverified', until: highest.sequence };
-  const same =
-    hashToHex(cursor.inputHash) === highest.inputHash &&
-    hashToHex(cursor.effectsHash) === highest.effectsHash;
-  return same ? COUNTS : { kind: 'diverged', at: highest.sequence };
+function standingAt(
+  cursor: Cursor,
+  incarnation: StoreIncarnation,
+  told: readonly RecordedWatermark[],
+): Standing {
+  const ofLog = told.filter((one) => one.logIncarnation === cursor.logIncarnation);
+  const diverged = ofLog.find((one) => one.storeIncarnation === incarnation && one.withheld === 'diverged');
+  if (diverged !== undefined) return { kind: 'diverged', at: diverged.sequence };
+  const places = ofLog
+    .filter((one) => one.withheld !== 'unverified' && one.sequence >= cursor.sequence)
+    .sort((x, y) => (x.sequence < y.sequence ? -1 : 1));
+  const here = places.filter((one) => one.sequence === cursor.sequence);
+  const contradicts = (one: RecordedWatermark): boolean => {
+    const isSame =
+      hashToHex(cursor.inputHash) === one.inputHash && hashToHex(cursor.effectsHash) === one.effectsHash;
+    return isSame === (one.withheld === 'diverged');
+  };
+  if (here.some(contradicts)) return { kind: 'diverged', at: cursor.sequence };
+  const next = places[here.length];
+  if (next === undefined) return COUNTS;
+  return { kind: 'unverified', until: places.at(-1)!.sequence, next: next.sequence };
 }
 
 const isOfLog = (one: RecordedWatermark, cursor: Cursor): boolean =>
@@ -68,7 +81,7 @@ const isOfLog = (one: RecordedWatermark, cursor: Cursor): boolean =>
 
 /** How many records may be folded before hashes must be compared; null for no bound. Each takes one sequence (I2). */
 export function recordsUntilProof(standing: Standing, cursor: Cursor): number | null {
-  return standing.kind === 'unverified' ? Number(standing.until - cursor.sequence) : null;
+  return standing.kind === 'unverified' ? Number(standing.next - cursor.sequence) : null;
 }
 
 export function withheldBy(standing: Standing): Withheld | null {
@@ -83,7 +96,7 @@ export function withheldBy(standing: Standing): Withheld | null {
     case 'diverged':
       return {
         code: 'diverged',
-        detail: `this store has other hashes at sequence ${standing.at} than its region told before; compare the regions, and rebuild the one that differs`,
+        detail: `this store was found at sequence ${standing.at} with other hashes than its region told before; compare the regions, and rebuild the one that differs`,
       };
   }
 }

@@ -24,6 +24,9 @@ export interface Watermark {
   readonly offset: Offset;
   readonly epoch: Epoch;
   readonly home: RegionName | null;
+  /** The pair that the last fence or `term` entry left: fences at or below it have no effect any more. */
+  readonly term: bigint;
+  readonly decision: bigint;
   readonly logTimeMs: number;
   /** Which rule judges which positions up to `sequence`. */
   readonly rules: readonly RuleInForce[];

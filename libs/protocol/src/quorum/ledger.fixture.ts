@@ -57,6 +57,8 @@ export function watermark(told: Told): Watermark {
     offset: offset(place - 1n),
     epoch: epoch(1n),
     home: EU,
+    term: 0n,
+    decision: 0n,
     logTimeMs: 0,
     rules: told.rules ?? [],
     inputHash: hashToHex(hashes(place).inputHash),

@@ -107,7 +107,10 @@ export interface ReachedRange {
 }
 
 /** How far each rule's positions meet it, oldest rule first. An older rule may be met less far than a newer one. */
-export function reachedRanges({ committed, rules }: Tally): readonly ReachedRange[] {
+export function reachedRanges({
+  committed,
+  rules,
+}: Pick<Tally, 'committed' | 'rules'>): readonly ReachedRange[] {
   return rules.map((rule, index) => {
     const met = highestMet(allDemands(rule), committed);
     const next = rules[index + 1];

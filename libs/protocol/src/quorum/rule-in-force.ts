@@ -69,6 +69,20 @@ export function changeRule(
   return append(rules, { ...next, jointly: isApart ? present.demands : [] });
 }
 
+/**
+ * The rules after the same rule again, where a joint step to it is under way; null where none is. What it demands was decided
+ * when the step began: were it asked anew, `home` could not be demanded once a withdrawn region is home, and the step never end.
+ */
+export function endJointStep(
+  rules: readonly RuleInForce[],
+  same: Pick<RuleInForce, 'from' | 'text' | 'withdrawn'>,
+): readonly RuleInForce[] | null {
+  const present = rules.at(-1);
+  if (present === undefined || present.jointly.length === 0) return null;
+  const isSame = present.text === same.text && sameRegions(present.withdrawn, same.withdrawn);
+  return isSame ? append(rules, { ...present, from: same.from, jointly: [] }) : null;
+}
+
 /** The rules after one that needs no joint step, whatever is under way. */
 export const replaceRule = (
   rules: readonly RuleInForce[],

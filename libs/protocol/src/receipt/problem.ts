@@ -44,6 +44,21 @@ export const PROBLEMS = {
     title: 'The key is known in several shards',
     next: 'Ask again with `shard`.',
   },
+  'move-refused': {
+    status: 409,
+    title: 'The move is refused',
+    next: 'Act on the checks that did not pass, then ask again; nothing was decided.',
+  },
+  'move-ended': {
+    status: 409,
+    title: 'The move ended otherwise than asked',
+    next: 'Read the outcome and the stages of the decision; ask for a new move if it is still wanted.',
+  },
+  'not-paused': {
+    status: 409,
+    title: 'Nothing is paused in this scope',
+    next: 'Name the scope of a pause that /v1/cluster lists.',
+  },
   'token-unreachable': {
     status: 412,
     title: 'This region has not reached the token in time',
@@ -104,6 +119,16 @@ export const PROBLEMS = {
     status: 503,
     title: 'The log cannot be reached',
     next: 'Nothing was written; try again as Retry-After says.',
+  },
+  'control-unavailable': {
+    status: 503,
+    title: 'The control log cannot be reached',
+    next: 'Nothing was decided; try again as Retry-After says.',
+  },
+  'no-leader': {
+    status: 503,
+    title: 'No coordinator leads',
+    next: 'Nothing was decided; try again as Retry-After says, or see who stands for election in /v1/cluster.',
   },
   'store-unavailable': {
     status: 503,

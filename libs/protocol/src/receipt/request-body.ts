@@ -1,4 +1,5 @@
 /** What the bodies of all requests have in common: a bounded JSON object with known names. Total: read or refused. */
+import { REASON_CHARACTERS_MAX } from '../control/command.js';
 import { isRecord } from '../entry/body.js';
 import { JSON_DEPTH_MAX, parseJson } from '../entry/json.js';
 import { problem, type Problem } from './problem.js';
@@ -23,10 +24,23 @@ export function readObject(
   const parsed = parseJson(body, JSON_DEPTH_MAX);
   if (parsed.kind === 'refused') return malformed(parsed.reason);
   if (!isRecord(parsed.value)) return malformed('the body must be a JSON object');
-  const unknown = Object.keys(parsed.value).find((name) => !names.includes(name));
+  return readNames(parsed.value, names);
+}
+
+/** A misspelt name would silently mean something else. */
+export function readNames<Values extends object>(values: Values, names: readonly string[]): Read<Values> {
+  const unknown = Object.keys(values).find((name) => !names.includes(name));
   if (unknown !== undefined)
     return malformed(`unknown name "${unknown.slice(0, 64)}"; known are ${names.join(', ')}`);
-  return { kind: 'read', value: parsed.value };
+  return { kind: 'read', value: values };
+}
+
+/** Why an operator does it; it is kept in a log. */
+export function readReason({ reason }: { readonly [name: string]: unknown }): Read<string> {
+  const isReason = typeof reason === 'string' && reason.trim() !== '' && reason.isWellFormed();
+  if (!isReason || reason.length > REASON_CHARACTERS_MAX)
+    return malformed(`"reason" must say why, in 1 to ${REASON_CHARACTERS_MAX} characters`);
+  return { kind: 'read', value: reason };
 }
 
 /** How long the caller waits, 10 s unless it says so. */

@@ -2,7 +2,7 @@
 import { isRegionName, type RegionName } from '../identity/identity.js';
 import { parseRule } from '../quorum/rule.js';
 import { problem } from './problem.js';
-import { malformed, readObject, readTimeoutMs, refused, type Read } from './request-body.js';
+import { malformed, readObject, readReason, readTimeoutMs, refused, type Read } from './request-body.js';
 
 export interface RuleRequest {
   readonly rule: string;
@@ -12,21 +12,18 @@ export interface RuleRequest {
   readonly timeoutMs: number;
 }
 
-const REASON_CHARACTERS_MAX = 512;
-
 export function readRuleRequest(body: string): Read<RuleRequest> {
   const parsed = readObject(body, ['rule', 'withdrawn', 'reason', 'timeoutMs']);
   if (parsed.kind === 'refused') return parsed;
-  const { reason, rule, withdrawn = [] } = parsed.value;
+  const { rule, withdrawn = [] } = parsed.value;
   if (typeof rule !== 'string') return malformed('"rule" must be a text such as "majority"');
   const read = parseRule(rule);
   if (read.kind === 'refused') {
     const detail = `the rule cannot be read at character ${read.at + 1}: ${read.reason}`;
     return refused(problem('rule-refused', detail));
   }
-  const isReason = typeof reason === 'string' && reason.trim() !== '' && reason.isWellFormed();
-  if (!isReason || reason.length > REASON_CHARACTERS_MAX)
-    return malformed(`"reason" must say why, in 1 to ${REASON_CHARACTERS_MAX} characters`);
+  const reason = readReason(parsed.value);
+  if (reason.kind === 'refused') return reason;
   const isRegion = (name: unknown): name is RegionName => typeof name === 'string' && isRegionName(name);
   if (!Array.isArray(withdrawn) || !withdrawn.every(isRegion))
     return malformed('"withdrawn" must be a list of regions');
@@ -35,6 +32,6 @@ export function readRuleRequest(body: string): Read<RuleRequest> {
   const regions = [...new Set(withdrawn)].sort();
   return {
     kind: 'read',
-    value: { rule: rule.trim(), withdrawn: regions, reason, timeoutMs: timeoutMs.value },
+    value: { rule: rule.trim(), withdrawn: regions, reason: reason.value, timeoutMs: timeoutMs.value },
   };
 }

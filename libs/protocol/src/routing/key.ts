@@ -43,6 +43,16 @@ export function routeKey(groups: readonly GroupContent[], key: string): Route {
   return { kind: 'shard', partition: group.firstShard + (murmur2(utf8(routed)) % group.shards), group };
 }
 
+/** A key of the shard that no service is likely to use. */
+export function canaryKey(groups: readonly GroupContent[], partition: number): string {
+  const { name } = groupOfPartition(groups, partition);
+  for (let number = 0; ; number += 1) {
+    const key = `${name}:lockstep-canary-${number}`;
+    const route = routeKey(groups, key);
+    if (route.kind === 'shard' && route.partition === partition) return key;
+  }
+}
+
 /** The group that a shard belongs to. @throws Error for a partition that no group covers: a defect of the caller. */
 export function groupOfPartition(groups: readonly GroupContent[], partition: number): GroupContent {
   const group = groups.find(

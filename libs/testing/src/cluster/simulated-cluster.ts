@@ -4,30 +4,40 @@
  * and given a wrong clock; a new one starts from durable state only.
  */
 import {
+  ControlLog,
   Coordinator,
   Gateway,
   LedgerFeed,
+  isPortError,
   PortError,
   Replicator,
+  type Caller,
+  type Canary,
   type Fact,
   type Forwarder,
   type GatewayDataset,
   type Observer,
   type QueryStore,
+  type Signer,
   type StreamSource,
 } from '@lockstep/engine';
 import {
+  DEFAULT_FAILOVER_POLICY,
   epoch as toEpoch,
+  isCanaryAnswered,
   readRecordedWatermark,
   WATERMARK_TOPIC,
   type Answer,
   type Configurations,
   type DatasetName,
+  type FailoverMode,
   type RegionName,
   type StoreIncarnation,
 } from '@lockstep/protocol';
 import { memoryLog, type LogFaults, type MemoryLog } from '../log/memory-log.js';
 import { memoryStore, type MemoryDatabase, type StoreCall, type StoreFault } from '../store/memory-store.js';
+import { simulatedSignatureCheck } from '../signing/simulated-signing.js';
+import type { Chance } from '../world/chance.js';
 import { Network } from '../world/network.js';
 import { Process, type ProcessClock } from '../world/process.js';
 import type { World } from '../world/world.js';
@@ -53,6 +63,10 @@ export interface SimulatedClusterOptions {
   /** One broker unless said otherwise; with three each record stands on all and must stand on two. */
   readonly brokers?: 1 | 3;
   readonly logRetentionMs?: number;
+  /** Of every dataset; by a person unless it is said. */
+  readonly failover?: FailoverMode;
+  /** Of every coordinator; none unless said otherwise. */
+  readonly signer?: Signer;
 }
 
 /** `gateway`, `coordinator` (where it has a process of its own), `replicator-0`, `replicator-1`. */
@@ -69,6 +83,11 @@ interface RunningProcess {
 const START_RETRY_MS = 1_000;
 const FORWARD_GRACE_MS = 1_000;
 const CONNECT_MS_MAX = 2_000;
+
+/** What is late is late by about one of these: it comes before, while or after somebody has reconnected and gone on. */
+const LATE_MS_MAX = [30, 600, 3_000] as const;
+
+const latenessOf = (chance: Chance) => (): number => chance.below(chance.pick(LATE_MS_MAX));
 
 export class SimulatedRegion {
   readonly facts: Fact[] = [];
@@ -87,6 +106,7 @@ export class SimulatedRegion {
   ) {
     const { storeFault, world } = cluster.options;
     this.database = memoryStore(world, {
+      lateMs: latenessOf(world.branch(`late calls ${region}`)),
       storeIncarnation: `00000000${world.branch(`store ${region}`).hex(24)}` as StoreIncarnation,
       committed: (request) => cluster.witness.committed(region, request),
       wentBack: () => this.noteWentBack(),
@@ -258,7 +278,9 @@ export class SimulatedRegion {
       observer,
     });
     void feed.run();
-    const shared = { region, regions, feed, log, store, clock, identities, observer };
+    const control = new ControlLog({ region, log, clock, identities, observer });
+    void control.run();
+    const shared = { region, regions, feed, control, log, store, clock, identities, observer };
     const gateway =
       name === 'gateway'
         ? new Gateway({ ...shared, datasets, forwarder: this.cluster.forwarder(process) })
@@ -272,10 +294,19 @@ export class SimulatedRegion {
             datasets: new Map(
               [...datasets].map(([each, { configuration, partitions }]) => [
                 each,
-                { content: configuration.content, hash: configuration.hash, partitions, logRetentionMs },
+                {
+                  content: configuration.content,
+                  hash: configuration.hash,
+                  partitions,
+                  logRetentionMs,
+                  failover: this.cluster.options.failover ?? 'manual',
+                },
               ]),
             ),
             replication: this.cluster.replication(),
+            signer: this.cluster.options.signer ?? null,
+            canary: this.cluster.canary(process),
+            failover: DEFAULT_FAILOVER_POLICY,
           })
         : null;
     void coordinator?.run();
@@ -293,6 +324,7 @@ export class SimulatedRegion {
       log: this.cluster.log.open(process.reaching('log')),
       openStore: () => this.database.openApplyStore(process.reaching(`${this.region}/store`)),
       configurations,
+      signatures: simulatedSignatureCheck,
       refreshConfigurations: () => Promise.resolve(),
       observer,
       clock: process.clock,
@@ -306,11 +338,15 @@ export class SimulatedCluster {
   /** For checkers. */
   readonly witness: ClusterWitness;
   readonly regions: ReadonlyMap<RegionName, SimulatedRegion>;
+  /** Lives of processes that have listened so far. */
+  private listeners = 0;
 
   constructor(readonly options: SimulatedClusterOptions) {
     const { brokers = 1, logFaults, regions, world } = options;
     this.witness = new ClusterWitness(world);
     this.log = memoryLog(world, {
+      lateMs: latenessOf(world.branch('late appends')),
+      stands: (record) => this.witness.stands(record),
       ...(logFaults === undefined ? {} : { faults: logFaults }),
       ...(brokers === 1 ? {} : { brokers: Array.from({ length: brokers }, (_, index) => regions[index]!) }),
     });
@@ -350,15 +386,14 @@ export class SimulatedCluster {
     idempotencyKey: string | null = null,
   ): Promise<Answer> {
     const { world } = this.options;
-    const identities = world.identities(`client ${region} ${idempotencyKey ?? world.lines}`);
-    const trace = {
-      traceId: identities.traceId(),
-      spanId: identities.spanId(),
-      parentSpanId: null,
-      sampled: true,
-    };
+    const trace = this.newTrace(`client ${region} ${idempotencyKey ?? world.lines}`, true);
     const caller = { principal: 'anonymous', trace, forwarded: null, neverForward: false };
     return this.region(region).gateway.write({ dataset, body: JSON.stringify(body), idempotencyKey, caller });
+  }
+
+  private newTrace(name: string, sampled: boolean): Caller['trace'] {
+    const identities = this.options.world.identities(name);
+    return { traceId: identities.traceId(), spanId: identities.spanId(), parentSpanId: null, sampled };
   }
 
   /** What a client asks a region's gateway, by what lies between them. Rejects `retryable` where nobody listens. */
@@ -382,6 +417,8 @@ export class SimulatedCluster {
 
   streams(listener: Process): StreamSource {
     const { frameFault, world } = this.options;
+    this.listeners += 1;
+    const by = { place: listener.place, life: this.listeners };
     return {
       instances: (region) => this.region(region).instances,
       connect: async (region, instance, prefix) => {
@@ -401,7 +438,43 @@ export class SimulatedCluster {
           unanswered: refused,
         });
         const fate = frameFault ?? ((): FrameFate => 'told');
-        return streamConnection(world, this.network, { ...connected, listener, fate });
+        const connection = streamConnection(world, this.network, { ...connected, listener, fate });
+        return this.witness.listening(by, region, connection);
+      },
+    };
+  }
+
+  canary(from: Process): Canary {
+    const { world } = this.options;
+    const lost = (): PortError => new PortError('canary-lost', 'unknown', 'no answer came');
+    return {
+      ask: async (region, { dataset, key, timeoutMs }) => {
+        const trace = this.newTrace(`canary ${from.place} ${region}`, false);
+        try {
+          const answer = await request(world, this.network, {
+            from,
+            place: `${region}/gateway`,
+            label: `canary ${region}`,
+            timeoutMs: timeoutMs + FORWARD_GRACE_MS,
+            server: () => this.region(region).served('gateway'),
+            serve: async ({ gateway }) =>
+              gateway!.row({
+                dataset,
+                key,
+                query: { consistency: 'strong', timeoutMs: String(timeoutMs) },
+                token: null,
+                caller: { principal: 'canary', trace, forwarded: null, neverForward: false },
+              }),
+            refused: lost,
+            unanswered: lost,
+          });
+          return isCanaryAnswered(answer.status)
+            ? { kind: 'answered' }
+            : { kind: 'refused', detail: `it answered ${answer.status}` };
+        } catch (error) {
+          if (!isPortError(error)) throw error;
+          return { kind: 'failed', detail: error.message };
+        }
       },
     };
   }

@@ -15,7 +15,7 @@ import type {
   TopicDescription,
 } from '@lockstep/engine';
 import { offset, recordDigest } from '@lockstep/protocol';
-import type { LogRecord, Offset, OutgoingRecord } from '@lockstep/protocol';
+import type { LogRecord, Offset, OutgoingRecord, RegionName } from '@lockstep/protocol';
 import type { ForeignRecord } from '../log/memory-log.js';
 
 export interface LogUnderTest {
@@ -141,6 +141,62 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
           assert.deepEqual(await log.admin.bounds(topic, 1), { startOffset: 0n, endOffset: 3n });
           await made.truncateBefore(topic, 1, offset(2n));
           assert.deepEqual(await log.admin.bounds(topic, 1), { startOffset: 2n, endOffset: 3n });
+        }),
+      );
+    });
+
+    describe('the leader of a partition', () => {
+      test(
+        'is placed where it is wanted, again and again, and a reader goes on behind each change',
+        withTopic(async ({ log }) => {
+          const brokers = (await log.admin.brokers()).filter(({ rack }) => rack !== null);
+          assert.ok(brokers.length > 0, 'brokers name the regions that they stand in');
+          const all = brokers.map(({ id }) => id);
+          const description = { ...describeTopic(1), replicationFactor: all.length, replicas: [all] };
+          assert.deepEqual(await log.admin.ensure(description), []);
+          const { topic } = description;
+          const wanted = brokers.toReversed().flatMap((broker) => [broker, broker]);
+          // One reader for all: it goes on at each leader, and waits where one calls less committed than what was read.
+          const reader = await log.openReader(topic);
+          const read: string[] = [];
+          let next = offset(0n);
+          for (const [index, { id, rack }] of wanted.entries()) {
+            const placed = await log.admin.placeLeader(topic, 0, rack as RegionName);
+            assert.deepEqual(placed, { kind: 'placed', broker: id });
+            await appendAtLast(log, topic, 0, texts(String(index)));
+            const untilMs = performance.now() + TIMEOUT_MS;
+            while (!read.includes(String(index))) {
+              assert.ok(performance.now() < untilMs, `only ${read.join(', ')} was read`);
+              const [answer] = await reader.fetch({
+                positions: [{ partition: 0, offset: next }],
+                waitMsMax: WAIT_MS,
+                bytesMax: BYTES_MAX,
+              });
+              read.push(...textsOf(answer?.records ?? []));
+              next = answer?.nextOffset ?? next;
+            }
+          }
+          assert.deepEqual(await log.admin.check(description), []);
+          const values = wanted.map((_broker, index) => String(index));
+          assert.deepEqual([...new Set(read)], values);
+        }),
+      );
+
+      test(
+        'stays where no broker of the region holds a replica',
+        withTopic(async ({ log, topic }) => {
+          assert.deepEqual(await log.admin.placeLeader(topic, 0, 'nowhere' as RegionName), {
+            kind: 'no-replica',
+          });
+        }),
+      );
+
+      test(
+        'of a partition that is missing cannot be placed',
+        withTopic(async ({ log, topic }) => {
+          const missing = ['retryable', 'log-topic-missing'] as const;
+          await rejects(log.admin.placeLeader(topic, 99, 'eu' as RegionName), ...missing);
+          await rejects(log.admin.placeLeader(`${topic}-not`, 0, 'eu' as RegionName), ...missing);
         }),
       );
     });
@@ -765,6 +821,26 @@ const append = (
   partition: number,
   records: readonly OutgoingRecord[],
 ): ReturnType<LogWriter['append']> => writer.append({ topic, partition, records, timeoutMs: TIMEOUT_MS });
+
+/** As publishers do: the same bytes again while the leader moves. */
+async function appendAtLast(
+  log: Log,
+  topic: string,
+  partition: number,
+  records: readonly OutgoingRecord[],
+): Promise<void> {
+  const untilMs = performance.now() + TIMEOUT_MS;
+  const writer = await log.openWriter();
+  for (;;) {
+    try {
+      await append(writer, topic, partition, records);
+      return;
+    } catch (error) {
+      assert.ok(isPortError(error) && error.disposition !== 'fatal', String(error));
+      assert.ok(performance.now() < untilMs, `no leader takes appends: ${error.message}`);
+    }
+  }
+}
 
 async function fetchOne(reader: LogReader, partition: number, from: Offset): Promise<FetchedPartition> {
   const [answer] = await reader.fetch({

@@ -31,6 +31,7 @@ import type {
   ConfigurationHash,
   Cursor,
   DatasetName,
+  FencedAttempt,
   Fingerprint,
   KeyHash,
   LogIncarnation,
@@ -136,6 +137,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           cursor: cursorAt(shard, before + 1n),
           sessions: [],
           outcomes: [],
+          fenced: [],
           ...changes,
         };
       };
@@ -161,6 +163,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
     const everything = async (at: Place, key: string): Promise<unknown> => ({
       states: byShard(await store.load([at.shard, at.other])),
       outcomes: await query.outcomes([at.shard, at.other], outcomeOf('a').key),
+      fenced: await query.quarantined([at.shard, at.other], 9),
       row: (await rowIn(query, at.table, at.shard, key)).row,
     });
 
@@ -227,6 +230,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
               ...wrong,
               sessions: [sessionOf('a', 1n)],
               outcomes: [outcomeOf('a')],
+              fenced: [fencedAt(1n)],
             }),
           );
           assert.deepEqual(refused, { kind: 'lost' });
@@ -508,6 +512,67 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
           ),
         );
         assert.deepEqual(found, [0, 0, 1]);
+      });
+
+      test('fenced attempts are read back as written, newest first, of the shards asked for only', async () => {
+        const at = await place();
+        const { step } = await committer(at);
+        const full = fencedAt(2n ** 53n, {
+          number: entryNumber(BIGINT_MAX),
+          idempotencyKey: id128('a') as KeyHash,
+          traceparent: `00-${id128('b')}-${'c'.repeat(16)}-01`,
+        });
+        const earlier = fencedAt(9n, { logTimeMs: 1 });
+        const elsewhere = fencedAt(2n);
+        const committed = await store.commit({
+          shards: [
+            step(at.shard, { fenced: [earlier, fencedAt(1n), full] }),
+            step(at.other, { fenced: [elsewhere] }),
+          ],
+          table: at.table,
+          rows: [],
+        });
+        assert.deepEqual(committed, { kind: 'committed' });
+        const here = (attempt: FencedAttempt) => ({ shard: at.shard, attempt, outcome: null });
+        const there = { shard: at.other, attempt: elsewhere, outcome: null };
+        assert.deepEqual(await query.quarantined([at.other, at.shard], 9), [
+          here(full),
+          here(fencedAt(1n)),
+          there,
+          here(earlier),
+        ]);
+        assert.deepEqual(await query.quarantined([at.shard], 2), [here(full), here(fencedAt(1n))]);
+        assert.deepEqual(await query.quarantined([], 9), []);
+      });
+
+      test('a fenced attempt shows what its key was bound to since, in its own shard', async () => {
+        const at = await place();
+        const { commit, step } = await committer(at);
+        const key = outcomeOf('a').key;
+        await commit([], { fenced: [fencedAt(1n, { idempotencyKey: key })] });
+        const other = step(at.other, { outcomes: [{ ...outcomeOf('a'), verdict: 'guard' }] });
+        await store.commit({ shards: [other], table: at.table, rows: [] });
+        const outcomeNow = async (): Promise<unknown> => (await query.quarantined([at.shard], 1))[0]!.outcome;
+        assert.equal(await outcomeNow(), null);
+        await commit([], { outcomes: [{ ...outcomeOf('a'), sequence: sequence(7n) }] });
+        assert.deepEqual(await outcomeNow(), { verdict: 'accepted', sequence: 7n });
+      });
+
+      test('cleaning deletes fenced attempts as it deletes outcomes', async () => {
+        const at = await place();
+        const { commit } = await committer(at);
+        const [sinceMs, logTimeMs] = [1_000_000, 2_000_000];
+        const kept = fencedAt(2n, { logTimeMs: sinceMs });
+        await commit([], {
+          cursor: { ...cursorAt(at.shard, 1n), logTimeMs, outcomesSinceMs: sinceMs, sessionsSinceMs: 0 },
+          fenced: [fencedAt(1n, { logTimeMs: sinceMs - 1 }), kept],
+        });
+        assert.equal(await store.clean([at.shard]), 1);
+        const left = await query.quarantined([at.shard], 9);
+        assert.deepEqual(
+          left.map(({ attempt }) => attempt),
+          [kept],
+        );
       });
 
       test('one cleaning call is bounded, and repeated calls finish the work', async () => {
@@ -797,7 +862,7 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
         );
       });
 
-      test('a read answers by shard, with columns only where they are asked for, and leaves out what is absent', async () => {
+      test('a read answers by shard and says where it stands, with columns only where they are asked for, and leaves out what is absent', async () => {
         const at = await place();
         const { commit } = await committer(at);
         await commit([put('a', 1n, { count: set(1) }), put('b', 1n, { count: set(2) })], {
@@ -815,15 +880,19 @@ export function storeConformance(name: string, makeStores: () => Promise<StoreFi
               {
                 outcomes: new Map([[outcomeOf('a').key, outcomeOf('a')]]),
                 rows: new Map([['a', { version: 1n, columns: null }]]),
+                sequence: 1n,
               },
             ],
-            [at.other, { outcomes: new Map(), rows: new Map([['b', { version: 1n, columns: null }]]) }],
+            [
+              at.other,
+              { outcomes: new Map(), rows: new Map([['b', { version: 1n, columns: null }]]), sequence: 0n },
+            ],
           ]),
         );
         const nothing = new Map([[at.shard, { outcomes: new Set<KeyHash>(), rows: new Set<string>() }]]);
         assert.deepEqual(
           await store.read(at.table, nothing, true),
-          new Map([[at.shard, { outcomes: new Map(), rows: new Map() }]]),
+          new Map([[at.shard, { outcomes: new Map(), rows: new Map(), sequence: 1n }]]),
         );
       });
 
@@ -1084,6 +1153,7 @@ const firstStep = (shard: ShardName): ShardCommit => ({
   cursor: cursorAt(shard, 1n),
   sessions: [],
   outcomes: [],
+  fenced: [],
 });
 
 const sessionOf = (digit: string, last: bigint): Session => ({
@@ -1091,6 +1161,21 @@ const sessionOf = (digit: string, last: bigint): Session => ({
   last: entryNumber(last),
   holed: false,
   logTimeMs: 1_700_000_000_000,
+});
+
+const fencedAt = (at: bigint, changes: Partial<FencedAttempt> = {}): FencedAttempt => ({
+  sequence: sequence(at),
+  logIncarnation: id128('1') as LogIncarnation,
+  region: 'eu' as RegionName,
+  publisher: id128('e') as PublisherId,
+  number: entryNumber(at),
+  epoch: epoch(1n),
+  shardEpoch: epoch(2n),
+  firstKey: 'eu:"a" \\ {,} \u{1f600}',
+  idempotencyKey: null,
+  traceparent: null,
+  logTimeMs: 1_700_000_000_000,
+  ...changes,
 });
 
 const outcomeOf = (digit: string): Outcome => ({

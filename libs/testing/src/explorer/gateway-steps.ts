@@ -116,6 +116,12 @@ export class GatewaySteps {
       const next = { ...state, left: this.spend(state, 'fences'), log: this.entries.append(log, [fence]) };
       steps.push({ label: `eu appends ${fence.name}`, next });
     }
+    if (left.terms > 0 && cursor.epoch > 0n) {
+      const body = { kind: 'term', term: 1n, decision: BigInt(this.scope.budget.fences) } as const;
+      const term = this.entries.control(body, 0, `term ${body.term}, decision ${body.decision}`);
+      const next = { ...state, left: this.spend(state, 'terms'), log: this.entries.append(log, [term]) };
+      steps.push({ label: `eu appends ${term.name}`, next });
+    }
     if (left.beginnings > 0 && cursor.logIncarnation === null) {
       const ordinal = left.beginnings;
       const entry = this.entries.control(genesis(ordinal), 0, `genesis ${ordinal}`);

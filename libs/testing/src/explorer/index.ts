@@ -6,3 +6,6 @@ export { LARGE_SCOPES, SMALL_SCOPES } from './scope.js';
 export type { Scope } from './scope.js';
 export type { Core } from './core.js';
 export { CARELESS_PUBLISHER, PLANTED_DEFECTS } from './planted-defects.js';
+export { CONTROL_PRODUCTION, controlModelOf, foldShardEntry } from './control-world.js';
+export type { ControlCore, ControlScope } from './control-world.js';
+export { CONTROL_SCOPES } from './control-scope.js';

@@ -207,12 +207,18 @@ interface LogFacts {
 /** Order and ownership, from the entries alone. */
 function factsOf(log: LogNode): LogFacts {
   let epoch = 0n;
+  /** Every fence and term of a scope is of one term. */
+  let decision = 0n;
   const sessions = new Map<string, bigint>();
   const entries: LogFacts['entries'][number][] = [];
   for (const entry of log.entries) {
     const { body, number, publisher } = entry;
     if (body?.kind === 'genesis' && epoch === 0n) epoch = 1n;
-    if (body?.kind === 'fence' && body.expectedEpoch === epoch) epoch += 1n;
+    if (body?.kind === 'fence' && body.expectedEpoch === epoch && body.decision > decision) {
+      epoch += 1n;
+      ({ decision } = body);
+    }
+    if (body?.kind === 'term' && epoch > 0n && body.decision > decision) ({ decision } = body);
     const last = sessions.get(publisher) ?? 0n;
     const hasOrder = number === last + 1n;
     if (hasOrder) sessions.set(publisher, number);

@@ -218,6 +218,20 @@ export const PLANTED_DEFECTS: readonly PlantedDefect[] = [
     scope: scope(['w1'], { fences: 2 }),
   },
   {
+    name: 'a fence that was settled wins',
+    breaks: 'I5',
+    stepsMin: 3,
+    core: {
+      ...PRODUCTION,
+      beginFold: misreading((entry) =>
+        entry.kind === 'control' && entry.body.kind === 'term'
+          ? { ...entry, body: { kind: 'probe' } }
+          : entry,
+      ),
+    },
+    scope: scope(['w1'], { fences: 1, terms: 1 }),
+  },
+  {
     name: 'a batch whose end is not known is told as failed',
     breaks: 'I9',
     stepsMin: 4,

@@ -138,6 +138,7 @@ export class RegionSteps {
         work.standing,
         before.state.cursor,
         after.state.cursor,
+        incarnation(region.life),
         work.toldBefore,
       );
       const from = work.from + batch.folded.length;
@@ -260,6 +261,8 @@ export class RegionSteps {
       offset: cursor.offset,
       epoch: cursor.epoch,
       home: cursor.home,
+      term: cursor.term,
+      decision: cursor.decision,
       logTimeMs: cursor.logTimeMs,
       rules: cursor.rules,
       inputHash: hashToHex(cursor.inputHash),
@@ -292,7 +295,7 @@ export const awaits = (call: Call, entry: Entry): boolean =>
 function keepTold(told: readonly Recorded[], said: Said): readonly Recorded[] {
   const { logIncarnation } = said;
   if (logIncarnation === null) return told;
-  const newest = { ...said, logIncarnation };
+  const newest = { ...said, logIncarnation, withheld: said.withheld?.code ?? null };
   const known = told.find((one) => one.storeIncarnation === said.storeIncarnation) ?? newest;
   const isHigher = logIncarnation !== known.logIncarnation || said.sequence >= known.sequence;
   const lives = [...told.filter((one) => one !== known), isHigher ? newest : known];

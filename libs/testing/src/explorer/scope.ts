@@ -35,6 +35,8 @@ export interface Budget {
   /** A client asks for a receipt after the deadline; what nobody knows is settled. */
   readonly receipts: number;
   readonly fences: number;
+  /** A leader settles every fence that may be decided. */
+  readonly terms: number;
   /** The store of us is copied, and put back to the copy. */
   readonly copies: number;
   readonly restores: number;
@@ -68,6 +70,7 @@ export const NOTHING: Budget = {
   repeats: 0,
   receipts: 0,
   fences: 0,
+  terms: 0,
   copies: 0,
   restores: 0,
   droppedVerdicts: 0,
@@ -96,6 +99,7 @@ export const SMALL_SCOPES: readonly Scope[] = [
   scope('four writes', ['w1', 'w2', 'w3', 'w4'], {}),
   scope('the log begins', ['w1'], { beginnings: 2, replicatorCrashes: 1 }),
   scope('two epochs', ['w1', 'w2'], { fences: 1 }),
+  scope('a fence is settled', ['w1'], { fences: 1, terms: 1 }),
   scope('a gateway crashes', ['w1', 'w2'], { gatewayCrashes: 1, repeats: 1 }),
   scope('unknown becomes definite', ['w1'], { appendFaults: 1, timeouts: 1, receipts: 1 }),
   scope('commits without an answer', ['w1', 'w3'], { commitFaults: 1 }),
@@ -105,6 +109,7 @@ export const SMALL_SCOPES: readonly Scope[] = [
 /** Explored by `npm run sim:explore` besides; no one scope can hold everything to its end. */
 export const LARGE_SCOPES: readonly Scope[] = [
   scope('four writes in two epochs', ['w1', 'w2', 'w3', 'w4'], { fences: 1 }),
+  scope('two writes, two fences and what settles them', ['w1', 'w2'], { fences: 2, terms: 1 }),
   scope('two writes in three epochs', ['w1', 'w2'], { fences: 2 }),
   { ...scope('stale knowledge of two epochs', ['w1', 'w4'], { fences: 1 }), knowledge: 'heard' },
   scope('a gateway crashes in two epochs', ['w1', 'w2'], { fences: 1, gatewayCrashes: 1, repeats: 1 }),

@@ -37,6 +37,12 @@ export class Commits {
     return step !== undefined && step.t <= t;
   }
 
+  /** The sequences that a region's store had committed, one for each commit that led further. */
+  reachedBy(region: string, shard: string, t: number): readonly bigint[] {
+    const steps = this.steps.get(shard)?.get(region) ?? [];
+    return steps.filter((step) => step.t <= t).map(({ sequence }) => sequence);
+  }
+
   /** Regions whose stores had committed so far. */
   holders(shard: string, sequence: bigint, t: number): readonly string[] {
     return [...(this.steps.get(shard)?.keys() ?? [])].filter((region) =>

@@ -39,6 +39,11 @@ export const FINDINGS = {
     invariant: 'I7',
     sentence: 'A region told a watermark or a verdict that its store had not committed.',
   },
+  'former-life-counted': {
+    invariant: 'I12',
+    sentence:
+      'A stage was told with a region whose present store nobody knew to have committed so far, or whose vote is withheld.',
+  },
   'epoch-untrue': {
     invariant: 'I7',
     sentence: 'An epoch or a home was told that the shard did not have at that sequence.',
@@ -110,6 +115,34 @@ export const FINDINGS = {
   'fence-unfounded': {
     invariant: 'I6',
     sentence: 'An entry of the owner was turned away for its epoch or its region, or by the wrong name.',
+  },
+  'fence-undecided': {
+    invariant: 'I19',
+    sentence: 'A coordinator’s fence took effect that no decision stood for, or not yet.',
+  },
+  'move-ended-untrue': {
+    invariant: 'I5',
+    sentence: 'A move was ended as without effect and its fence took effect, or as done and it did not.',
+  },
+  'move-stage-untrue': {
+    invariant: 'I13',
+    sentence: 'A stage of a move was written down before it was true.',
+  },
+  'opened-early': {
+    invariant: 'I13',
+    sentence: 'An entry was stamped with an epoch that its region had not folded and committed.',
+  },
+  'moved-while-paused': {
+    invariant: 'I14',
+    sentence: 'A move was decided under a pause, or took effect after the pause was confirmed.',
+  },
+  'two-leaders': {
+    invariant: null,
+    sentence: 'The control log obeyed another than the one process that leads its term.',
+  },
+  'claim-unfounded': {
+    invariant: null,
+    sentence: 'A leader was followed that had not left, was heard, and held its lease.',
   },
   'verdict-told-untrue': {
     invariant: 'I3',

@@ -13,9 +13,11 @@ import type {
   Sequence,
   Session,
   ShardName,
+  StoreIncarnation,
   Verdict,
 } from '@lockstep/protocol';
 import type { Commit } from './commits.js';
+import type { ControlHistory } from './control-audit.js';
 import type {
   CompletionLine,
   FaultLine,
@@ -25,6 +27,7 @@ import type {
   ReadInvokeLine,
   SeenRow,
 } from './history.js';
+import type { HeardWatermark, ToldHolders } from './heard-lives.js';
 import type { JudgedRun } from './judge.js';
 import { LogAudit, type AuditedRecord } from './log-audit.js';
 import type { LoggedEntry } from './refold.js';
@@ -45,6 +48,8 @@ const PLACES = [
   ['orders/0', 4n],
   ['readings/0', 3n],
 ] as const;
+export const storeLife = (generation: number): StoreIncarnation =>
+  `${generation}`.padStart(8, '0').padEnd(32, '0') as StoreIncarnation;
 export const keyHash = (key: string): string => `hash of ${key}`;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -58,6 +63,9 @@ export interface BrokenRun {
     commits: Mutable<Commit>[] | null;
     watermarks: Mutable<WitnessedWatermark>[];
     verdicts: Mutable<WitnessedVerdict>[];
+    heard: Mutable<HeardWatermark>[];
+    toldHolders: Mutable<ToldHolders>[];
+    control: ControlHistory | null;
   };
   disturbances: FaultLine[];
   unrest: string[];
@@ -336,6 +344,16 @@ export function correctRun(): BrokenRun {
       verdicts: entries.map(({ id, sequence, shard, verdict }) => ({
         ...{ t: 1, region: 'us', shard, sequence, epoch: 1n, id, verdict },
       })),
+      heard: PLACES.flatMap(([shard, sequence]) =>
+        REGIONS.map((region) => ({
+          ...{ t: 1, place: 'eu/gateway', life: 1, region, shard, sequence, isWithheld: false },
+          storeIncarnation: storeLife(0),
+        })),
+      ),
+      toldHolders: PLACES.map(([shard, sequence]) => ({
+        ...{ askedAt: 2, t: 3, place: 'eu/gateway', shard, sequence, regions: REGIONS },
+      })),
+      control: null,
     },
     disturbances: [
       { type: 'fault', i: 0, t: 3, f: 'kill', value: 'kafka 1' },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Receipt, ShardName, Verdict } from '@lockstep/protocol';
+import { commandOf, say, stage, withMove } from './control-audit.fixture.js';
 import { EXAMPLES_MAX, FINDINGS, type FindingCode } from './finding.js';
 import type { CompletionLine, InvokeLine, ReadCompletionLine, SeenRow } from './history.js';
 import {
@@ -21,6 +22,7 @@ import {
   readInvoke,
   rejected,
   seen,
+  storeLife,
   tokenOf,
   unknown,
   X,
@@ -380,12 +382,16 @@ const recordAt = (run: BrokenRun, shard: string, sequence: number): BrokenRun['r
 const watermarkOf = (run: BrokenRun, region: string, shard: string) =>
   run.witnessed.watermarks.find((told) => told.region === region && told.shard === shard)!;
 
+const heardOf = (run: BrokenRun, region: string, shard: string) =>
+  run.witnessed.heard.find((told) => told.region === region && told.shard === shard)!;
+
 const verdictAt = (run: BrokenRun, shard: string, sequence: number) =>
   run.witnessed.verdicts.find((told) => told.shard === shard && told.sequence === BigInt(sequence))!;
 
 /** A fence behind everything that stands in orders, to epoch 2 unless said otherwise. */
 function fence(run: BrokenRun, home: string, epoch = 2n, sequence = 5n): void {
-  const control = { kind: 'fence', expectedEpoch: epoch - 1n, epoch, home } as never;
+  const pair = { term: 1n, decision: sequence };
+  const control = { kind: 'fence', expectedEpoch: epoch - 1n, epoch, home, ...pair } as never;
   const place = { shard: 'orders/0', sequence, offset: sequence - 1n, appendTimeMs: 1_000 };
   run.records.push({ ...place, verdict: 'accepted', header: headerOf('fence', 0n), control });
 }
@@ -507,6 +513,28 @@ const shown: readonly (readonly [code: FindingCode, title: string, plant: (run: 
     (run) => (run.witnessed.commits = run.witnessed.commits!.filter((one) => one.region !== 'eu')),
   ],
   [
+    'former-life-counted',
+    'everywhere with a store that has been put back, and whose former life is heard late',
+    (run) => {
+      const former = heardOf(run, 'ap', 'accounts/0');
+      run.witnessed.heard.unshift({ ...former, storeIncarnation: storeLife(1), sequence: 1n });
+    },
+  ],
+  [
+    'former-life-counted',
+    'everywhere with a region whose vote is withheld',
+    (run) => (heardOf(run, 'ap', 'accounts/0').isWithheld = true),
+  ],
+  [
+    'former-life-counted',
+    'a holder whose store has been put back and is not that far again',
+    (run) => {
+      const { heard } = run.witnessed;
+      const former = heardOf(run, 'ap', 'accounts/0');
+      heard.push({ ...former, t: 2, storeIncarnation: storeLife(1), sequence: 1n }, { ...former, t: 2 });
+    },
+  ],
+  [
     'told-before-commit',
     'a watermark beyond what the store had',
     (run) => (watermarkOf(run, 'us', 'accounts/0').sequence = 8n),
@@ -564,6 +592,14 @@ const shown: readonly (readonly [code: FindingCode, title: string, plant: (run: 
   ],
   ['epoch-jumped', 'a fence that passes over an epoch', (run) => fence(run, 'us', 3n)],
   [
+    'epoch-jumped',
+    'a fence by a decision that a later one has overtaken',
+    (run) => {
+      fence(run, 'us', 2n, 6n);
+      fence(run, 'ap', 3n, 5n);
+    },
+  ],
+  [
     'two-owners',
     'a second fence to the same epoch',
     (run) => {
@@ -590,6 +626,132 @@ const shown: readonly (readonly [code: FindingCode, title: string, plant: (run: 
     'fence-unfounded',
     'a former owner that was told the wrong reason',
     (run) => behindFence(run, 'not-owner', { region: 'eu', epoch: 1n }),
+  ],
+  [
+    'fence-undecided',
+    'a fence that was sent before its stage',
+    (run) => (commandOf(withMove(run), 'fencing').t = 8),
+  ],
+  [
+    'fence-undecided',
+    'a fence of a decision for another home',
+    (run) =>
+      (commandOf(withMove(run), 'decision').command = {
+        kind: 'decision',
+        shard: 'orders/0',
+        to: 'ap',
+        expectedEpoch: 1n,
+      } as never),
+  ],
+  ['fence-undecided', 'a fence that nobody decided', (run) => withMove(run).commands.splice(2, 1)],
+  [
+    'move-ended-untrue',
+    'a move that was cancelled, and its fence accepted',
+    (run) => (withMove(run).finished[0]!.outcome = 'cancelled'),
+  ],
+  [
+    'move-ended-untrue',
+    'a move that is done without its fence',
+    (run) => {
+      withMove(run);
+      run.records.splice(-2);
+    },
+  ],
+  [
+    'move-stage-untrue',
+    'a fence that nobody had committed',
+    (run) => (commandOf(withMove(run), 'fenced').t = 7),
+  ],
+  [
+    'move-stage-untrue',
+    'a fence that others had folded, and the new home had not',
+    (run) => {
+      withMove(run);
+      for (const commit of run.witnessed.commits!)
+        if (commit.region === 'us' && commit.sequence === 5n) commit.t = 11;
+    },
+  ],
+  [
+    'move-stage-untrue',
+    'a canary that only the new home had committed',
+    (run) => (commandOf(withMove(run), 'canary').t = 12),
+  ],
+  ['opened-early', 'a write before the fence was folded', (run) => withMove(run).stood.set(5n, 7.5)],
+  [
+    'opened-early',
+    'a write of an epoch that never began',
+    (run) => (withMove(run), run.records.splice(-2, 1)),
+  ],
+  [
+    'moved-while-paused',
+    'a fence that came to stand when a pause of its region was confirmed',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'eu', 5, { kind: 'pause', scope: 'region:eu', untilMs: 1_000_000 });
+      say(control, 'eu', 6, { kind: 'paused', term: 1n, pause: 14n });
+    },
+  ],
+  [
+    'moved-while-paused',
+    'a decision under a pause',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'eu', 21, { kind: 'pause', scope: 'shard:orders/0', untilMs: 1_000_000 });
+      say(control, 'eu', 22, {
+        kind: 'decision',
+        term: 1n,
+        shard: 'orders/0',
+        from: 'us',
+        to: 'ap',
+        expectedEpoch: 2n,
+      });
+    },
+  ],
+  [
+    'two-leaders',
+    'a command of another member',
+    (run) => say(withMove(run), 'us', 21, { kind: 'heartbeat', term: 1n }),
+  ],
+  [
+    'two-leaders',
+    'a command of another process of the region that leads',
+    (run) => say(withMove(run), 'eu', 21, { kind: 'heartbeat', term: 1n }, { session: 'other' }),
+  ],
+  [
+    'two-leaders',
+    'a leader that had resigned',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'eu', 21, { kind: 'resign', term: 1n });
+      say(control, 'eu', 22, stage('lost'));
+    },
+  ],
+  [
+    'two-leaders',
+    'a term that is claimed twice',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'eu', 21, { kind: 'resign', term: 1n });
+      say(control, 'us', 22, { kind: 'claim', term: 1n, replaces: 0n });
+    },
+  ],
+  [
+    'claim-unfounded',
+    'a claim while one member of three has not heard the leader',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'us', 21, { kind: 'silent', term: 1n, heartbeat: 2n });
+      say(control, 'us', 22, { kind: 'claim', term: 2n, replaces: 1n });
+    },
+  ],
+  [
+    'claim-unfounded',
+    'a claim before the grace of a suspected leader is over',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'us', 21, { kind: 'suspect', term: 1n, heartbeat: 2n });
+      say(control, 'us', 21.5, { kind: 'claim', term: 2n, replaces: 1n });
+    },
   ],
   [
     'verdict-told-untrue',
@@ -755,6 +917,57 @@ describe('a run in which everything went right', () => {
       end(11, 'fail', rejected('k1', 'accounts/0', 7, 'key-reused'), 'key-reused'),
     );
     run.entries.push(logged('accounts/0', 7, 'k1', [event(X, 'credited', { amount: 101 })], 'key-reused'));
+    expect(codesOf(run)).toEqual([]);
+  });
+});
+
+describe('a run in which a home moved', () => {
+  test('has no finding, and a pause holds nothing that is over', () => {
+    const run = correctRun();
+    withMove(run);
+    expect(codesOf(run)).toEqual([]);
+  });
+
+  test.each([
+    ['left', [['eu', { kind: 'resign', term: 1n }]]],
+    ['was replaced by another process', [['eu', { kind: 'join', replaces: 'eu' }]]],
+    [
+      'was not heard by a majority',
+      [
+        ['us', { kind: 'silent', term: 1n, heartbeat: 2n }],
+        ['ap', { kind: 'silent', term: 1n, heartbeat: 2n }],
+      ],
+    ],
+    ['was suspected for longer than grace and lease', [['us', { kind: 'suspect', term: 1n, heartbeat: 2n }]]],
+  ] as const)('may follow a leader that %s', (_why, said) => {
+    const run = correctRun();
+    const control = withMove(run);
+    for (const [author, command] of said) say(control, author, 21, command);
+    say(control, 'us', 22, { kind: 'claim', term: 2n, replaces: 1n });
+    say(control, 'us', 23, { kind: 'heartbeat', term: 2n });
+    expect(codesOf(run)).toEqual([]);
+  });
+
+  test('accuses no coordinator of a fence that somebody else put there', () => {
+    const run = correctRun();
+    const control = withMove(run);
+    control.commands.splice(2, 8);
+    control.stood.delete(4n);
+    expect(codesOf(run)).toEqual([]);
+  });
+
+  test('may move under a pause that time has ended', () => {
+    const run = correctRun();
+    const control = withMove(run);
+    say(control, 'eu', 21, { kind: 'pause', scope: 'all', untilMs: 21_000 });
+    say(control, 'eu', 22, {
+      kind: 'decision',
+      term: 1n,
+      shard: 'orders/0',
+      from: 'us',
+      to: 'ap',
+      expectedEpoch: 2n,
+    });
     expect(codesOf(run)).toEqual([]);
   });
 });

@@ -5,9 +5,11 @@
  * A history in which little happened is no finding: the summary says how much was accepted, ambiguous and disturbed, and
  * whoever reads it decides whether that was worth something. Only a run without one accepted operation is a finding.
  */
+import { judgeControl } from './control-audit.js';
 import { FindingList, type Finding } from './finding.js';
 import { faultName } from './fault-name.js';
 import type { FaultLine, HistoryLine } from './history.js';
+import { judgeHolders, judgeLives } from './heard-lives.js';
 import { judgeKept } from './kept-answers.js';
 import { isDefinite, openWrites, readRun, type RunHistory } from './operations.js';
 import { judgeExpectedVersions, judgeRealTime } from './order-in-shards.js';
@@ -131,6 +133,9 @@ function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found
   judgeRows(log, standing, regions, found);
   judgeKept(log, regions, found);
   judgeWitnessed(witnessed, log, found);
+  judgeLives(history, witnessed.heard, log, members, found);
+  judgeHolders(witnessed.toldHolders, witnessed.heard, found);
+  if (witnessed.control !== null) judgeControl(witnessed.control, log, witnessed.commits, found);
   return {
     shards: judgeCursors(log, regions, found),
     registers: judgeRegisters(history, standing, found),

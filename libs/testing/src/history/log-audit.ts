@@ -39,6 +39,26 @@ export interface Owner {
   readonly since: bigint;
   readonly epoch: bigint;
   readonly home: string;
+  /** By what it became so; null for the first one. */
+  readonly fence: Fence | null;
+}
+
+export interface Fence extends Pair {
+  readonly offset: bigint;
+}
+
+/** What a fence or `term` entry leaves in its shard; only a later one counts behind it. */
+interface Pair {
+  readonly term: bigint;
+  readonly decision: bigint;
+}
+
+/** The first data entry of a region that is stamped with an epoch. */
+export interface Opening {
+  readonly shard: string;
+  readonly epoch: bigint;
+  readonly region: string;
+  readonly offset: bigint;
 }
 
 interface AuditedSession {
@@ -52,7 +72,9 @@ interface AuditedShard {
   offset: bigint;
   logTimeMs: number;
   rememberedSinceMs: number;
+  pair: Pair;
   readonly owners: Owner[];
+  readonly openings: Map<string, Opening>;
   readonly sessions: Map<string, AuditedSession>;
 }
 
@@ -71,6 +93,7 @@ export class LogAudit {
     if (control !== null) {
       if (verdict === 'accepted') this.auditOwner(shard, record, control);
     } else if (header.kind === 'data' && verdict !== 'forged') {
+      this.noteOpening(shard, record, header);
       this.auditNumber(shard, record, header);
       this.auditEpoch(shard, record, header, rules);
     }
@@ -79,6 +102,19 @@ export class LogAudit {
   /** Owners of each shard, in the order of the log. */
   owners(): ReadonlyMap<string, readonly Owner[]> {
     return new Map([...this.shards].map(([name, { owners }]) => [name, owners]));
+  }
+
+  openings(): readonly Opening[] {
+    return [...this.shards.values()].flatMap(({ openings }) => [...openings.values()]);
+  }
+
+  private noteOpening(
+    { openings }: AuditedShard,
+    { offset, shard }: AuditedRecord,
+    { epoch, region }: NonNullable<AuditedRecord['header']>,
+  ): void {
+    const name = `${epoch} ${region}`;
+    if (!openings.has(name)) openings.set(name, { shard, epoch, region, offset });
   }
 
   private auditPlace(shard: AuditedShard, record: AuditedRecord): void {
@@ -104,6 +140,7 @@ export class LogAudit {
   }
 
   private auditOwner(shard: AuditedShard, record: AuditedRecord, body: ControlBody): void {
+    if (body.kind === 'fence' || body.kind === 'term') this.auditPair(shard, record, body);
     if (body.kind !== 'genesis' && body.kind !== 'fence') return;
     const epoch = body.kind === 'genesis' ? 1n : body.epoch;
     const present = shard.owners.at(-1)?.epoch ?? 0n;
@@ -112,7 +149,19 @@ export class LogAudit {
     } else if (epoch !== present + 1n || (body.kind === 'fence' && body.expectedEpoch !== present)) {
       this.found.add('epoch-jumped', { ...at(record), detail: `from ${present} to ${epoch}` });
     }
-    shard.owners.push({ since: record.sequence, epoch, home: body.home });
+    const { offset, sequence: since } = record;
+    const fence = body.kind === 'fence' ? { offset, term: body.term, decision: body.decision } : null;
+    shard.owners.push({ since, epoch, home: body.home, fence });
+  }
+
+  private auditPair(shard: AuditedShard, record: AuditedRecord, { decision, term }: Pair): void {
+    const { pair } = shard;
+    const isLater = term > pair.term || (term === pair.term && decision > pair.decision);
+    if (!isLater) {
+      const detail = `(${term}, ${decision}) behind (${pair.term}, ${pair.decision})`;
+      this.found.add('epoch-jumped', { ...at(record), detail });
+    }
+    shard.pair = { term, decision };
   }
 
   private auditNumber(
@@ -165,7 +214,9 @@ export class LogAudit {
       offset: -1n,
       logTimeMs: 0,
       rememberedSinceMs: 0,
+      pair: { term: 0n, decision: 0n },
       owners: [],
+      openings: new Map(),
       sessions: new Map(),
     };
     this.shards.set(name, shard);

@@ -23,6 +23,7 @@ import type {
   Session,
   ShardName,
   ShardState,
+  SignatureOf,
   Verdict,
 } from '@lockstep/protocol';
 import { applyRowOperation, type MemoryRow } from '../store/memory-row.js';
@@ -90,11 +91,13 @@ export class Refold {
   /**
    * @param wanted keys whose entries are kept.
    * @param compared places whose hashes are kept.
+   * @param signatureOf needed where configurations name keys.
    */
   constructor(
     private readonly configurations: Configurations,
     private readonly wanted: (key: string) => boolean,
     private readonly compared: (shard: ShardName, sequence: bigint) => boolean = () => false,
+    private readonly signatureOf?: SignatureOf,
   ) {}
 
   take(shard: ShardName, records: readonly LogRecord[]): void {
@@ -132,6 +135,7 @@ export class Refold {
       folding.state,
       answersTo(plan(batch, configuration), folding),
       this.configurations,
+      this.signatureOf,
     );
     for (const entry of batch) {
       const step = fold.fold(entry);

@@ -86,7 +86,7 @@ export function judgeStages(
 }
 
 /** Counted here once more, because the protocol's count is judged: a majority is more than half of what may vote. */
-function isQuorum(rule: RuleInForce, regions: readonly string[]): boolean {
+export function isQuorum(rule: RuleInForce, regions: readonly string[]): boolean {
   const votes = ({ domains }: Demand): number =>
     domains.filter((domain) => domain.some((region) => regions.includes(region))).length;
   const isMajority = (demand: Demand): boolean => 2 * votes(demand) > demand.domains.length;

@@ -8,7 +8,9 @@
  */
 import type { Verdict } from '@lockstep/protocol';
 import { Commits, type Commit } from './commits.js';
+import type { ControlHistory } from './control-audit.js';
 import type { Evidence, FindingList } from './finding.js';
+import type { HeardWatermark, ToldHolders } from './heard-lives.js';
 import { ownerAt } from './log-audit.js';
 import type { RefoldedLog } from './refold.js';
 import { placeOf } from './standing.js';
@@ -18,10 +20,22 @@ export interface Witnessed {
   readonly commits: readonly Commit[] | null;
   readonly watermarks: readonly WitnessedWatermark[];
   readonly verdicts: readonly WitnessedVerdict[];
+  /** In the order of time. */
+  readonly heard: readonly HeardWatermark[];
+  readonly toldHolders: readonly ToldHolders[];
+  /** Null where nobody saw when its entries came to stand. */
+  readonly control: ControlHistory | null;
 }
 
 /** Nobody looked. */
-export const NOT_WITNESSED: Witnessed = { commits: null, watermarks: [], verdicts: [] };
+export const NOT_WITNESSED: Witnessed = {
+  commits: null,
+  watermarks: [],
+  verdicts: [],
+  heard: [],
+  toldHolders: [],
+  control: null,
+};
 
 /** A watermark, or one of its marks. What the witness did not see is null. */
 export interface WitnessedWatermark {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AppendRequest } from '@lockstep/engine';
-import { offset } from '@lockstep/protocol';
+import type { AppendRequest, FetchRequest } from '@lockstep/engine';
+import { offset, type RegionName } from '@lockstep/protocol';
 import { logConformance } from '../conformance/log.js';
 import type { Completions, Unanswered } from '../world/completions.js';
 import { realTimeCompletions } from '../world/completions.js';
@@ -13,7 +13,7 @@ const realTime = realTimeCompletions({
 });
 
 logConformance('in memory', async () => {
-  const log = memoryLog(realTime);
+  const log = memoryLog(realTime, { brokers: ['eu', 'us', 'ap'] });
   return {
     open: () => log.open(),
     appendForeign: async (topic, partition, record) => void log.appendForeign(topic, partition, record),
@@ -39,6 +39,12 @@ const request = (value: string): AppendRequest => ({
   partition: 0,
   records: [{ key: 'eu:a', value, header: Uint8Array.of(1), traceparent: null }],
   timeoutMs: 1_000,
+});
+
+const fetchFrom = (at: bigint): FetchRequest => ({
+  positions: [{ partition: 0, offset: offset(at) }],
+  waitMsMax: 0,
+  bytesMax: 1_000,
 });
 
 const standing = (log: MemoryLog): readonly (string | null)[] =>
@@ -71,10 +77,10 @@ describe('faults of the in-memory log', () => {
     const held: (() => void)[] = [];
     const holdingLate: Completions = {
       ...realTime,
-      complete: (label, work, unanswered) =>
+      when: (label, ready, withinMs, work, unanswered) =>
         label.startsWith('late')
           ? new Promise((resolve) => held.push(() => resolve(work())))
-          : realTime.complete(label, work, unanswered),
+          : realTime.when(label, ready, withinMs, work, unanswered),
     };
     const log = memoryLog(holdingLate, {
       faults: { append: inTurn<AppendFate>(['late-unanswered'], 'appended') },
@@ -87,6 +93,21 @@ describe('faults of the in-memory log', () => {
     expect(standing(log)).toEqual(['early']);
     for (const release of held) release();
     expect(standing(log)).toEqual(['early', 'late']);
+  });
+
+  test('an append that nobody answers stands, and its caller hears of it only at its bound', async () => {
+    const log = memoryLog(realTime, {
+      faults: { append: inTurn<AppendFate>(['appended-silently'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    const timeoutMs = 50;
+    const begunMs = performance.now();
+    const asked = { ...request('silent'), timeoutMs };
+    await expect(writer.append(asked)).rejects.toMatchObject({ disposition: 'unknown' });
+    expect(performance.now() - begunMs).toBeGreaterThan(timeoutMs - 5);
+    expect(standing(log)).toEqual(['silent']);
   });
 
   test('an append that was in flight when its writer closed is unknown', async () => {
@@ -185,23 +206,95 @@ describe('faults of the in-memory log', () => {
     expect(log.records('t', 0).map((record) => record.offset)).toEqual([0n, 1n]);
   });
 
-  test('a reader is told that the leader moved, and another one sees less committed for a while', async () => {
+  test('a reader goes on at the next leader, which calls less committed for a while; one that knows nothing is told so', async () => {
     let nowMs = 0;
     const log = memoryLog({ ...realTime, nowMs: () => nowMs }, { brokers: [null, null, null] });
     const view = log.open();
     await view.admin.ensure({ ...TOPIC, replicationFactor: 3, minInsyncReplicas: 2 });
     const writer = await view.openWriter();
     for (const value of ['a', 'b']) await writer.append(request(value));
-    const reader = await view.openReader('t');
+    const [reader, jumping] = [await view.openReader('t'), await view.openReader('t')];
+    await reader.fetch(fetchFrom(0n));
     log.stopBroker(1);
     log.elect(500);
-    const fetch = { positions: [{ partition: 0, offset: offset(2n) }], waitMsMax: 0, bytesMax: 1_000 };
-    await expect(reader.fetch(fetch)).rejects.toMatchObject({ code: 'log-leader-moved' });
-    const [behind] = await (await view.openReader('t')).fetch(fetch);
+    const [goingOn] = await reader.fetch(fetchFrom(2n));
+    expect(goingOn).toMatchObject({ outOfRange: false, records: [], endOffset: 2n, nextOffset: 2n });
+    await expect(jumping.fetch(fetchFrom(2n))).rejects.toMatchObject({ code: 'log-leader-moved' });
+    const [behind] = await (await view.openReader('t')).fetch(fetchFrom(2n));
     expect(behind).toMatchObject({ outOfRange: true, endOffset: 1n });
     nowMs = 600;
-    const [caughtUp] = await (await view.openReader('t')).fetch(fetch);
+    const [caughtUp] = await (await view.openReader('t')).fetch(fetchFrom(2n));
     expect(caughtUp).toMatchObject({ outOfRange: false, endOffset: 2n });
+    await writer.append(request('c'));
+    expect((await reader.fetch(fetchFrom(2n)))[0]).toMatchObject({ nextOffset: 3n });
+  });
+
+  test('a reader of what an unclean election lost is told so, however long the log is by then', async () => {
+    const log = memoryLog(realTime);
+    const view = log.open();
+    await view.admin.ensure(TOPIC);
+    const writer = await view.openWriter();
+    for (const value of ['a', 'b', 'c']) await writer.append(request(value));
+    const readers = [await view.openReader('t'), await view.openReader('t'), await view.openReader('t')];
+    for (const [index, reader] of readers.entries())
+      for (let at = 0n; at <= index; at += 1n)
+        expect(await reader.fetch({ ...fetchFrom(at), bytesMax: 1 })).toMatchObject([
+          { nextOffset: at + 1n },
+        ]);
+    log.electUncleanly('t', 0, offset(2n));
+    await writer.append(request('other'));
+    expect(await readers[0]!.fetch(fetchFrom(1n))).toMatchObject([{ nextOffset: 3n }]);
+    expect(await readers[1]!.fetch(fetchFrom(2n))).toMatchObject([{ nextOffset: 3n }]);
+    await expect(readers[2]!.fetch(fetchFrom(3n))).rejects.toMatchObject({ code: 'log-diverged' });
+  });
+
+  test('a partition whose leader changed is left out of one answer beside others', async () => {
+    const log = memoryLog(realTime, { brokers: ['eu', 'us', 'ap'] });
+    const view = log.open();
+    await view.admin.ensure({ ...TOPIC, partitions: 2, replicationFactor: 3 });
+    const reader = await view.openReader('t');
+    const both = {
+      ...fetchFrom(0n),
+      positions: [0, 1].map((partition) => ({ partition, offset: offset(0n) })),
+    };
+    const answered = async (): Promise<readonly number[]> =>
+      (await reader.fetch(both)).map(({ partition }) => partition);
+    expect(await answered()).toEqual([0, 1]);
+    await view.admin.placeLeader('t', 0, 'ap' as RegionName);
+    expect(await answered()).toEqual([1]);
+    expect(await answered()).toEqual([0, 1]);
+  });
+
+  test('a broker that is not in sync is preferred, and leads when it is elected later', async () => {
+    const [eu, us] = ['eu', 'us'] as RegionName[];
+    const log = memoryLog(realTime, { brokers: ['eu', 'us', 'ap'] });
+    const view = log.open();
+    await view.admin.ensure({ ...TOPIC, replicationFactor: 3, minInsyncReplicas: 2, replicas: [[1, 2, 3]] });
+    log.setInSync(2, false);
+    expect(await view.admin.placeLeader('t', 0, us!)).toEqual({ kind: 'preferred', broker: 2 });
+    log.setInSync(2, true);
+    expect(await view.admin.placeLeader('t', 0, us!)).toEqual({ kind: 'placed', broker: 2 });
+    log.stopBroker(2);
+    expect(await view.admin.placeLeader('t', 0, us!)).toEqual({ kind: 'no-replica' });
+    expect(await view.admin.placeLeader('t', 0, eu!)).toEqual({ kind: 'preferred', broker: 1 });
+    log.elect(0);
+    expect(await view.admin.placeLeader('t', 0, eu!)).toEqual({ kind: 'placed', broker: 1 });
+  });
+
+  test('what only the leader has is gone when another one is placed', async () => {
+    const log = memoryLog(realTime, {
+      brokers: ['eu', 'us', 'ap'],
+      faults: { append: inTurn<AppendFate>(['unreplicated-unanswered'], 'appended') },
+    });
+    const view = log.open();
+    await view.admin.ensure({ ...TOPIC, replicationFactor: 3, minInsyncReplicas: 2, replicas: [[1, 2, 3]] });
+    const writer = await view.openWriter();
+    const reader = await view.openReader('t');
+    await expect(writer.append(request('a'))).rejects.toMatchObject({ disposition: 'unknown' });
+    await view.admin.placeLeader('t', 0, 'us' as RegionName);
+    await writer.append(request('b'));
+    expect(standing(log)).toEqual(['b']);
+    expect((await reader.fetch(fetchFrom(0n)))[0]!.records.map(({ valueText }) => valueText)).toEqual(['b']);
   });
 
   test('a reader whose fetch fails is dead, another one reads on', async () => {

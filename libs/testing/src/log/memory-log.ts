@@ -5,7 +5,8 @@
  * answers of appends get lost, appends happen late or never, readers fail, offsets have gaps, retention moves the start.
  * It never resolves a promise by itself; every effect takes place inside a completion, so a world decides the order.
  * Each partition is asked of the broker that leads it, so that a way to one broker can be cut and the others left. A fetch
- * of several partitions needs all who lead them. Unlike in Kafka, a closed view ends its calls only when their completions run.
+ * of several partitions needs all who lead them. A reader whose leader changed leaves the partition out of one answer, if it has any other, and asks the
+ * next leader then, which must have the record that it read last. Unlike in Kafka, a closed view ends its calls only when their completions run.
  */
 import { PortError } from '@lockstep/engine';
 import type {
@@ -27,12 +28,14 @@ import { Partition, type Broker } from './memory-partition.js';
 
 /**
  * What becomes of one append. `refused` rejects `retryable`, everything but that and `appended` rejects `unknown`:
- * it stands, comes to stand later, never stands, or stands at the leader alone (replicas left while it was written).
+ * it stands, and its caller hears at once or only at its bound that nobody answers; comes to stand later; never stands; or stands at
+ * the leader alone (replicas left while it was written).
  */
 export type AppendFate =
   | 'appended'
   | 'refused'
   | 'appended-unanswered'
+  | 'appended-silently'
   | 'late-unanswered'
   | 'lost-unanswered'
   | 'unreplicated-unanswered';
@@ -40,16 +43,24 @@ export type AppendFate =
 /** `slow` answers after seconds, `stuck` fails only at its bound. */
 export type FetchFate = 'answered' | 'failed' | 'slow' | 'stuck';
 
+/** `refused` rejects `retryable`; `placed-unanswered` takes effect and rejects `unknown`. */
+export type PlacingFate = 'placed' | 'refused' | 'placed-unanswered';
+
 /** Asked once per call, at the moment that the world picks for it. */
 export interface LogFaults {
   readonly append?: (request: AppendRequest) => AppendFate;
   readonly fetch?: (topic: string, request: FetchRequest) => FetchFate;
   /** Offsets to leave out behind an append, as a control batch does. */
   readonly gapAfterAppend?: (topic: string, partition: number) => number;
+  readonly placeLeader?: () => PlacingFate;
 }
 
 export interface MemoryLogOptions {
   readonly faults?: LogFaults;
+  /** By how much an append is late that comes to stand after it was given up; hardly unless said otherwise. */
+  readonly lateMs?: () => number;
+  /** Told of each record of a writer at the moment at which it comes to stand, be it at the leader alone; for checkers. */
+  readonly stands?: (record: LogRecord) => void;
   /** The region that each broker stands in; one broker without a region unless said otherwise. */
   readonly brokers?: readonly (string | null)[];
   /**
@@ -71,6 +82,8 @@ export interface MemoryLog {
   open(through?: Completions): Log;
   /** All records that stand, retention not counted; for checkers. */
   records(topic: string, partition: number): readonly LogRecord[];
+  /** Id of the broker that leads; null while there is none. */
+  leader(topic: string, partition: number): number | null;
   /** Appended at once, by somebody else. Answers its offset. */
   appendForeign(topic: string, partition: number, record: ForeignRecord): Offset;
   /** The next record gets an offset that is higher by `count`. */
@@ -103,6 +116,10 @@ const RECORD_OVERHEAD_BYTES = 20;
 const FETCH_GRACE_MS = 2_000;
 const SLOW_FETCH_MS = 1_500;
 const CALL_MS_MAX = 3_000;
+/** A follower hears with its next fetch what is committed; one that leads before it does shows less. */
+const PLACED_BEHIND_MS = 50;
+
+type Position = FetchRequest['positions'][number];
 
 interface Topic {
   readonly id: string;
@@ -174,6 +191,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     const standing = foreign.map((record, index) =>
       logRecord(record, offset(baseOffset + BigInt(index)), appendTimeMs),
     );
+    for (const record of standing) options.stands?.(record);
     if (isReplicated) {
       target.commit(standing);
       target.endOffset += BigInt(faults.gapAfterAppend?.(topic, partition) ?? 0);
@@ -186,7 +204,11 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
   let producersMade = 0;
 
   /** The append, or the answer to an earlier one where a broker takes this one for its copy. */
-  const suppressingCopies = (producer: string, sequence: number, request: AppendRequest): Appended => {
+  const suppressingCopies = (
+    producer: string,
+    sequence: number,
+    request: AppendRequest,
+  ): Appended | typeof SILENT => {
     const before = known.get(producer);
     if (before !== undefined && sequence < before.next) return before.answer;
     const stands = (answer: Appended): void =>
@@ -197,7 +219,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
   const appendWithFate = (
     request: AppendRequest,
     stands: (answer: Appended) => void = () => undefined,
-  ): Appended => {
+  ): Appended | typeof SILENT => {
     const name = `${request.topic}/${request.partition}`;
     const fate = faults.append?.(request) ?? 'appended';
     switch (fate) {
@@ -211,12 +233,16 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       case 'appended-unanswered':
         stands(append(request));
         throw unanswered(name);
-      case 'late-unanswered':
+      case 'appended-silently':
+        stands(append(request));
+        return SILENT;
+      case 'late-unanswered': {
         // Nobody waits for it: that is the point. A topic that has vanished meanwhile takes it along.
-        void completions
-          .complete(`late append ${name}`, () => topics.has(request.topic) && append(request), NEVER_LOST)
-          .catch(() => undefined);
+        const late = (): unknown => topics.has(request.topic) && append(request);
+        const lateMs = options.lateMs?.() ?? 0;
+        void completions.when(`late append ${name}`, never, lateMs, late, NEVER_LOST).catch(() => undefined);
         throw unanswered(name);
+      }
       case 'unreplicated-unanswered':
         append(request, false);
         throw unanswered(name);
@@ -239,6 +265,11 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         if (closed || isClosed()) throw closedError('the writer');
         appending.add(name);
         const sequence = sequences.get(name) ?? 0;
+        const lost = {
+          afterMs: request.timeoutMs,
+          error: () => unanswered(name),
+          parts: () => leaders(request.topic, [request.partition]),
+        };
         try {
           const appended = await through.complete(
             `append ${name}`,
@@ -250,12 +281,14 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
               if (closed || isClosed()) throw unanswered(name);
               return answer;
             },
-            {
-              afterMs: request.timeoutMs,
-              error: () => unanswered(name),
-              parts: () => leaders(request.topic, [request.partition]),
-            },
+            lost,
           );
+          if (appended === SILENT) {
+            const giveUp = (): never => {
+              throw unanswered(name);
+            };
+            return await through.when(`append ${name} (silent)`, never, request.timeoutMs, giveUp, lost);
+          }
           sequences.set(name, sequence + request.records.length);
           return appended;
         } finally {
@@ -280,8 +313,36 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
     const hasEnded = (): boolean => end !== 'open' || isLogClosed();
     const isReplaced = (): boolean => topics.has(topic) && topics.get(topic) !== opened;
     const epochs = opened.partitions.map(({ leaderEpoch }) => leaderEpoch);
-    const isMoved = ({ positions }: FetchRequest): boolean =>
-      positions.some(({ partition }) => opened.partitions[partition]?.leaderEpoch !== epochs[partition]);
+    /** How far each partition was told, and the epoch of the record before: what a next leader must have too. */
+    const told = new Map<number, { readonly offset: Offset; readonly epoch: number | null }>();
+    const epochRead = ({ offset: at, partition }: Position): number | null => {
+      const found = told.get(partition);
+      return found?.offset === at ? found.epoch : null;
+    };
+    const isMoved = ({ partition }: Position): boolean =>
+      opened.partitions[partition]?.leaderEpoch !== epochs[partition];
+    /** From now on asked of the next leader. */
+    const follow = (position: Position): void => {
+      if (position.offset > 0n && epochRead(position) === null) throw leaderMoved(topic);
+      epochs[position.partition] = opened.partitions[position.partition]!.leaderEpoch;
+    };
+    const compare = (position: Position): void => {
+      const epoch = epochRead(position);
+      if (epoch !== null && partitionOf(topic, position.partition).epochBefore(position.offset) !== epoch)
+        throw new PortError(
+          'log-diverged',
+          'retryable',
+          `${topic}/${position.partition} was read up to ${position.offset}, and its leader has another record there`,
+        );
+    };
+    const tell = (parts: readonly FetchedPartition[]): readonly FetchedPartition[] => {
+      for (const { nextOffset: at, outOfRange, partition, startOffset } of parts) {
+        const isReadable = !outOfRange && at > startOffset;
+        const epoch = isReadable ? partitionOf(topic, partition).epochBefore(at) : null;
+        told.set(partition, { offset: at, epoch: epoch ?? epochRead({ partition, offset: at }) });
+      }
+      return parts;
+    };
     return {
       topicId: opened.id,
       async fetch(request) {
@@ -297,18 +358,36 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
           const isReady =
             hasEnded() ||
             isReplaced() ||
-            isMoved(request) ||
-            request.positions.some((position) =>
-              hasNews(topics.get(topic)?.partitions[position.partition], position.offset, nowMs),
+            request.positions.some(
+              (position) =>
+                isMoved(position) ||
+                hasNews(
+                  topics.get(topic)?.partitions[position.partition],
+                  position,
+                  nowMs,
+                  epochRead(position) !== null,
+                ),
             );
           if (!isReady && nowMs >= settledFromMs) seenChanges = changes;
           return isReady;
         };
-        const answer = (): readonly FetchedPartition[] => {
+        const answer = (): readonly FetchedPartition[] | 'moved' => {
           if (hasEnded()) throw closedError(`the reader of ${topic}`);
           if (isReplaced()) throw new PortError('log-topic-replaced', 'retryable', `${topic} was made anew`);
-          if (isMoved(request)) throw leaderMoved(topic);
-          return fetched(request, turn, (partition) => partitionOf(topic, partition), completions.nowMs());
+          const moved = request.positions.filter(isMoved);
+          for (const position of moved) follow(position);
+          const positions = request.positions.filter((position) => !moved.includes(position));
+          if (positions.length === 0) return 'moved';
+          for (const position of positions) compare(position);
+          return tell(
+            fetched(
+              { ...request, positions },
+              turn,
+              (partition) => partitionOf(topic, partition),
+              completions.nowMs(),
+              (position) => epochRead(position) !== null,
+            ),
+          );
         };
         const lost = {
           afterMs: request.waitMsMax + FETCH_GRACE_MS,
@@ -332,14 +411,16 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
             lost,
           );
           if (typeof first !== 'string') return first;
-          const laterMs = first === 'slow' ? SLOW_FETCH_MS : lost.afterMs;
+          const laterMs = { moved: 0, slow: SLOW_FETCH_MS, stuck: lost.afterMs }[first];
           return await through.when(
             `fetch ${topic} (${first})`,
             hasEnded,
             laterMs,
             () => {
               if (first === 'stuck') throw unreachable(topic);
-              return answer();
+              const found = answer();
+              if (found === 'moved') throw leaderMoved(topic);
+              return found;
             },
             lost,
           );
@@ -400,6 +481,18 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         ask(`bounds ${topic}/${partition}`, () =>
           boundsOf(partitionOf(topic, partition), completions.nowMs()),
         ),
+      placeLeader: (topic, partition, region) =>
+        ask(`place leader ${topic}/${partition}`, () => {
+          const fate = faults.placeLeader?.() ?? 'placed';
+          if (fate === 'refused') throw leaderMoved(`${topic}/${partition}`);
+          changes += 1;
+          const nowMs = completions.nowMs();
+          settledFromMs = Math.max(settledFromMs, nowMs + PLACED_BEHIND_MS);
+          const placed = partitionOf(topic, partition).place(region, nowMs, PLACED_BEHIND_MS);
+          if (fate === 'placed-unanswered')
+            throw new PortError('log-timed-out', 'unknown', `nobody answered for ${topic}/${partition}`);
+          return placed;
+        }),
     };
   };
 
@@ -433,11 +526,12 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
       };
     },
     records: (topic, partition) => partitionOf(topic, partition).records,
+    leader: (topic, partition) => partitionOf(topic, partition).leadingBroker()?.id ?? null,
     appendForeign(topic, partition, record) {
       changes += 1;
       const target = partitionOf(topic, partition);
       const at = offset(target.nextOffset());
-      target.commit([logRecord(record, at, completions.nowMs())]);
+      target.commit([logRecord(record, at, Math.floor(completions.nowMs()))]);
       return at;
     },
     skipOffsets(topic, partition, count) {
@@ -494,6 +588,10 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
   };
 }
 
+/** The append stands, and no answer to it ever comes. */
+const SILENT = Symbol('silent');
+const never = (): boolean => false;
+
 /** The caller has its answer already; nothing on the way concerns it. */
 const NEVER_LOST: Unanswered = { afterMs: 0, error: () => undefined };
 
@@ -517,20 +615,27 @@ const boundsOf = (
   endOffset: offset(partition.visibleEnd(nowMs)),
 });
 
-const isOutside = (partition: Partition, at: Offset, nowMs: number): boolean =>
-  at < partition.startOffset || at > partition.visibleEnd(nowMs);
+/** A leader knows that what was shown to be of its log stands there, though it may not call it committed yet. */
+const isOutside = (partition: Partition, at: Offset, nowMs: number, isShown: boolean): boolean =>
+  at < partition.startOffset || (at > partition.visibleEnd(nowMs) && !isShown);
 
 /** Also true for a partition that is missing: the fetch is to say so at once. Nothing is heard without a leader. */
-const hasNews = (partition: Partition | undefined, at: Offset, nowMs: number): boolean =>
+const hasNews = (
+  partition: Partition | undefined,
+  { offset: at }: Position,
+  nowMs: number,
+  isShown: boolean,
+): boolean =>
   partition === undefined ||
   (partition.leadingBroker() !== null &&
-    (isOutside(partition, at, nowMs) || at < partition.visibleEnd(nowMs)));
+    (isOutside(partition, at, nowMs, isShown) || at < partition.visibleEnd(nowMs)));
 
 function fetched(
   request: FetchRequest,
   turn: number,
   partitionOf: (partition: number) => Partition,
   nowMs: number,
+  isShown: (position: Position) => boolean,
 ): readonly FetchedPartition[] {
   const { positions } = request;
   const answers = new Map<number, FetchedPartition>();
@@ -540,7 +645,7 @@ function fetched(
     const position = positions[(index + turn) % positions.length]!;
     const partition = partitionOf(position.partition);
     if (partition.leadingBroker() === null) throw leaderMoved(`partition ${position.partition}`);
-    const outOfRange = isOutside(partition, position.offset, nowMs);
+    const outOfRange = isOutside(partition, position.offset, nowMs, isShown(position));
     const end = partition.visibleEnd(nowMs);
     const records: LogRecord[] = [];
     let nextOffset: bigint = position.offset;
@@ -557,13 +662,15 @@ function fetched(
         records.push(record);
         nextOffset = record.offset + 1n;
       }
-      if (!isCut) nextOffset = end;
+      if (!isCut && end > nextOffset) nextOffset = end;
     }
+    const { endOffset, startOffset } = boundsOf(partition, nowMs);
     answers.set(position.partition, {
       partition: position.partition,
       outOfRange,
       records,
-      ...boundsOf(partition, nowMs),
+      startOffset,
+      endOffset: outOfRange || endOffset > nextOffset ? endOffset : offset(nextOffset),
       nextOffset: offset(nextOffset),
     });
   }

@@ -5,7 +5,8 @@
  *
  * Nothing that is committed is ever lost here, except by `electUncleanly`, which the settings of a real topic forbid.
  */
-import type { LogRecord } from '@lockstep/protocol';
+import { replicasLedFrom } from '@lockstep/protocol';
+import type { LeaderPlacement, LogRecord, RegionName } from '@lockstep/protocol';
 
 export interface Broker {
   readonly id: number;
@@ -21,6 +22,10 @@ export class Partition {
   endOffset = 0n;
   /** Grows with each change of the leader: who read from the one before is told to look for the new one. */
   leaderEpoch = 0;
+  /** In which epoch what stands from an offset on was appended, in order. */
+  private lineage: readonly { readonly epoch: number; readonly startOffset: bigint }[] = [
+    { epoch: 0, startOffset: 0n },
+  ];
   private tail: readonly LogRecord[] = [];
   private leader: number | null;
   private readonly inSync: Set<number>;
@@ -28,7 +33,8 @@ export class Partition {
   private shown: { readonly endOffset: bigint; readonly untilMs: number } | null = null;
 
   constructor(
-    private readonly replicas: readonly number[],
+    /** The first is the preferred leader. */
+    private replicas: readonly number[],
     private readonly inSyncMin: number,
     private readonly brokers: ReadonlyMap<number, Broker>,
   ) {
@@ -55,6 +61,11 @@ export class Partition {
   nextOffset(): bigint {
     const last = this.tail.at(-1);
     return last === undefined ? this.endOffset : last.offset + 1n;
+  }
+
+  /** The epoch in which the record before an offset was appended, be it gone by now; null before the first. */
+  epochBefore(at: bigint): number | null {
+    return this.lineage.findLast(({ startOffset }) => startOffset < at)?.epoch ?? null;
   }
 
   commit(records: readonly LogRecord[]): void {
@@ -92,13 +103,32 @@ export class Partition {
     this.commitTail();
   }
 
+  /** One of the region is preferred, and leads from now on if it is in sync; not instead of nobody: that is `elect`. */
+  place(region: RegionName, nowMs: number, behindMs: number): LeaderPlacement {
+    const replicas = replicasLedFrom(
+      this.replicas,
+      [...this.brokers.values()].filter(({ isUp }) => isUp),
+      region,
+    );
+    if (replicas === null) return { kind: 'no-replica' };
+    this.replicas = replicas;
+    const broker = replicas[0]!;
+    if (this.leader === null || !this.inSync.has(broker)) return { kind: 'preferred', broker };
+    if (this.leader !== broker) {
+      this.leader = null;
+      this.tail = [];
+      this.elect(nowMs, behindMs);
+    }
+    return { kind: 'placed', broker };
+  }
+
   /** The first replica in sync that is up leads; for `behindMs` it shows less than what is committed. */
   elect(nowMs: number, behindMs: number): void {
     if (this.leader !== null) return;
     const next = this.replicas.find((id) => this.inSync.has(id) && this.brokers.get(id)!.isUp);
     if (next === undefined) return;
     this.leader = next;
-    this.leaderEpoch += 1;
+    this.beginEpoch();
     const last = this.records.at(-1);
     if (behindMs > 0 && last !== undefined && last.offset >= this.startOffset)
       this.shown = { endOffset: last.offset, untilMs: nowMs + behindMs };
@@ -106,11 +136,17 @@ export class Partition {
 
   /** A replica that was not in sync leads: what it lacks is lost, though it was committed. */
   electUncleanly(endOffset: bigint): void {
-    this.leaderEpoch += 1;
     this.tail = [];
     this.shown = null;
     while (this.records.length > 0 && this.records.at(-1)!.offset >= endOffset) this.records.pop();
     if (this.endOffset > endOffset) this.endOffset = endOffset;
     if (this.startOffset > this.endOffset) this.startOffset = this.endOffset;
+    this.beginEpoch();
+  }
+
+  private beginEpoch(): void {
+    this.leaderEpoch += 1;
+    const before = this.lineage.filter(({ startOffset }) => startOffset < this.endOffset);
+    this.lineage = [...before, { epoch: this.leaderEpoch, startOffset: this.endOffset }];
   }
 }

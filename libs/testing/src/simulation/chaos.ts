@@ -25,6 +25,7 @@ import { faultText, type Fault, type FaultKind } from './fault.js';
 const APPEND_FATES = {
   'append-refused': 'refused',
   'append-answer-lost': 'appended-unanswered',
+  'append-silent': 'appended-silently',
   'append-late': 'late-unanswered',
   'append-lost': 'lost-unanswered',
   'append-unreplicated': 'unreplicated-unanswered',
@@ -51,10 +52,13 @@ const STORE_FATES = {
   'store-lost-before': 'lost-before',
   'store-lost-after': 'lost-after',
   'store-late': 'lost-late',
+  'commit-late': 'lost-late',
   'disk-full': 'exhausted',
   'slow-flush': 'slow',
   'store-slow': 'slow',
 } as const satisfies { readonly [kind in FaultKind]?: StoreFault };
+
+const COMMITS_ONLY: ReadonlySet<FaultKind> = new Set(['slow-flush', 'commit-late']);
 
 /** Of faults that come at a moment, whatever is under way then: what they strike. */
 const STRUCK_PORTS: { readonly [kind in FaultKind]?: 'process' | 'log' | 'store' } = {
@@ -130,7 +134,7 @@ export class Chaos {
           kind === 'disk-full' && STORE_READS.has(method) ? null : stepOf(`store ${method}`);
         return this.drawn(STORE_FATES, stepFor, (fault) => {
           if (fault.target !== region) return false;
-          return fault.kind !== 'slow-flush' || method === 'commit';
+          return !COMMITS_ONLY.has(fault.kind) || method === 'commit';
         });
       },
       // Whoever asks counts these.
@@ -306,6 +310,7 @@ export class Chaos {
       }
       case 'append-refused':
       case 'append-answer-lost':
+      case 'append-silent':
       case 'append-late':
       case 'append-lost':
       case 'append-unreplicated':
@@ -324,6 +329,7 @@ export class Chaos {
       case 'store-lost-before':
       case 'store-lost-after':
       case 'store-late':
+      case 'commit-late':
       case 'disk-full':
       case 'slow-flush':
       case 'store-slow': {

@@ -46,6 +46,7 @@ export const FAULTS = {
   'forward-answer-lost': { of: 'stream', is: 'survivable', sentence: 'answers to forwarded writes get lost' },
   'append-refused': { of: 'log', is: 'survivable', sentence: 'appends are refused' },
   'append-answer-lost': { of: 'log', is: 'survivable', sentence: 'appends stand, and nobody is told' },
+  'append-silent': { of: 'log', is: 'survivable', sentence: 'appends stand, and their callers wait in vain' },
   'append-late': { of: 'log', is: 'survivable', sentence: 'appends come to stand after they were given up' },
   'append-lost': { of: 'log', is: 'survivable', sentence: 'appends get lost on their way' },
   'append-unreplicated': {
@@ -69,6 +70,11 @@ export const FAULTS = {
   },
   'store-lost-after': { of: 'store', is: 'survivable', sentence: 'connections end after a call took effect' },
   'store-late': { of: 'store', is: 'survivable', sentence: 'connections end, and calls take effect later' },
+  'commit-late': {
+    of: 'store',
+    is: 'survivable',
+    sentence: 'commits take effect after their connections ended',
+  },
   'store-crash': { of: 'store', is: 'survivable', sentence: 'a database is killed and comes back' },
   'disk-full': { of: 'store', is: 'survivable', sentence: 'a database cannot write' },
   'slow-flush': { of: 'store', is: 'survivable', sentence: 'commits take seconds' },

@@ -5,20 +5,27 @@
  */
 import { shardsOf } from '@lockstep/engine';
 import {
+  CONTROL_TOPIC,
+  EMPTY_CONTROL_STATE,
+  foldControl,
   hashToHex,
   parseShardName,
   readRecordedWatermark,
+  signaturesBy,
   topicOf,
   WATERMARK_TOPIC,
 } from '@lockstep/protocol';
 import type { ShardName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { simulatedSignatureCheck } from '../signing/simulated-signing.js';
 import {
   judge,
   ofRun,
   Refold,
   membersOf,
   type AskedAgain,
+  type AuditedCommand,
+  type ControlHistory,
   type HistoryLine,
   type Judgement,
   type RefoldedLog,
@@ -53,14 +60,44 @@ export function judgeCluster(run: ClusterRun): Judgement & { readonly log: Refol
 }
 
 /** What the regions told each other, and what they wrote down of it in the log. */
-function withCopies({ log, witness }: SimulatedCluster): Witnessed {
-  const { commits, verdicts, watermarks } = witness;
+function withCopies(cluster: SimulatedCluster): Witnessed {
+  const { log, witness } = cluster;
+  const { commits, heard, toldHolders, verdicts, watermarks } = witness;
   const copies = log
     .records(WATERMARK_TOPIC, 0)
     .map(({ valueText }) => readRecordedWatermark(valueText))
     .filter((told) => told !== null)
     .map((told) => ({ ...told, t: null, offset: null, owner: null }));
-  return { commits, verdicts, watermarks: [...watermarks, ...copies] };
+  return {
+    commits,
+    heard,
+    toldHolders,
+    verdicts,
+    watermarks: [...watermarks, ...copies],
+    control: controlHistory(cluster),
+  };
+}
+
+/** The control log, folded once more as a whole. */
+function controlHistory({ log, witness }: SimulatedCluster): ControlHistory {
+  const commands: AuditedCommand[] = [];
+  let state = EMPTY_CONTROL_STATE;
+  for (const record of log.records(CONTROL_TOPIC, 0)) {
+    const step = foldControl(state, record);
+    // No coordinator goes on behind it either.
+    if (step.kind === 'halted') break;
+    ({ state } = step);
+    const { at, entry, verdict } = step;
+    const t = witness.stoodAt(record);
+    const { appendTimeMs } = record;
+    if (entry !== null && t !== null) commands.push({ ...entry, at, t, appendTimeMs, verdict });
+  }
+  const stoodAt = (shard: string, offset: bigint): number | null => {
+    const { dataset, partition } = parseShardName(shard)!;
+    const record = log.records(topicOf(dataset), partition).find((one) => one.offset === offset);
+    return record === undefined ? null : witness.stoodAt(record);
+  };
+  return { commands, finished: state.finished, stoodAt };
 }
 
 export const shardsIn = ({ options }: SimulatedCluster): readonly ShardName[] =>
@@ -77,6 +114,7 @@ function refolded(
     (hash) => known.find((one) => one.hash === hash) ?? null,
     ofRun(run),
     (shard, sequence) => told.has(`${shard} ${sequence}`),
+    signaturesBy((...signed) => simulatedSignatureCheck.isValid(...signed)),
   );
   for (const shard of shardsIn(cluster)) {
     const { dataset, partition } = parseShardName(shard)!;

@@ -5,7 +5,14 @@
  */
 import type { Gateway } from '@lockstep/engine';
 import { isPortError } from '@lockstep/engine';
-import { routeKey, shardName, type Answer, type DatasetName, type Receipt } from '@lockstep/protocol';
+import {
+  routeKey,
+  shardName,
+  type Answer,
+  type DatasetName,
+  type Receipt,
+  type ShardName,
+} from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { AskedAgain, HistoryLine, RunLine, Write } from '../history/index.js';
 import {
@@ -15,7 +22,7 @@ import {
   type Ending,
   type HeardAnswer,
 } from '../workload/answer.js';
-import { batchBody, writeBody, type Call } from '../workload/operation.js';
+import { batchBody, writeBody, type Call, type Operation } from '../workload/operation.js';
 import { otherPayload } from '../workload/other-payload.js';
 import { judgeReadAnswer, Reads, readUnanswered, type ReadQuestion } from '../workload/reads.js';
 import { Repeats } from '../workload/repeats.js';
@@ -28,9 +35,15 @@ import type { Profile } from './profile.js';
 
 /** Beyond the time-out that a write asks for. */
 const PATIENCE_MS = 2_000;
+const ASK_AGAIN_MS_MAX = 60_000;
 const ASK_AGAIN_TIMEOUT_MS = 5_000;
 const ASK_AGAIN_PAUSE_MS = 500;
 const READER_THINK_MS_MAX = 100;
+/** Of what is asked for in the midst of the faults: how soon after its answer, and for how long the gateway is to wait. */
+const ASKED_SOON_MS_MAX = 1_000;
+const ASKED_SOON_TIMEOUT_MS_MAX = 3_000;
+const ASKER_THINK_MS_MAX = 100;
+const ACCEPTED_MAX = 16;
 
 /** Every row of the run is named so. */
 export const RUN = 'sim';
@@ -45,6 +58,9 @@ export class Load {
   /** Keys that are taken for another payload. */
   private readonly reuses: Repeats;
   private readonly doubles: Chance;
+  private readonly questions: Chance;
+  /** What became of writes that had ended unknown, by the ordinal of their first operation. */
+  readonly asked = new Map<number, AskedAgain>();
   private readonly world: World;
   private readonly client: Process;
   private readonly identities;
@@ -55,6 +71,8 @@ export class Load {
   /** While they rest, clients wait here before each call. */
   private resting: PromiseWithResolvers<void> | null = null;
   private calls = 0;
+  /** Writes with a key that somebody was told accepted lately. */
+  private readonly accepted: Operation[] = [];
   /** What any client was told. */
   private readonly told = new Session();
   /** Clients that still write. */
@@ -70,6 +88,7 @@ export class Load {
       orderEvents,
       readingEvents,
       doubledPercent: _,
+      receiptsPercent: __,
       readsPercent,
       reusedPercent,
       ...shares
@@ -87,6 +106,7 @@ export class Load {
     this.reads = new Reads(world.branch('reads'), readsPercent, profile.regions);
     this.reuses = new Repeats(world.branch('reuses'), reusedPercent);
     this.doubles = world.branch('doubles');
+    this.questions = world.branch('questions');
     const options = { profile: profile.name };
     const startedAt = new Date(START_MS).toISOString();
     this.lines.push({
@@ -117,6 +137,14 @@ export class Load {
       this.working += 1;
       void this.readOn(this.world.branch(`reader ${index}`)).then(() => (this.working -= 1));
     }
+    this.beginAsking();
+  }
+
+  private beginAsking(): void {
+    for (let index = 0; index < this.profile.askers; index += 1) {
+      this.working += 1;
+      void this.askOn(this.world.branch(`asker ${index}`)).then(() => (this.working -= 1));
+    }
   }
 
   stop(): void {
@@ -136,6 +164,7 @@ export class Load {
   goOn(): void {
     this.workload.forgetKeys();
     this.reuses.forget();
+    this.accepted.length = 0;
     this.resting?.resolve();
     this.resting = null;
   }
@@ -164,32 +193,82 @@ export class Load {
     }
   }
 
-  /** Makes an unknown write definite, by whichever gateway answers. */
-  async askFor(write: Write, untilMs: number): Promise<AskedAgain> {
-    const { dataset, key, operations } = write;
-    const { content } = this.cluster.options.datasets.get(dataset as DatasetName)!.configuration;
-    const route = routeKey(content.groups, operations[0]!.invoke.events[0]?.key ?? '');
-    if (key === null || route.kind !== 'shard') return { kind: 'open', reason: 'cannot be asked for' };
+  /** Makes unknown writes definite that nobody has asked for yet, by whichever gateway answers. */
+  async askForAll(writes: readonly Write[]): Promise<void> {
+    const untilMs = this.world.nowMs() + ASK_AGAIN_MS_MAX;
+    const left = writes.filter(
+      ({ key, operations }) => key !== null && !this.asked.has(operations[0]!.invoke.op),
+    );
+    await Promise.all(
+      left.map(async (write) =>
+        this.asked.set(write.operations[0]!.invoke.op, await this.askFor(write, untilMs)),
+      ),
+    );
+  }
+
+  private async askFor({ dataset, key, operations }: Write, untilMs: number): Promise<AskedAgain> {
+    const shard = this.shardOf(dataset, operations[0]!.invoke.events);
+    if (key === null || shard === null) return { kind: 'open', reason: 'cannot be asked for' };
     const endsMs = operations.map(({ invoke }) => invoke.t / 1e6 + invoke.timeoutMs);
     const deadline = String(Math.ceil(START_MS + Math.max(...endsMs) + PATIENCE_MS));
-    const shard = shardName(content.dataset, route.partition);
     const query = { shard, deadline, wait: 'accepted', timeoutMs: String(ASK_AGAIN_TIMEOUT_MS) };
+    const { regions } = this.profile;
     let answer: AskedAgain = { kind: 'open', reason: 'not asked in time' };
     for (let turn = 0; this.world.nowMs() < untilMs; turn += 1) {
-      const { regions } = this.profile;
-      const caller = this.caller();
-      const ask = (gateway: Gateway): Promise<Answer> =>
-        gateway.receipt({ dataset, idempotencyKey: key, query, caller });
-      try {
-        const region = regions[turn % regions.length]!;
-        answer = readAsked(await this.cluster.ask(this.client, region, ask, 2 * ASK_AGAIN_TIMEOUT_MS));
-      } catch (error) {
-        answer = { kind: 'open', reason: String(error) };
-      }
+      answer = await this.receipt(regions[turn % regions.length]!, { dataset, key, query });
       if (answer.kind !== 'open') break;
       await this.pause(ASK_AGAIN_PAUSE_MS);
     }
     return answer;
+  }
+
+  /**
+   * Asks for a write that has just ended unknown, in the midst of the faults and in any region: by the deadline that its gateway
+   * named, or by one that is over now, as if its time-out had been shorter. What is not said for good is asked for at the end.
+   */
+  private async askSoon(
+    { dataset, events, key, op, repeats }: Operation,
+    { location }: Ending,
+  ): Promise<void> {
+    const { profile, questions } = this;
+    const shard = this.shardOf(dataset, events);
+    if (key === null || shard === null) return;
+    const named = /[?&]deadline=(\d+)/.exec(location ?? '')?.[1];
+    const region = questions.pick(profile.regions);
+    const timeoutMs = String(1 + questions.below(ASKED_SOON_TIMEOUT_MS_MAX));
+    await this.pause(questions.below(ASKED_SOON_MS_MAX));
+    const present = String(Math.floor(this.world.nowMs()));
+    const deadline = questions.pick([named ?? present, present]);
+    const query = { shard, deadline, wait: 'accepted', timeoutMs };
+    const answer = await this.receipt(region, { dataset, key, query });
+    this.world.note(`asked for ${op} ${answer.kind}`);
+    const first = repeats ?? op;
+    if (answer.kind !== 'open' && !this.asked.has(first)) this.asked.set(first, answer);
+  }
+
+  private async receipt(
+    region: string,
+    asked: {
+      readonly dataset: string;
+      readonly key: string;
+      readonly query: { readonly [name: string]: string };
+    },
+  ): Promise<AskedAgain> {
+    const { key: idempotencyKey, dataset, query } = asked;
+    const caller = this.caller();
+    const ask = (gateway: Gateway): Promise<Answer> =>
+      gateway.receipt({ dataset, idempotencyKey, query, caller });
+    try {
+      return readAsked(await this.cluster.ask(this.client, region, ask, 2 * ASK_AGAIN_TIMEOUT_MS));
+    } catch (error) {
+      return { kind: 'open', reason: String(error) };
+    }
+  }
+
+  private shardOf(dataset: string, events: readonly { readonly key: string }[]): ShardName | null {
+    const { content } = this.cluster.options.datasets.get(dataset as DatasetName)!.configuration;
+    const route = routeKey(content.groups, events[0]?.key ?? '');
+    return route.kind === 'shard' ? shardName(content.dataset, route.partition) : null;
   }
 
   /** The hash under which the log carries a key. */
@@ -216,6 +295,8 @@ export class Load {
       if (next.isOfWorkload)
         call.operations.forEach(({ op }, index) => this.workload.settle(op, endings[index]!));
       call.operations.forEach((operation, index) => this.reuses.noteEnded(operation, endings[index]!));
+      if (next.isOfWorkload)
+        call.operations.forEach((operation, index) => this.wonder(operation, endings[index]!));
       if (twin !== null) await twin;
       for (const { receipt } of endings) session.take(receipt?.token ?? null);
       const takeOrdinal = (): number => this.workload.takeOrdinal();
@@ -224,6 +305,18 @@ export class Load {
       this.calls -= 1;
       await this.pause(chance.below(this.profile.thinkMsMax));
     }
+  }
+
+  /** Some of those who were told nothing ask at once, beside what they do next. */
+  private wonder(operation: Operation, ending: Ending): void {
+    const { receiptsPercent } = this.profile.load;
+    if (ending.type !== 'info' || this.questions.next() * 100 >= receiptsPercent) return;
+    this.calls += 1;
+    this.working += 1;
+    void this.askSoon(operation, ending).then(() => {
+      this.calls -= 1;
+      this.working -= 1;
+    });
   }
 
   /** Null when everything was asked. */
@@ -273,6 +366,36 @@ export class Load {
       await this.read(question, this.told, clients);
       this.calls -= 1;
     }
+  }
+
+  /** Asks all the time for what somebody was told accepted. */
+  private async askOn(chance: Chance): Promise<void> {
+    for (;;) {
+      await this.pause(1 + chance.below(ASKER_THINK_MS_MAX));
+      while (this.resting !== null) await this.resting.promise;
+      if (this.isOver || this.writing === 0) return;
+      await this.askForAccepted(chance);
+    }
+  }
+
+  /** What is known of an accepted write anywhere: the same as was told, and who holds it now. */
+  private async askForAccepted(chance: Chance): Promise<void> {
+    if (this.accepted.length === 0) return;
+    const { dataset, events, key, op, repeats } = chance.pick(this.accepted);
+    const region = chance.pick(this.profile.regions);
+    const shard = this.shardOf(dataset, events);
+    if (key === null || shard === null) return;
+    this.calls += 1;
+    const askedAt = this.t;
+    const answer = await this.receipt(region, { dataset, key, query: { shard } });
+    this.calls -= 1;
+    if (answer.kind !== 'receipt') return;
+    const { holders, sequence } = answer.receipt;
+    const first = repeats ?? op;
+    if (!this.asked.has(first)) this.asked.set(first, answer);
+    if (holders === undefined || sequence === undefined) return;
+    const told = { askedAt, t: this.t, place: `${region}/gateway`, shard, sequence: BigInt(sequence) };
+    this.cluster.witness.toldHolders.push({ ...told, regions: holders });
   }
 
   private async read(question: ReadQuestion, session: Session, clients: number[]): Promise<void> {
@@ -325,8 +448,14 @@ export class Load {
       this.line({ ...ending, p: clients[index]!, f: 'append', op });
       if (ending.type === 'info') clients[index] = this.nextClient();
       this.told.take(ending.receipt?.token ?? null);
+      if (ending.receipt?.outcome === 'accepted') this.noteAccepted(operations[index]!);
       this.world.note(`told ${op} ${ending.type} ${ending.status} ${ending.receipt?.sequence ?? ''}`);
     });
+  }
+
+  private noteAccepted(operation: Operation): void {
+    if (this.accepted.length < ACCEPTED_MAX) this.accepted.push(operation);
+    else this.accepted[this.questions.below(ACCEPTED_MAX)] = operation;
   }
 
   private async hear<T>(
@@ -370,8 +499,12 @@ export class Load {
     return this.client.clock.sleep(ms).done;
   }
 
+  private get t(): number {
+    return (this.world.nowMs() - START_MS) * 1e6;
+  }
+
   private line(line: DistributiveOmit<Exclude<HistoryLine, RunLine>, 'i' | 't'>): void {
-    const t = (this.world.nowMs() - START_MS) * 1e6;
+    const { t } = this;
     this.lines.push({ ...line, i: this.written, t } as HistoryLine);
     this.written += 1;
   }

@@ -2,7 +2,9 @@
  * What a seed is run with: cluster, load and faults, all drawn from the seed before anything runs, and all that is needed
  * to run it again. A profile's name says from which faults it draws.
  */
+import type { FailoverMode } from '@lockstep/protocol';
 import { Chance } from '../world/chance.js';
+import { drawConstellation } from './constellation.js';
 import { FAULTS, faultKinds, faultText, type Fault, type FaultKind } from './fault.js';
 
 export type ProfileName = 'mixed' | 'process' | 'network' | 'stream' | 'log' | 'store' | 'beyond' | 'calm';
@@ -30,8 +32,14 @@ export interface Profile {
   readonly clients: number;
   /** Who read all the time, with all that any client was told. */
   readonly readers: number;
+  /** Who ask all the time for the receipts of what any client was told accepted. */
+  readonly askers: number;
   /** How often an operator changes the rule of a dataset during the chaos. */
   readonly ruleChanges: number;
+  /** How often somebody fences a shard during the chaos, to any region that may be its home. */
+  readonly moves: number;
+  /** Whether regions watch each other, and a home that failed is replaced without a person. */
+  readonly failover: FailoverMode;
   /** Whether writes are acknowledged below their rule when it is not met in time. */
   readonly degrades: boolean;
   readonly load: {
@@ -47,6 +55,8 @@ export interface Profile {
     readonly reusedPercent: number;
     /** Of the single writes with a key: so many are asked of two regions at once. */
     readonly doubledPercent: number;
+    /** Of the writes with a key that end unknown: so many are asked for at once, in the midst of the faults. */
+    readonly receiptsPercent: number;
   };
   /** Regions whose groups the rows belong to; one that is named more often has more of them. */
   readonly groups: readonly string[];
@@ -78,6 +88,7 @@ export const BROKERS = 3;
 const REST_AFTER_MS = 2_000;
 const LATE_COPIES_MAX = 8;
 const REST_SHARE = 0.25;
+const CONSTELLATION_SHARE = 0.5;
 
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
@@ -85,10 +96,12 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const draw = (from: number, to: number): number => from + chance.below(to - from + 1);
   const rested = new Chance(seed).branch(`rest ${name}`);
   const ruled = new Chance(seed).branch(`rules ${name}`);
+  const moved = new Chance(seed).branch(`moves ${name}`);
+  const watched = new Chance(seed).branch(`failover ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
-    ['accounts', 'orders'],
+    ['accounts', 'readings'],
     ['orders', 'readings'],
     ['accounts'],
     ['accounts', 'orders', 'readings'],
@@ -99,10 +112,13 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const favourite = chance.pick(regions);
   const skew = chance.pick([0, 0, 4]);
   const kinds = name === 'calm' ? [] : drawKinds(name, chance);
-  const replicators = chance.pick([1, 1, 2] as const);
+  const replicators = chance.pick([1, 2] as const);
   const roles = chance.pick(['together', 'together', 'together', 'apart'] as const);
   const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
   const clients = draw(3, 8);
+  const scene = { regions, replicators, roles, chaosMs, datasets };
+  const joint = new Chance(seed).branch(`constellation ${name}`);
+  const isJoint = joint.next() < CONSTELLATION_SHARE;
   // So long that the load lasts about as long as the chaos; sometimes it comes in one rush.
   const thinkMsMax = Math.round(((2 * chaosMs * clients) / entries) * chance.pick([0.2, 0.7, 1]));
   return {
@@ -115,18 +131,22 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     roles,
     clients,
     readers: misuse.pick([0, 1, 1]),
+    askers: ruled.pick([0, 1, 1]),
     ruleChanges: name === 'beyond' ? 0 : ruled.pick([0, 0, 2, 5]),
+    moves: name === 'beyond' ? 0 : moved.pick([0, 0, 3, 12]),
+    failover: name === 'beyond' || watched.below(4) > 0 ? 'manual' : 'automatic',
     degrades: ruled.below(4) === 0,
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
       orderEvents: datasets.includes('orders' as never) ? share : 0,
-      readingEvents: datasets.includes('readings' as never) ? share * 5 : 0,
+      readingEvents: datasets.includes('readings' as never) ? share * 10 : 0,
       repeatedPercent: chance.pick([2, 5, 10]),
       wrongVersionsPercent: chance.pick([0, 5]),
       shortDeadlinesPercent: chance.pick([0, 3, 10]),
       readsPercent: misuse.pick([20, 40]),
       reusedPercent: misuse.pick([0, 2, 5]),
       doubledPercent: misuse.pick([0, 3, 10]),
+      receiptsPercent: misuse.pick([0, 50, 100]),
     },
     groups: [...regions, ...Array.from({ length: skew }, () => favourite)],
     thinkMsMax,
@@ -142,7 +162,12 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
             lateCopies: rested.below(LATE_COPIES_MAX + 1),
           },
     faults:
-      kinds.length === 0 ? [] : drawFaults(kinds, chance, { regions, replicators, roles, chaosMs, datasets }),
+      kinds.length === 0
+        ? []
+        : byTime([
+            ...drawFaults(kinds, chance, scene),
+            ...(isJoint ? drawConstellation(poolOf(name), joint, scene) : []),
+          ]),
   };
 }
 
@@ -167,20 +192,23 @@ function drawFaults(kinds: readonly FaultKind[], chance: Chance, scene: Scene): 
     const atMs = Math.min(Math.max(0, isClustered ? near : anywhere), scene.chaosMs - 1_000);
     return drawFault(kind, atMs, chance, scene, isBeyond);
   });
-  return faults.sort((x, y) => x.atMs - y.atMs);
+  return faults;
+}
+
+const byTime = (faults: readonly Fault[]): readonly Fault[] => faults.toSorted((x, y) => x.atMs - y.atMs);
+
+function poolOf(name: ProfileName): readonly FaultKind[] {
+  const survivable = faultKinds().filter((kind) => FAULTS[kind].is === 'survivable');
+  return name === 'mixed' || name === 'beyond'
+    ? survivable
+    : survivable.filter((kind) => FAULTS[kind].of === name);
 }
 
 function drawKinds(name: ProfileName, chance: Chance): readonly FaultKind[] {
-  const all = faultKinds();
-  const survivable = all.filter((kind) => FAULTS[kind].is === 'survivable');
-  const pool =
-    name === 'mixed' || name === 'beyond'
-      ? survivable
-      : survivable.filter((kind) => FAULTS[kind].of === name);
-  const left = [...pool];
+  const left = [...poolOf(name)];
   const kinds: FaultKind[] = [];
   const count = Math.min(left.length, KINDS_MIN + chance.below(KINDS_MAX - KINDS_MIN + 1));
-  if (name === 'beyond') kinds.push(chance.pick(all.filter((kind) => FAULTS[kind].is === 'beyond')));
+  if (name === 'beyond') kinds.push(chance.pick(faultKinds().filter((kind) => FAULTS[kind].is === 'beyond')));
   // What finds most is a process that loses what it knew.
   if (name === 'mixed') kinds.push(...left.splice(left.indexOf('crash'), 1));
   while (kinds.length < count) kinds.push(left.splice(chance.below(left.length), 1)[0]!);
@@ -260,9 +288,11 @@ function drawFault(kind: FaultKind, atMs: number, chance: Chance, scene: Scene, 
     case 'store-lost-before':
     case 'store-lost-after':
     case 'store-late':
+    case 'commit-late':
       return { ...fault, target: region, strength: share };
     case 'append-refused':
     case 'append-answer-lost':
+    case 'append-silent':
     case 'append-late':
     case 'append-lost':
     case 'append-unreplicated':

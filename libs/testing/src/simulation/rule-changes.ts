@@ -5,6 +5,7 @@
 import { ruleTextOf, type RegionName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Chance } from '../world/chance.js';
+import type { Process } from '../world/process.js';
 import type { Profile } from './profile.js';
 
 const CHANGE_MS_MAX = 2_000;
@@ -12,6 +13,8 @@ const RETRY_PAUSE_MS = 500;
 
 export class RuleChanges {
   private readonly chance: Chance;
+  /** Who still carries out a change: it may come to stand behind whatever is asked meanwhile. */
+  private readonly changing = new Set<{ readonly by: Process }>();
 
   constructor(
     private readonly cluster: SimulatedCluster,
@@ -31,6 +34,7 @@ export class RuleChanges {
   async restore(): Promise<void> {
     if (this.profile.ruleChanges === 0) return;
     const { datasets, regions, world } = this.cluster.options;
+    while ([...this.changing].some(({ by }) => !by.hasEnded)) await world.clock().sleep(RETRY_PAUSE_MS).done;
     for (const [dataset, { configuration }] of datasets) {
       const rule = ruleTextOf(configuration.content);
       for (let isRestored = false; !isRestored;) {
@@ -53,7 +57,12 @@ export class RuleChanges {
     const running = region.served(name);
     if (running === null) return;
     const request = { rule, withdrawn, reason: 'chaos', timeoutMs: CHANGE_MS_MAX };
-    running.process.enter(() => void running.coordinator!.changeRule(dataset, request, 'operator'));
+    const { coordinator, process } = running;
+    process.enter(() => {
+      const change = { by: process };
+      this.changing.add(change);
+      void coordinator!.changeRule(dataset, request, 'operator').then(() => this.changing.delete(change));
+    });
   }
 
   private drawRule(regions: readonly RegionName[]): string {

@@ -34,6 +34,7 @@ import { Chaos } from './chaos.js';
 import { faultText } from './fault.js';
 import { judgeCluster, shardsIn } from './judge-cluster.js';
 import { Load, RUN } from './load.js';
+import { OwnershipMoves } from './ownership-moves.js';
 import { BROKERS, type Profile } from './profile.js';
 import { RuleChanges } from './rule-changes.js';
 import type { Violation } from './violation.js';
@@ -43,7 +44,7 @@ const PROTOCOL_EVENTS_MIN = 2_000;
 const CHAOS_MS_MAX = 60_000;
 /** After everything was repaired, progress must have happened within this. */
 const QUIET_MS_MAX = 60_000;
-const ASK_AGAIN_MS_MAX = 60_000;
+const ASKED_MS_MAX = 120_000;
 /** Where more was taken than was promised, nothing need move; within this every halt must have been told. */
 const NAMED_MS_MAX = 25_000;
 
@@ -96,19 +97,20 @@ export async function runSeed(
     replicators: profile.replicators,
     roles: profile.roles,
     brokers: BROKERS,
+    failover: profile.failover,
   });
   const load = new Load(cluster, profile);
   const rules = new RuleChanges(cluster, profile);
+  const moves = new OwnershipMoves(cluster, profile);
   const violations: Violation[] = [];
   const unrest: string[] = [];
-  const asked = new Map<number, AskedAgain>();
   try {
     await cluster.start();
-    if (profile.rest !== null)
-      await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load, asked });
+    if (profile.rest !== null) await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load });
     world.note('chaos');
     chaos.begin(cluster);
     rules.begin();
+    moves.begin();
     if (profile.rest === null) load.begin();
     else load.goOn();
     await elapse(world, profile.chaosMs);
@@ -122,8 +124,8 @@ export async function runSeed(
       await world.runUntil(() => load.isDone, QUIET_MS_MAX);
       await elapse(world, NAMED_MS_MAX);
     } else {
-      unrest.push(...(await quiet(world, cluster, load, profile, rules)));
-      await askAgain(world, load, asked);
+      unrest.push(...(await quiet(world, cluster, load, profile, { moves, rules })));
+      await askAgain(world, load);
       unrest.push(...(await untilFolded(world, cluster)));
     }
   } catch (error) {
@@ -133,7 +135,7 @@ export async function runSeed(
     cluster,
     run: RUN,
     lines: load.lines,
-    asked,
+    asked: load.asked,
     unrest,
     keyHash: (key) => load.keyHash(key),
   });
@@ -142,6 +144,7 @@ export async function runSeed(
     ...(isBeyond(profile.faults) ? violationsBeyond(cluster, log, found) : found),
     ...goneOnAsBefore(cluster),
     ...defects(cluster),
+    ...undecided(moves),
   );
   const verdicts = new Map<string, number>();
   let entries = 0;
@@ -171,7 +174,7 @@ export async function runSeed(
     verdicts: Object.fromEntries(verdicts),
     crashPoints: Object.fromEntries(world.crashPoints),
     named: Object.fromEntries(namedIn(cluster)),
-    problems: Object.fromEntries(problemsIn(load.lines, asked.values())),
+    problems: Object.fromEntries(problemsIn(load.lines, load.asked.values())),
     trace: world.trace,
   };
 }
@@ -184,15 +187,14 @@ async function workAndRest(
     readonly world: World;
     readonly cluster: SimulatedCluster;
     readonly load: Load;
-    readonly asked: Map<number, AskedAgain>;
   },
 ): Promise<void> {
-  const { asked, cluster, load, world } = run;
+  const { cluster, load, world } = run;
   load.begin();
   await elapse(world, afterMs);
   load.rest();
   await world.runUntil(() => load.isIdle, QUIET_MS_MAX);
-  await askAgain(world, load, asked);
+  await askAgain(world, load);
   world.note(`rest of ${days} days`);
   world.leap(days * DAY_MS);
   const chance = world.branch('late copies');
@@ -230,7 +232,7 @@ async function quiet(
   cluster: SimulatedCluster,
   load: Load,
   profile: Profile,
-  rules: RuleChanges,
+  { moves, rules }: { readonly moves: OwnershipMoves; readonly rules: RuleChanges },
 ): Promise<readonly string[]> {
   const unrest: string[] = [];
   const reach = async (what: string, holds: () => boolean): Promise<void> => {
@@ -243,6 +245,7 @@ async function quiet(
   load.stop();
   await reach('clients are not answered', () => load.isDone);
   await reach('a gateway does not know every home', () => cluster.isReady());
+  await reach('a decision is open', () => moves.isSettled());
   let isRestored = false;
   void rules.restore().then(() => (isRestored = true));
   await reach('rules are not restored', () => isRestored);
@@ -279,15 +282,10 @@ async function untilFolded(world: World, cluster: SimulatedCluster): Promise<rea
   }
 }
 
-async function askAgain(world: World, load: Load, asked: Map<number, AskedAgain>): Promise<void> {
-  const unknown = openWrites(readRun(load.lines).writes).filter(
-    ({ key, operations }) => key !== null && !asked.has(operations[0]!.invoke.op),
-  );
-  const before = asked.size;
-  const untilMs = world.nowMs() + ASK_AGAIN_MS_MAX;
-  for (const write of unknown)
-    void load.askFor(write, untilMs).then((answer) => asked.set(write.operations[0]!.invoke.op, answer));
-  await world.runUntil(() => asked.size === before + unknown.length, 2 * ASK_AGAIN_MS_MAX);
+async function askAgain(world: World, load: Load): Promise<void> {
+  let isOver = false;
+  void load.askForAll(openWrites(readRun(load.lines).writes)).then(() => (isOver = true));
+  await world.runUntil(() => isOver, ASKED_MS_MAX);
 }
 
 /** The sample with the profile's groups: each region is home of one, and all regions hold all. */
@@ -322,6 +320,15 @@ function clocksOf(
   const chance = world.branch('clocks');
   const around = (max: number): number => (chance.next() * 2 - 1) * max;
   return () => ({ offsetMs: Math.round(around(clockOffsetMsMax)), drift: around(clockDriftMax) });
+}
+
+/** A decision is what follows from its inputs, also later and elsewhere. */
+function undecided(moves: OwnershipMoves): readonly Violation[] {
+  const examples = moves.differences();
+  if (examples.length === 0) return [];
+  const sentence = 'A decision does not follow from what was recorded with it.';
+  const count = examples.length;
+  return [{ invariant: 'I15', code: 'decision-differs', sentence, count, examples: examples.slice(0, 5) }];
 }
 
 const stopped = (error: unknown): Violation => ({

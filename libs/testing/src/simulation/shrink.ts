@@ -13,6 +13,7 @@ const PERCENTS = [
   'readsPercent',
   'reusedPercent',
   'doubledPercent',
+  'receiptsPercent',
 ] as const;
 
 /** @param fails runs the profile and answers whether the violation is still there. */
@@ -60,10 +61,14 @@ function* candidates(profile: Profile): Iterable<Profile> {
   }
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
+  if (profile.askers > 0) yield { ...profile, askers: 0 };
   if (profile.readers > 0) yield { ...profile, readers: 0 };
+  if (profile.failover === 'automatic') yield { ...profile, failover: 'manual' };
   if (profile.degrades) yield { ...profile, degrades: false };
   for (const fewer of [0, profile.ruleChanges - 1])
     if (fewer >= 0 && fewer < profile.ruleChanges) yield { ...profile, ruleChanges: fewer };
+  for (const fewer of [0, profile.moves - 1])
+    if (fewer >= 0 && fewer < profile.moves) yield { ...profile, moves: fewer };
   if (profile.clockDriftMax > 0) yield { ...profile, clockDriftMax: 0 };
   if (profile.clockOffsetMsMax > 0) yield { ...profile, clockOffsetMsMax: 0 };
   if (profile.shardsPerGroup > 1) yield { ...profile, shardsPerGroup: 1 };

@@ -3,7 +3,7 @@ import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
 import { leaseNumber, NO_OFFSET, NO_SEQUENCE, offset, sequence, shardName } from '@lockstep/protocol';
 import type { DatasetName, StoreIncarnation } from '@lockstep/protocol';
 import { storeConformance } from '../conformance/store.js';
-import { realTimeCompletions } from '../world/completions.js';
+import { realTimeCompletions, type Completions } from '../world/completions.js';
 import { memoryStore } from './memory-store.js';
 import type { MemoryDatabase, StoreFault } from './memory-store.js';
 
@@ -53,6 +53,7 @@ async function firstCommit(database: MemoryDatabase): Promise<CommitRequest> {
         cursor: { ...state!.cursor, offset: offset(0n), sequence: sequence(1n) },
         sessions: [],
         outcomes: [],
+        fenced: [],
       },
     ],
   };
@@ -93,6 +94,28 @@ describe('the in-memory store under faults', () => {
     expect(database.rows('orders')!.size).toBe(0);
     while ((await query.cursors([SHARD]))[0]!.sequence === 0n);
     expect(await (await database.openApplyStore()).commit(request)).toEqual({ kind: 'lost' });
+  });
+
+  test('what a client had sent before it gave its connection up arrives after all; what it asks then does not', async () => {
+    const arrivals: (() => unknown)[] = [];
+    const losing: Completions = {
+      ...completions,
+      complete: (label, work, unanswered) =>
+        label.startsWith('store commit')
+          ? new Promise((_, reject) => {
+              arrivals.push(work);
+              reject(unanswered.error() as Error);
+            })
+          : completions.complete(label, work, unanswered),
+    };
+    const { database } = await scene(null);
+    const store = await database.openApplyStore(losing);
+    const request = await firstCommit(database);
+    await expect(store.commit(request)).rejects.toMatchObject({ disposition: 'unknown' });
+    await expect(store.load([SHARD])).rejects.toMatchObject({ code: 'store-disconnected' });
+    expect(database.rows('orders')!.size).toBe(0);
+    for (const arrive of arrivals) arrive();
+    expect(database.rows('orders')!.size).toBe(1);
   });
 
   test('a lost answer to a read is retryable: nothing can have changed', async () => {

@@ -13,6 +13,8 @@ import type {
   Lease,
   LeaseRequest,
   ProjectedTable,
+  Quarantined,
+  PlacedAnswers,
   QueryStore,
   RowPlace,
   StoredRow,
@@ -23,11 +25,11 @@ import type {
   ConfigurationContent,
   ConfigurationHash,
   Cursor,
+  FencedAttempt,
   KeyHash,
   LeaseNumber,
   Outcome,
   PublisherId,
-  ReadAnswers,
   ReadRow,
   Reads,
   Session,
@@ -47,6 +49,8 @@ export interface MemoryStoreOptions {
   readonly committed?: (request: CommitRequest) => void;
   /** Told when the database has gone back to an earlier state. */
   readonly wentBack?: () => void;
+  /** By how much a call is late that takes effect behind the back of whoever reconnects; hardly unless said otherwise. */
+  readonly lateMs?: () => number;
 }
 
 export interface StoreCall {
@@ -117,6 +121,7 @@ interface State {
   readonly leases: Map<ShardName, MemoryLease>;
   readonly sessions: Map<ShardName, Map<PublisherId, Session>>;
   readonly outcomes: Map<ShardName, Map<KeyHash, Outcome>>;
+  readonly fenced: Map<ShardName, Map<string, FencedAttempt>>;
   readonly tables: Map<string, MemoryTable>;
   readonly configurations: Map<ConfigurationHash, ConfigurationContent>;
 }
@@ -135,6 +140,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     leases: new Map(),
     sessions: new Map(),
     outcomes: new Map(),
+    fenced: new Map(),
     tables: new Map(),
     configurations: new Map(),
   };
@@ -155,18 +161,26 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   /** One connection: runs calls at the moments that the world picks, with the faults that it picks. */
   const connect = (through: Completions) => {
     const connectedIn = life;
-    let dead = false;
+    /** The client has given it up: it asks nothing more by it. What it has sent may still arrive. */
+    let isGivenUp = false;
+    /** Nothing arrives by it any more. */
+    let isBroken = false;
     return {
       run: <T>(call: StoreCall, kind: 'read' | 'write', work: (state: State) => T): Promise<T> => {
         const label = `store ${call.method} ${call.shards.join(' ')}`.trimEnd();
+        const wasGivenUp = isGivenUp;
         const lost = (): PortError => {
-          dead = true;
+          isGivenUp = true;
           return kind === 'read' ? disconnected() : answerLost();
+        };
+        const broken = (): PortError => {
+          isBroken = true;
+          return lost();
         };
         const unanswered = { afterMs: CALL_MS_MAX, error: lost };
         const attempt = (isSlowed: boolean): T | typeof SLOWED => {
-          if (dead) throw disconnected();
-          if (connectedIn !== life || !isUp) throw lost();
+          if (wasGivenUp || isBroken) throw disconnected();
+          if (connectedIn !== life || !isUp) throw broken();
           const fault = isSlowed ? null : (options.fault?.(call) ?? null);
           switch (fault) {
             case null:
@@ -179,20 +193,22 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
               if (kind === 'read') return work(state);
               throw new PortError('store-exhausted', 'retryable', 'The simulated disk is full.');
             case 'lost-before':
-              throw lost();
+              throw broken();
             case 'lost-after':
               if (kind === 'write') work(state);
-              throw lost();
+              throw broken();
             case 'lost-late':
               if (kind === 'write') {
                 // Nobody waits for it; what it throws (a lost compare-and-set, refused data) reaches nobody either.
                 const late = (): unknown => isUp && work(state);
-                void completions.complete(`${label} (late)`, late, unanswered).catch(() => undefined);
+                const lateMs = options.lateMs?.() ?? 0;
+                void completions
+                  .when(`${label} (late)`, never, lateMs, late, unanswered)
+                  .catch(() => undefined);
               }
-              throw lost();
+              throw broken();
           }
         };
-        const never = (): boolean => false;
         return through
           .complete(label, () => attempt(false), unanswered)
           .then((first) =>
@@ -202,7 +218,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           );
       },
       close: (): Promise<void> => {
-        dead = true;
+        isGivenUp = true;
         return Promise.resolve();
       },
     };
@@ -266,6 +282,8 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           return outcome === undefined ? [] : [{ shard, outcome }];
         }),
       ),
+    quarantined: (shards, limit) =>
+      run({ method: 'quarantined', shards }, 'read', (now) => quarantined(now, shards, limit)),
     rows: (places) =>
       run({ method: 'rows', shards: places.map(({ shard }) => shard) }, 'read', (now) =>
         places.map((place) => storedRow(now, place)),
@@ -340,6 +358,7 @@ function copyOf(state: State): State {
     leases: new Map(state.leases),
     sessions: copyEach(state.sessions, (sessions) => new Map(sessions)),
     outcomes: copyEach(state.outcomes, (outcomes) => new Map(outcomes)),
+    fenced: copyEach(state.fenced, (fenced) => new Map(fenced)),
     tables: copyEach(state.tables, ({ columns, rows }) => ({ columns, rows: new Map(rows) })),
     configurations: new Map(state.configurations),
   };
@@ -352,6 +371,7 @@ function ensureShards(state: State, shards: readonly ShardName[]): void {
     state.leases.set(shard, { number: leaseNumber(0n), holder: null, expiresAtMs: 0 });
     state.sessions.set(shard, new Map());
     state.outcomes.set(shard, new Map());
+    state.fenced.set(shard, new Map());
   }
 }
 
@@ -399,8 +419,8 @@ function read(
   table: ProjectedTable,
   reads: ReadonlyMap<ShardName, Reads>,
   withColumns: boolean,
-): ReadonlyMap<ShardName, ReadAnswers> {
-  const answers = new Map<ShardName, ReadAnswers>();
+): ReadonlyMap<ShardName, PlacedAnswers> {
+  const answers = new Map<ShardName, PlacedAnswers>();
   for (const [shard, asked] of reads) {
     const outcomes = new Map<KeyHash, Outcome>();
     for (const key of asked.outcomes) {
@@ -413,7 +433,7 @@ function read(
       if (row !== undefined)
         rows.set(key, { version: row.version, columns: withColumns ? row.columns : null });
     }
-    answers.set(shard, { outcomes, rows });
+    answers.set(shard, { outcomes, rows, sequence: state.cursors.get(shard)!.sequence });
   }
   return answers;
 }
@@ -439,10 +459,12 @@ function commit(state: State, { shards, table, rows }: CommitRequest): CommitRes
     if (row === null) stored.delete(key);
     else stored.set(key, row);
   }
-  for (const { shard, cursor, sessions, outcomes } of shards) {
+  for (const { shard, cursor, sessions, outcomes, fenced } of shards) {
     state.cursors.set(shard, cursor);
     for (const session of sessions) state.sessions.get(shard)!.set(session.publisher, session);
     for (const outcome of outcomes) state.outcomes.get(shard)!.set(outcome.key, outcome);
+    for (const attempt of fenced)
+      state.fenced.get(shard)!.set(`${attempt.logIncarnation} ${attempt.sequence}`, attempt);
   }
   return { kind: 'committed' };
 }
@@ -450,14 +472,17 @@ function commit(state: State, { shards, table, rows }: CommitRequest): CommitRes
 function clean(state: State, shards: readonly ShardName[]): number {
   let outcomesLeft = CLEAN_ROWS_MAX;
   let sessionsLeft = CLEAN_ROWS_MAX;
+  let fencedLeft = CLEAN_ROWS_MAX;
   for (const shard of shards) {
     const cursor = state.cursors.get(shard);
     const outcomes = state.outcomes.get(shard) ?? new Map<KeyHash, Outcome>();
     const sessions = state.sessions.get(shard) ?? new Map<PublisherId, Session>();
+    const fenced = state.fenced.get(shard) ?? new Map<string, FencedAttempt>();
     outcomesLeft -= deleteOlder(outcomes, cursor?.outcomesSinceMs ?? 0, outcomesLeft);
+    fencedLeft -= deleteOlder(fenced, cursor?.outcomesSinceMs ?? 0, fencedLeft);
     sessionsLeft -= deleteOlder(sessions, cursor?.sessionsSinceMs ?? 0, sessionsLeft);
   }
-  return 2 * CLEAN_ROWS_MAX - outcomesLeft - sessionsLeft;
+  return 3 * CLEAN_ROWS_MAX - outcomesLeft - sessionsLeft - fencedLeft;
 }
 
 function deleteOlder<K>(
@@ -473,6 +498,24 @@ function deleteOlder<K>(
     deleted += 1;
   }
   return deleted;
+}
+
+function quarantined(state: State, shards: readonly ShardName[], limit: number): readonly Quarantined[] {
+  return [...new Set(shards)]
+    .flatMap((shard) =>
+      [...(state.fenced.get(shard)?.values() ?? [])].map((attempt): Quarantined => {
+        const key = attempt.idempotencyKey;
+        const bound = key === null ? undefined : state.outcomes.get(shard)?.get(key);
+        const outcome = bound === undefined ? null : { verdict: bound.verdict, sequence: bound.sequence };
+        return { shard, attempt, outcome };
+      }),
+    )
+    .sort((x, y) => {
+      if (x.attempt.logTimeMs !== y.attempt.logTimeMs) return y.attempt.logTimeMs - x.attempt.logTimeMs;
+      if (x.shard !== y.shard) return x.shard < y.shard ? -1 : 1;
+      return Number(y.attempt.sequence - x.attempt.sequence);
+    })
+    .slice(0, limit);
 }
 
 function storedRow(state: State, { key, shard, table }: RowPlace): StoredRow {
@@ -515,6 +558,7 @@ function tableOf(state: State, { table }: ProjectedTable): MemoryTable {
 }
 
 const SLOWED = Symbol('slowed');
+const never = (): boolean => false;
 
 function answerLost(): PortError {
   return new PortError('store-answer-lost', 'unknown', 'The simulated connection ended before the answer.');

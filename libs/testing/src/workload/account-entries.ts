@@ -59,7 +59,7 @@ export class AccountEntries {
 
   private draft(events: readonly HistoryEvent[], settle: (ending: Ending) => void = () => undefined): Draft {
     const drawn = this.chance.next();
-    const ack = drawn < 0.85 ? null : drawn < 0.97 ? 'accepted' : 'everywhere';
+    const ack = drawn < 0.8 ? null : drawn < 0.9 ? 'accepted' : 'everywhere';
     return { events, isKeyed: true, wrongVersion: false, ack, settle };
   }
 }

@@ -19,7 +19,7 @@ export class ReadingEntries {
   draw(eventsMax: number): readonly Draft[] {
     const { chance } = this;
     const count = chance.next() < 0.3 ? 2 + chance.below(BATCH_ENTRIES_MAX - 1) : 1;
-    const ack = chance.next() < 0.9 ? null : 'accepted';
+    const ack = chance.next() < 0.5 ? null : 'accepted';
     const drafts: Draft[] = [];
     for (let left = eventsMax; drafts.length < count && left > 0;) {
       const draft = this.entry(Math.min(left, this.size()), ack);

@@ -164,7 +164,7 @@ export class Process {
       sleep: (ms) => {
         let wake!: () => void;
         const done = new Promise<void>((resolve) => {
-          const takeBack = world.after(ms / speed, null, () => this.enter(resolve));
+          const takeBack = world.after(Math.max(1, ms) / speed, null, () => this.enter(resolve));
           wake = () => {
             takeBack();
             resolve();

@@ -47,6 +47,7 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
   renewIncarnation: 'new-life',
   outcomes: 'look-up',
   rows: 'look-up',
+  quarantined: 'look-up',
   cursors: 'look-up',
   clean: 'fold',
   ensureTable: 'deploy',
@@ -57,6 +58,7 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
 
 const CALLS: { readonly [call: string]: Step } = {
   ask: 'ask',
+  canary: 'ask',
   forward: 'forward',
   connect: 'connect',
   append: 'append',

@@ -178,7 +178,7 @@ export class World implements Completions {
       sleep: (ms) => {
         let wake!: () => void;
         const done = new Promise<void>((resolve) => {
-          const takeBack = this.after(ms, null, resolve);
+          const takeBack = this.after(Math.max(1, ms), null, resolve);
           wake = () => {
             takeBack();
             resolve();
@@ -259,7 +259,7 @@ export class World implements Completions {
 
 /** Ends the line of work whose condition never came to hold. */
 const IN_VAIN = '(in vain)';
-const IDLE = /\(in vain\)$|: store (renew|incarnation|open)/;
+const IDLE = /\(in vain\)$|: store (renew|incarnation|open)|: canary /;
 
 function attempt<T>(work: () => T, resolve: (value: T) => void, reject: (reason: unknown) => void): void {
   try {

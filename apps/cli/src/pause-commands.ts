@@ -1,0 +1,129 @@
+/** `lockstep pause | resume`: where homes stay as they are, whoever wants to move them, until a time or until resumed. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import {
+  awaitEnd,
+  confirm,
+  withReason,
+  withTimeout,
+  type ActingOptions,
+  type AwaitingOptions,
+} from './acting.js';
+import { CliError } from './cli-error.js';
+import { print, table, tell } from './output.js';
+import { askRole } from './role-call.js';
+
+interface Pause {
+  readonly pause: number;
+  readonly scope: string;
+  readonly until: string;
+  readonly confirmed: boolean;
+}
+
+/** As /v1/cluster tells it. */
+export interface ListedPause extends Pause {
+  readonly owner: string;
+  readonly reason: string;
+}
+
+interface PauseOptions extends AwaitingOptions {
+  readonly until?: Date;
+  readonly for?: number;
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SCOPE = 'all, dataset:NAME, shard:DATASET/N or region:NAME';
+
+export function addPauseCommands(program: Command): void {
+  withTimeout(
+    withReason(
+      program
+        .command('pause')
+        .description('keep every home in a scope where it is')
+        .argument('<scope>', SCOPE)
+        .addOption(new Option('--until <time>', 'such as 2026-11-21T20:00:00Z').argParser(readTime))
+        .addOption(
+          new Option('--for <duration>', 'such as 30m; s, m, h or d')
+            .conflicts('until')
+            .argParser(readDurationMs),
+        ),
+    ),
+  ).action(pause);
+
+  withReason(
+    program.command('resume').description('end the pauses of a scope').argument('<scope>', SCOPE),
+  ).action(async (scope: string, options: ActingOptions) => {
+    await confirm(options, () => `resume ${scope}?`);
+    const { reason } = options;
+    const answer = (await askRole('coordinator', '/v1/resume', options, { scope, reason })) as {
+      readonly resumed: readonly number[];
+    };
+    print(answer, options, () => `Resumed ${scope}: ended pause ${answer.resumed.join(', ')}.`);
+  });
+}
+
+/** Null: the coordinator does not know yet. */
+export function describePauses(pauses: readonly ListedPause[] | null): string {
+  if (pauses === null) return 'Pauses: ?';
+  if (pauses.length === 0) return 'Nothing is paused.';
+  return table(
+    ['pause', 'scope', 'until', 'confirmed', 'owner', 'reason'],
+    pauses.map((each) => [
+      each.pause,
+      each.scope,
+      each.until,
+      each.confirmed ? 'yes' : 'no',
+      each.owner,
+      each.reason,
+    ]),
+  );
+}
+
+async function pause(scope: string, options: PauseOptions): Promise<void> {
+  const { for: durationMs, reason } = options;
+  const end = durationMs === undefined ? options.until : new Date(Date.now() + durationMs);
+  if (end === undefined) throw new CliError(2, 'Say how long: --until TIME or --for DURATION.');
+  const until = end.toISOString();
+  await confirm(options, () => `pause ${scope} until ${until}?`);
+  const asked = (await askRole('coordinator', '/v1/pause', options, { scope, reason, until })) as Pause;
+  const seen = asked.confirmed ? asked : await awaitConfirmation(asked, options);
+  print(seen, options, () =>
+    seen.confirmed
+      ? `Paused ${seen.scope} until ${seen.until}: pause ${seen.pause}, confirmed.`
+      : `Pause ${seen.pause} of ${seen.scope} is not confirmed.`,
+  );
+  if (!seen.confirmed)
+    throw new CliError(
+      1,
+      `A move that was under way may still come about: npx lockstep status tells when pause ${seen.pause} is confirmed.`,
+    );
+}
+
+function awaitConfirmation(asked: Pause, options: PauseOptions): Promise<Pause> {
+  tell(`Pause ${asked.pause} is decided and not confirmed yet.`);
+  return awaitEnd(
+    options,
+    async () => {
+      const cluster = (await askRole('coordinator', '/v1/cluster', options)) as {
+        readonly paused: readonly ListedPause[] | null;
+      };
+      return cluster.paused?.find(({ pause }) => pause === asked.pause) ?? asked;
+    },
+    ({ confirmed }) => confirmed,
+  );
+}
+
+function readTime(text: string): Date {
+  const time = new Date(text);
+  if (
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) &&
+    !Number.isNaN(time.getTime())
+  )
+    return time;
+  throw new InvalidArgumentError('Expected a time with its zone, such as 2026-11-21T20:00:00Z.');
+}
+
+function readDurationMs(text: string): number {
+  const [, count, unit] = /^([1-9]\d{0,4})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) throw new InvalidArgumentError('Expected a duration such as 30m.');
+  return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
+}

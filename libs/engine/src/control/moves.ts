@@ -1,0 +1,368 @@
+/**
+ * Carries open moves of shards on, as `decideMove` says: one step of each at a time, and only by the leader. Every stage stands
+ * in the control log before it has an effect (I19), so any coordinator that leads next goes on where this one stopped;
+ * what was sent twice or too late is decided by the shard's own log.
+ *
+ * What this process remembers is only when it tried what, to try again later.
+ */
+import {
+  bestCandidate,
+  considerMove,
+  decideMove,
+  dueFailovers,
+  dueOfEvacuation,
+  duePauses,
+  dueSnapshot,
+  failoverPlan,
+  isRefusedForGood,
+  judgeMove,
+  moveInputsJson,
+  ownershipOf,
+  parseShardName,
+  predictMove,
+  seenRegion,
+  topicOf,
+  unmetCodes,
+  type AskedLeader,
+  type ConfigurationContent,
+  type ControlCommand,
+  type ControlState,
+  type Evacuation,
+  type FailoverPlan,
+  type FailoverPolicy,
+  type MoveCheck,
+  type MoveInputs,
+  type MoveRequest,
+  type MoveStep,
+  type MoveView,
+  type OpenMove,
+  type Prediction,
+  type RegionName,
+  type Sequence,
+  type SeenShard,
+  type ShardName,
+} from '@lockstep/protocol';
+import type { ControlEntries } from '../coordinate/control-entries.js';
+import { Gate, waitAtMost } from '../gate.js';
+import type { LedgerFeed } from '../gateway/ledger-feed.js';
+import { reportLoopFailure } from '../loop-failure.js';
+import type { Log } from '../ports/log.js';
+import type { Observer } from '../ports/observer.js';
+import { isPortError } from '../ports/port-error.js';
+import type { Clock } from '../ports/world.js';
+import type { Candidacy } from './candidacy.js';
+import type { ControlLog, Said } from './control-log.js';
+import { FoldSpeeds } from './fold-speeds.js';
+import { seeShard } from './seen-shard.js';
+
+const SAID_MS_MAX = 5_000;
+/** A move is looked at again at least so often while it is open. */
+const LOOK_AGAIN_MS = 500;
+
+export interface MovesOptions {
+  readonly region: RegionName;
+  readonly regions: readonly RegionName[];
+  /** Null for a shard that is not in the catalogue. */
+  readonly contentOf: (shard: ShardName) => ConfigurationContent | null;
+  readonly shards: () => readonly ShardName[];
+  /** The dataset's failovers need no person. */
+  readonly isAutomatic: (shard: ShardName) => boolean;
+  readonly failover: FailoverPolicy;
+  readonly candidacy: Candidacy;
+  readonly control: ControlLog;
+  readonly entries: ControlEntries;
+  readonly feed: LedgerFeed;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+/** What this process has done for one stage of one move. */
+interface Attempt {
+  readonly stage: string;
+  readonly sinceMs: number;
+  /** When `parked` was read. */
+  readonly heldSinceMs: number | null;
+  actedAtMs: number | null;
+  acts: number;
+  /** Where the candidate was when it was first seen behind the fence at this stage; what it folds further is a canary. */
+  candidateAt: Sequence | null;
+  /** What became of the log's leader, at this stage or an earlier one. */
+  leader: AskedLeader | null;
+}
+
+/** What became of the wish to move a shard. */
+export type Decided =
+  | { readonly kind: 'decided'; readonly decision: bigint }
+  | { readonly kind: 'refused'; readonly checks: readonly MoveCheck[] }
+  | Exclude<Said, { readonly kind: 'judged' }>
+  /** The control log turned it down: another came first, or this process leads no more. */
+  | { readonly kind: 'turned-down'; readonly reason: string };
+
+/** What a failover would cost now. */
+export interface FailoverForecast {
+  readonly shard: ShardName;
+  /** The region that had best take it; null when none may, or its home is not known. */
+  readonly to: RegionName | null;
+  /** Every check is met. */
+  readonly isAllowed: boolean;
+  /** Null when nothing is known. */
+  readonly predicted: Prediction | null;
+}
+
+export class Moves {
+  private readonly stopping = new Gate();
+  private readonly carried = new Map<bigint, Promise<void>>();
+  private readonly attempts = new Map<bigint, Attempt>();
+  private readonly probed = new Set<bigint>();
+  private readonly foldSpeeds: FoldSpeeds;
+
+  constructor(private readonly options: MovesOptions) {
+    this.foldSpeeds = new FoldSpeeds(options.feed);
+  }
+
+  /** Runs until `stop`. */
+  async run(): Promise<void> {
+    const { candidacy, clock, control, regions, shards } = this.options;
+    while (!this.stopping.isOpen) {
+      const changed = control.nextChange();
+      const state = control.state();
+      this.foldSpeeds.look(clock.monotonicMs(), shards(), regions);
+      if (state !== null && control.isCurrent()) {
+        this.probeAsCandidate(state);
+        if (candidacy.leads()) await this.lead(state);
+      }
+      await waitAtMost([changed, this.stopping], clock, LOOK_AGAIN_MS);
+    }
+    await Promise.all(this.carried.values());
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+
+  see(shard: ShardName): SeenShard | null {
+    const { contentOf, feed, regions } = this.options;
+    const content = contentOf(shard);
+    return content === null ? null : seeShard(feed, regions, content, shard);
+  }
+
+  /** What the move would cost now, by what this process sees. */
+  predict({ finished: past }: ControlState, { move, seen, to }: MoveInputs): Prediction {
+    const { rules } = this.options.feed.tally(seen.shard);
+    const foldRecordsPerSecond = this.foldSpeeds.of(seen.shard, to);
+    return predictMove({ move, to, seen, rules, foldRecordsPerSecond, past });
+  }
+
+  /** What a failover of each shard would cost now, to the region that had best take it. */
+  forecasts(): readonly FailoverForecast[] {
+    const state = this.options.control.state();
+    return this.options.shards().map((shard) => {
+      const seen = this.see(shard);
+      const best = state === null || seen === null ? null : bestCandidate(state, seen, 'failover');
+      if (state === null || seen === null || best === null)
+        return { shard, to: null, isAllowed: false, predicted: null };
+      const wish = { move: 'failover', shard, to: best.to, acceptLoss: false } as const;
+      const inputs = considerMove(state, wish, seen);
+      const predicted = inputs === null ? null : this.predict(state, inputs);
+      return { shard, ...best, predicted };
+    });
+  }
+
+  /** Shards at home there, as far as anybody has told. */
+  seeHomes(region: RegionName): readonly SeenShard[] {
+    return this.options.shards().flatMap((shard) => {
+      const seen = this.see(shard);
+      return seen !== null && ownershipOf(seen)?.home === region ? [seen] : [];
+    });
+  }
+
+  private automaticHomes(region: RegionName): readonly SeenShard[] {
+    return this.seeHomes(region).filter(({ shard }) => this.options.isAutomatic(shard));
+  }
+
+  /** Judges the wish by what is seen now, and records the decision, or that it was declined, with all that it depends on. */
+  async decide(
+    wish: Pick<MoveRequest, 'move' | 'shard' | 'to' | 'reason' | 'actor' | 'acceptLoss'>,
+    evacuation: bigint | null = null,
+  ): Promise<Decided> {
+    const { control } = this.options;
+    const state = control.state();
+    const seen = this.see(wish.shard);
+    const inputs = state === null || seen === null ? null : considerMove(state, wish, seen);
+    if (state === null || inputs === null)
+      return { kind: 'failed', message: `no region has told the home of ${wish.shard} yet` };
+    const checks = judgeMove(inputs);
+    const unmet = unmetCodes(checks);
+    const { term } = state.election;
+    const { expectedEpoch, from } = inputs;
+    const told = moveInputsJson({ ...inputs, predicted: this.predict(state, inputs) });
+    const recorded = { term, ...wish, from, expectedEpoch, evacuation, inputs: told };
+    if (unmet.length > 0) {
+      if (evacuation === null || isRefusedForGood(unmet))
+        await control.say({ kind: 'declined', ...recorded, codes: unmet }, SAID_MS_MAX);
+      return { kind: 'refused', checks };
+    }
+    const said = await control.say({ kind: 'decision', ...recorded }, SAID_MS_MAX);
+    if (said.kind !== 'judged') return said;
+    const { at, reason, verdict } = said.step;
+    return verdict === 'accepted'
+      ? { kind: 'decided', decision: at }
+      : { kind: 'turned-down', reason: reason ?? verdict };
+  }
+
+  private async lead(state: ControlState): Promise<void> {
+    const { control, failover } = this.options;
+    const planOf = (region: RegionName): FailoverPlan => failoverPlan(state, this.automaticHomes(region));
+    const due: ControlCommand[] = [...duePauses(state), ...dueFailovers(state, planOf, failover)];
+    const snapshot = dueSnapshot(state);
+    if (snapshot !== null) due.push(snapshot);
+    for (const move of state.open) this.carry(move);
+    for (const decision of this.attempts.keys())
+      if (!state.open.some((move) => move.decision === decision)) this.attempts.delete(decision);
+    await Promise.all(due.map((command) => control.say(command, SAID_MS_MAX)));
+    for (const evacuation of state.evacuations) await this.evacuate(evacuation);
+  }
+
+  private async evacuate(evacuation: Evacuation): Promise<void> {
+    const state = this.options.control.state();
+    const present = state?.evacuations.find(({ decision }) => decision === evacuation.decision);
+    if (state === null || present === undefined) return;
+    const { actor, move, reason } = present;
+    await Promise.all(
+      dueOfEvacuation(state, present).map(({ shard, to }) =>
+        this.decide({ move, shard, to, reason, actor, acceptLoss: false }, present.decision),
+      ),
+    );
+  }
+
+  /** One at a time for each move; it ends when the move has, or this process leads no more. */
+  private carry(move: OpenMove): void {
+    const { decision } = move;
+    if (this.carried.has(decision)) return;
+    const { observer } = this.options;
+    const ended = this.carryOn(decision)
+      .catch((error: unknown) => reportLoopFailure(observer, `move ${decision}`, error))
+      .then(() => void this.carried.delete(decision));
+    this.carried.set(decision, ended);
+  }
+
+  private async carryOn(decision: bigint): Promise<void> {
+    const { candidacy, control } = this.options;
+    while (!this.stopping.isOpen && candidacy.leads()) {
+      const changed = control.nextChange();
+      const state = control.state()!;
+      const move = state.open.find((open) => open.decision === decision);
+      const seen = move === undefined ? null : this.see(move.shard);
+      if (move === undefined || seen === null) return;
+      const attempt = this.attemptAt(move);
+      const step = decideMove(state, move, this.view(move, seen, attempt));
+      if (step.kind === 'wait') await this.untilChanged(move, step, changed);
+      else await this.take(step, move, attempt);
+    }
+  }
+
+  private attemptAt(move: OpenMove): Attempt {
+    const stage = `${move.stage} ${move.stageAt} ${move.term}`;
+    const known = this.attempts.get(move.decision);
+    if (known?.stage === stage) return known;
+    const sinceMs = this.options.clock.monotonicMs();
+    const heldSinceMs = heldSince(move.stage, known?.heldSinceMs ?? null, sinceMs);
+    const leader = known?.leader ?? null;
+    const attempt = { stage, sinceMs, heldSinceMs, actedAtMs: null, acts: 0, candidateAt: null, leader };
+    this.attempts.set(move.decision, attempt);
+    return attempt;
+  }
+
+  private view(move: OpenMove, seen: SeenShard, attempt: Attempt): MoveView {
+    const { clock, feed } = this.options;
+    const { expectedEpoch, shard, stage, to } = move;
+    const { actedAtMs, heldSinceMs, leader, sinceMs } = attempt;
+    const told = seenRegion(seen, to)?.told ?? null;
+    const candidate = told !== null && told.epoch > expectedEpoch ? told.sequence : null;
+    attempt.candidateAt ??= candidate;
+    // Whatever stands behind the fence shows that the new home's log and stores take entries, its own probe or a client's write.
+    const isBehind = stage === 'folded' && candidate !== null && candidate > attempt.candidateAt!;
+    return {
+      nowMs: clock.monotonicMs(),
+      stageSinceMs: sinceMs,
+      actedAtMs,
+      seen,
+      heldSinceMs,
+      canary: isBehind
+        ? { sequence: candidate, isAtQuorum: feed.reached(shard, 'quorum', candidate) !== null }
+        : null,
+      leader,
+    };
+  }
+
+  private async take(
+    step: Exclude<MoveStep, { kind: 'wait' }>,
+    move: OpenMove,
+    attempt: Attempt,
+  ): Promise<void> {
+    const { clock, control, entries } = this.options;
+    attempt.actedAtMs = clock.monotonicMs();
+    attempt.acts += 1;
+    switch (step.kind) {
+      case 'append':
+        await control.say(step.command, SAID_MS_MAX);
+        return;
+      case 'append-entry':
+        // What became of it is seen in watermarks.
+        void entries.append(step.shard, step.entry, step.timeoutMs);
+        return;
+      case 'probe':
+        // The candidate's own coordinator probes when it reads the stage; it may be down, or have probed under an earlier leader.
+        if (attempt.acts > 1) void entries.append(move.shard, { kind: 'probe' });
+        return;
+      case 'place-leader':
+        attempt.leader = await this.placeLeader(step.shard, step.region);
+        return;
+    }
+  }
+
+  /** Writes go on wherever the leader is, so no failure of this is one of the move. */
+  private async placeLeader(shard: ShardName, region: RegionName): Promise<AskedLeader> {
+    const { log, observer } = this.options;
+    const { dataset, partition } = parseShardName(shard)!;
+    try {
+      return await log.admin.placeLeader(topicOf(dataset), partition, region);
+    } catch (error) {
+      reportLoopFailure(observer, `leader of ${shard}`, error);
+      if (!isPortError(error)) return { kind: 'unknown', code: 'defect' };
+      return { kind: error.disposition === 'unknown' ? 'unknown' : 'failed', code: error.code };
+    }
+  }
+
+  /** The candidate shows that it reaches the log, as soon as it reads that its fence was folded. */
+  private probeAsCandidate(state: ControlState): void {
+    const { entries, region } = this.options;
+    for (const { decision, shard, stage, to } of state.open) {
+      if (stage !== 'folded' || to !== region || this.probed.has(decision)) continue;
+      this.probed.add(decision);
+      void entries.append(shard, { kind: 'probe' });
+    }
+    for (const decision of this.probed)
+      if (!state.open.some((move) => move.decision === decision)) this.probed.delete(decision);
+  }
+
+  /** Until what is seen of the shard, or the control log, has changed. */
+  private async untilChanged(
+    { shard }: OpenMove,
+    { untilMs }: Extract<MoveStep, { kind: 'wait' }>,
+    changed: Gate,
+  ): Promise<void> {
+    const { clock, feed, regions } = this.options;
+    const seen = regions.map((region) => feed.watermark(shard, region));
+    const isSeen = (): boolean => regions.some((region, at) => feed.watermark(shard, region) !== seen[at]);
+    const againMs = Math.min(clock.monotonicMs() + LOOK_AGAIN_MS, untilMs ?? Infinity);
+    await feed.waitUntil(shard, isSeen, againMs, changed, this.stopping);
+  }
+}
+
+/** Gateways hold new writes from when they read `parked`: the entry itself asks them to. A later leader counts from what it reads. */
+function heldSince(stage: OpenMove['stage'], sinceMs: number | null, nowMs: number): number | null {
+  if (stage === 'parked') return nowMs;
+  return stage === 'drained' ? (sinceMs ?? nowMs) : null;
+}

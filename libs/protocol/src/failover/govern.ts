@@ -1,0 +1,224 @@
+/**
+ * Does the leader fail a region over by itself? Pure: from what is recorded with the decision, anybody decides the same
+ * later (I14, I15). Automatic only where nothing acknowledged can be lost, which holds while the log survives (placement
+ * `stretched`): the next home folds every acknowledged write before it opens. Everything else is a person's decision.
+ */
+import { unmetCodes, type Check } from '../control/check.js';
+import { EVACUATED_SHARDS_MAX, REGION, VOTE_FIELDS, type ControlCommandOf } from '../control/command.js';
+import { isEvacuationOver } from '../control/fold-control.js';
+import {
+  boolean,
+  integer,
+  list,
+  nullable,
+  object,
+  ordinal,
+  toJson,
+  type Decoded,
+  type ShapeOf,
+} from '../control/shape.js';
+import type { ControlState } from '../control/state.js';
+import type { RegionName, ShardName } from '../identity/identity.js';
+import { bestCandidate } from '../promotion/preflight.js';
+import type { SeenShard } from '../promotion/seen-shard.js';
+import { agreedUnfit, isPlausible, observersNeeded, votesAgainst } from './agreement.js';
+import { acknowledgementOf, VOTES_MAX } from './vote.js';
+
+export interface FailoverPolicy {
+  /** After a failover of a region none of it happens by itself for so long, in log time. */
+  readonly coolDownMs: number;
+  /** At most so many failovers happen by themselves within the window, of whatever regions. */
+  readonly budget: number;
+  readonly windowMs: number;
+}
+
+export const DEFAULT_FAILOVER_POLICY: FailoverPolicy = {
+  coolDownMs: 600_000,
+  budget: 3,
+  windowMs: 3_600_000,
+};
+
+const FAILOVER_INPUTS = object({
+  /** Control sequence up to which the control log was folded, and its log time. */
+  at: ordinal,
+  logTimeMs: integer,
+  region: REGION,
+  /** Observers that find it unfit now, and how many are needed. */
+  against: list(object({ observer: REGION, at: ordinal }), VOTES_MAX),
+  needed: integer,
+  /** Regions that enough observers find unfit, this one included where it is. */
+  unfit: list(REGION, 12),
+  isPlausible: boolean,
+  /** Shards at home there that are automatic: those with a region that may and can take them, and all. */
+  movable: integer,
+  automatic: integer,
+  /** A pause of everything or of the region. */
+  pause: nullable(ordinal),
+  /** The evacuation of the region that is not over. */
+  evacuation: nullable(ordinal),
+  /** Log time of the last failover of the region that was decided here and nobody has acknowledged; null when none is known. */
+  lastAtMs: nullable(integer),
+  /** Failovers that were decided here within the window and nobody has acknowledged. */
+  spent: integer,
+  coolDownMs: integer,
+  budget: integer,
+  windowMs: integer,
+  /** What those observers said, in the order of `against`: for people, nothing is judged by it. Null: not recorded. */
+  votes: nullable(
+    list(
+      object({ observer: REGION, kinds: VOTE_FIELDS.kinds, evidence: VOTE_FIELDS.evidence, atMs: integer }),
+      VOTES_MAX,
+    ),
+  ),
+});
+export interface FailoverInputs extends ShapeOf<typeof FAILOVER_INPUTS> {}
+
+/** Inputs from before votes were recorded with them lack the name. */
+export const readFailoverInputs = (value: { readonly [name: string]: unknown }): Decoded<FailoverInputs> =>
+  FAILOVER_INPUTS({ votes: null, ...value }, 'inputs');
+
+export const FAILOVER_CHECKS = [
+  'agreed',
+  'plausible',
+  'automatic',
+  'candidate',
+  'paused',
+  'evacuation',
+  'cool-down',
+  'budget',
+] as const;
+export type FailoverCheckCode = (typeof FAILOVER_CHECKS)[number];
+
+export type FailoverCheck = Check<FailoverCheckCode>;
+
+export function failoverInputs(
+  state: ControlState,
+  region: RegionName,
+  { automatic, movable }: Pick<FailoverInputs, 'automatic' | 'movable'>,
+  { budget, coolDownMs, windowMs }: FailoverPolicy,
+): FailoverInputs {
+  const covering = state.pauses.find(({ scope }) => scope === 'all' || scope === `region:${region}`);
+  const evacuation = state.evacuations.find((one) => one.region === region && !isEvacuationOver(one));
+  const votes = votesAgainst(state, region);
+  const unseen = state.failovers.filter(
+    ({ at }) => !state.approvals.some(({ subject }) => subject === acknowledgementOf(at)),
+  );
+  return {
+    at: state.sequence,
+    logTimeMs: state.logTimeMs,
+    region,
+    against: votes.map(({ at, observer }) => ({ observer, at })),
+    needed: observersNeeded(state),
+    unfit: agreedUnfit(state),
+    isPlausible: isPlausible(state),
+    movable,
+    automatic,
+    pause: covering?.pause ?? null,
+    evacuation: evacuation?.decision ?? null,
+    lastAtMs: unseen.findLast((one) => one.region === region)?.atMs ?? null,
+    spent: unseen.filter(({ atMs }) => state.logTimeMs - atMs < windowMs).length,
+    coolDownMs,
+    budget,
+    windowMs,
+    votes: votes.map(({ atMs, evidence, kinds, observer }) => ({ observer, kinds, evidence, atMs })),
+  };
+}
+
+export const failoverInputsJson = ({
+  votes,
+  ...inputs
+}: FailoverInputs): { readonly [name: string]: unknown } =>
+  toJson(votes === null ? inputs : { ...inputs, votes }) as { readonly [name: string]: unknown };
+
+/** Every check, met or not, in the order of `FAILOVER_CHECKS`. */
+export function judgeFailover(inputs: FailoverInputs): readonly FailoverCheck[] {
+  const { against, automatic, budget, coolDownMs, evacuation, lastAtMs, logTimeMs, movable } = inputs;
+  const { needed, pause, region, spent, unfit, windowMs } = inputs;
+  const by = against.map(({ observer }) => observer).join(', ');
+  const isCool = lastAtMs === null || logTimeMs - lastAtMs >= coolDownMs;
+  const check = (code: FailoverCheckCode, isMet: boolean, text: string): FailoverCheck => ({
+    code,
+    isMet,
+    text,
+  });
+  return [
+    check(
+      'agreed',
+      against.length >= needed,
+      `${against.length} observers find ${region} unfit${by === '' ? '' : ` (${by})`}, ${needed} must`,
+    ),
+    check(
+      'plausible',
+      inputs.isPlausible,
+      inputs.isPlausible
+        ? 'most regions are fit'
+        : `${unfit.join(', ')} would be unfit at once: rather my own fault`,
+    ),
+    check('automatic', automatic > 0, `${automatic} shards at home there are moved without a person`),
+    check('candidate', movable > 0, `${movable} of them have a region that may and can take them`),
+    check('paused', pause === null, pause === null ? 'nothing is paused here' : `pause ${pause} covers it`),
+    check(
+      'evacuation',
+      evacuation === null,
+      evacuation === null ? 'no evacuation is under way' : `evacuation ${evacuation} is under way`,
+    ),
+    check(
+      'cool-down',
+      isCool,
+      lastAtMs === null
+        ? 'it has not been failed over lately'
+        : `it was failed over ${logTimeMs - lastAtMs} ms ago; none happens by itself for ${coolDownMs} ms, or until somebody acknowledges that one`,
+    ),
+    check(
+      'budget',
+      spent < budget,
+      `${spent} of ${budget} failovers within ${windowMs} ms have happened by themselves`,
+    ),
+  ];
+}
+
+export type GovernorCommand = ControlCommandOf<'fail-over' | 'held'>;
+
+/** The same reasons are told again after this, in log time. */
+const HELD_AGAIN_MS = 60_000;
+
+/** The plan of one region: where each of its automatic shards goes. */
+export interface FailoverPlan {
+  readonly automatic: number;
+  readonly shards: readonly { readonly shard: ShardName; readonly to: RegionName }[];
+}
+
+/** @param homes shards at home in the region that may be failed over without a person. */
+export function failoverPlan(state: ControlState, homes: readonly SeenShard[]): FailoverPlan {
+  const isTrusted = (region: RegionName): boolean => votesAgainst(state, region).length === 0;
+  const shards = homes.flatMap((seen) => {
+    const best = bestCandidate(state, { ...seen, legal: seen.legal.filter(isTrusted) }, 'failover');
+    return best?.isAllowed === true ? [{ shard: seen.shard, to: best.to }] : [];
+  });
+  return { automatic: homes.length, shards: shards.slice(0, EVACUATED_SHARDS_MAX) };
+}
+
+/**
+ * What the leader says now about regions that somebody finds unfit: a failover, or why there is none; the same reasons
+ * are told once a minute.
+ */
+export function dueFailovers(
+  state: ControlState,
+  planOf: (region: RegionName) => FailoverPlan,
+  policy: FailoverPolicy,
+): readonly GovernorCommand[] {
+  const { term } = state.election;
+  const members = state.configuration?.members ?? [];
+  return members.flatMap((region): readonly GovernorCommand[] => {
+    if (votesAgainst(state, region).length === 0) return [];
+    const { automatic, shards } = planOf(region);
+    if (automatic === 0) return [];
+    const inputs = failoverInputs(state, region, { movable: shards.length, automatic }, policy);
+    const codes = unmetCodes(judgeFailover(inputs));
+    const recorded = { term, region, inputs: failoverInputsJson(inputs) };
+    if (codes.length === 0) return [{ kind: 'fail-over', ...recorded, shards }];
+    const last = state.held.findLast((one) => one.region === region);
+    const isTold = last?.codes.join() === codes.join() && state.logTimeMs - last.atMs < HELD_AGAIN_MS;
+    return isTold ? [] : [{ kind: 'held', ...recorded, codes }];
+  });
+}

@@ -1,0 +1,243 @@
+/**
+ * What the leader does next for one open move: one step, from the control state and from what is seen of the shard. Everything
+ * that matters later is an entry first (I19): the leader appends, reads the verdict back, and asks again.
+ *
+ * Before `fencing` nothing has happened that a cancel would have to undo. `fencing` is read back as accepted before the
+ * fence is sent; whoever cancels, pauses or takes the term over meanwhile appends a `term` entry with a higher pair to the
+ * shard's log, and what the shard says behind that entry is final: the fence stands before it or loses (I5, I13).
+ *
+ * Monotonic times of this process decide when to try again and when to give up before the fence, never what is valid (I16).
+ */
+import type { ControlCommand } from '../control/command.js';
+import type { ControlState, OpenMove } from '../control/state.js';
+import type { ControlBody } from '../entry/body.js';
+import { epoch, type RegionName, type Sequence, type ShardName } from '../identity/identity.js';
+import type { LeaderPlacement } from '../placement/replicas.js';
+import { HOLD_MS_MAX } from './preflight.js';
+import type { StageEvent } from './promotion-machine.js';
+import { obstacleOf, ownershipOf, seenRegion, type Ownership, type SeenShard } from './seen-shard.js';
+
+export interface MoveView {
+  readonly nowMs: number;
+  /** When this process folded the entry that brought the present stage, or the move's term. */
+  readonly stageSinceMs: number;
+  /** When this process last took a step outside the control log for the present stage and term; null when it has not. */
+  readonly actedAtMs: number | null;
+  readonly seen: SeenShard;
+  /** When this process read `parked`, from when on the home's gateways hold new writes; null while they hold none. */
+  readonly heldSinceMs: number | null;
+  /** The candidate's probe behind the fence; null until its sequence is known. */
+  readonly canary: { readonly sequence: Sequence; readonly isAtQuorum: boolean } | null;
+  /** What became of the log's leader when this process asked for it in the new home; null when it has not asked. */
+  readonly leader: AskedLeader | null;
+}
+
+export type AskedLeader = LeaderPlacement | { readonly kind: 'failed' | 'unknown'; readonly code: string };
+
+/** An entry of the shard's own log. */
+export type ShardEntry =
+  | Extract<ControlBody, { readonly kind: 'fence' }>
+  | { readonly kind: 'term'; readonly term: bigint; readonly decision: bigint };
+
+export type MoveStep =
+  /** To the control log. Ask again when its verdict was read back. */
+  | { readonly kind: 'append'; readonly command: ControlCommand }
+  /** To the shard's log, valid for `timeoutMs`. Its effect is seen in watermarks, so no answer need be waited for. */
+  | {
+      readonly kind: 'append-entry';
+      readonly shard: ShardName;
+      readonly entry: ShardEntry;
+      readonly timeoutMs: number;
+    }
+  /** The region appends a `probe` to the shard as any home does. */
+  | { readonly kind: 'probe'; readonly shard: ShardName; readonly region: RegionName }
+  /** To the brokers: the leader of the shard's log is to stand in the region. Tells the view what became of it. */
+  | { readonly kind: 'place-leader'; readonly shard: ShardName; readonly region: RegionName }
+  /** Ask again then, or when something changed. */
+  | { readonly kind: 'wait'; readonly reason: string; readonly untilMs: number | null };
+
+/** A step outside the control log whose effect is not seen is taken again after this. */
+export const ACT_AGAIN_MS = 1_000;
+/** Short, so that a fence of a stopped leader soon means nothing. */
+export const FENCE_TIMEOUT_MS = 5_000;
+/** A move that gets no further before its fence is given up. */
+export const STAGE_MS_MAX = 30_000;
+/** The log's leader is asked for so long at most: a move never waits for it, writes go on wherever it is. */
+export const PLACING_MS_MAX = 5_000;
+/** A switchover that could not drain so often is given up. */
+export const UNDRAINED_MAX = 3;
+
+/** To be asked by the leader only, for each open move of its state. */
+export function decideMove(state: ControlState, move: OpenMove, view: MoveView): MoveStep {
+  const { term } = state.election;
+  const { decision, expectedEpoch, shard, stage, to } = move;
+  if (move.term < term) return { kind: 'append', command: { kind: 'adopt', term, decision } };
+  const owner = ownershipOf(view.seen);
+  if (owner === null || owner.epoch < expectedEpoch)
+    return wait(`no region has told epoch ${expectedEpoch} of ${shard}`);
+  const told: Told = { move, view, owner, report: reporter(term, move) };
+  switch (stage) {
+    case 'decided':
+    case 'caught-up':
+    case 'parked':
+    case 'drained': {
+      if (owner.epoch > expectedEpoch) return told.report('lost', `${owner.home} owns epoch ${owner.epoch}`);
+      return settled(told) ?? beforeTheFence(stage, told, state.configuration?.settings.lagRecordsMax ?? 0);
+    }
+    case 'fencing':
+    case 'withdrawing': {
+      const unsettled = settled(told);
+      if (unsettled !== null) return unsettled;
+      if (owner.epoch > expectedEpoch) {
+        const isOurs = owner.epoch === expectedEpoch + 1n && owner.home === to;
+        return told.report(isOurs ? 'fenced' : 'lost', `${owner.home} owns epoch ${owner.epoch}`);
+      }
+      if (stage === 'withdrawing')
+        return told.report('withdrawn', `epoch ${owner.epoch} behind the term entry`);
+      const fence = { kind: 'fence', expectedEpoch, epoch: epoch(expectedEpoch + 1n), home: to } as const;
+      return appendEntry(told, { ...fence, term, decision }, 'the fence is on its way');
+    }
+    case 'fenced':
+    case 'folded':
+    case 'canary':
+    case 'open':
+    case 'placed': {
+      const isOvertaken = owner.epoch > expectedEpoch + 1n;
+      return isOvertaken
+        ? told.report('lost', `${owner.home} owns epoch ${owner.epoch}`)
+        : behindTheFence(stage, told);
+    }
+  }
+}
+
+interface Told {
+  readonly move: OpenMove;
+  readonly view: MoveView;
+  readonly owner: Ownership;
+  readonly report: (event: StageEvent, evidence: string) => MoveStep;
+}
+
+const reporter =
+  (term: bigint, { decision, stage }: OpenMove): Told['report'] =>
+  (event, evidence) => ({
+    kind: 'append',
+    command: { kind: 'stage', term, decision, from: stage, event, evidence },
+  });
+
+/**
+ * Null when no fence of an older pair can win any more. A term that took the move over settles it below its own fence's
+ * pair; a withdrawn move is settled above it.
+ */
+function settled(told: Told): MoveStep | null {
+  const { decidedTerm, stage, stageAt, term } = told.move;
+  const { owner } = told;
+  const isWithdrawn = stage === 'withdrawing';
+  if (!isWithdrawn && term === decidedTerm) return null;
+  const decision = isWithdrawn ? stageAt : 0n;
+  const isSettled = owner.term > term || (owner.term === term && owner.decision >= decision);
+  return isSettled
+    ? null
+    : appendEntry(told, { kind: 'term', term, decision }, 'the term entry is on its way');
+}
+
+function beforeTheFence(
+  stage: 'decided' | 'caught-up' | 'parked' | 'drained',
+  { move, report, view }: Told,
+  lagRecordsMax: number,
+): MoveStep {
+  const { from, to } = move;
+  const { nowMs, seen, stageSinceMs } = view;
+  const candidate = seenRegion(seen, to);
+  const lag = candidate?.told?.lagRecords ?? null;
+  const obstacle = obstacleOf(candidate) ?? (lag === null || lag > lagRecordsMax ? 'lag' : null);
+  if (obstacle !== null && (stage === 'parked' || stage === 'drained'))
+    return report('undrained', `${to}: ${obstacle}`);
+  const giveUpAtMs = stageSinceMs + STAGE_MS_MAX;
+  const orGiveUp = (reason: string): MoveStep =>
+    nowMs >= giveUpAtMs
+      ? report('abort', `given up after ${STAGE_MS_MAX} ms: ${reason}`)
+      : wait(reason, giveUpAtMs);
+  if (obstacle !== null)
+    return orGiveUp(`${to}: ${obstacle}${lag === null ? '' : ` (${lag} records behind)`}`);
+  switch (stage) {
+    case 'decided':
+      return report('caught-up', `${to} lags ${lag} records`);
+    case 'caught-up': {
+      if (move.move === 'failover') return report('fencing', `${to} lags ${lag} records`);
+      if (move.undrained >= UNDRAINED_MAX) return report('abort', `did not drain in ${UNDRAINED_MAX} tries`);
+      return report('parked', `the gateways of ${from} hold new writes`);
+    }
+    case 'parked': {
+      if (!isHeld(view)) return report('undrained', 'held writes were let go');
+      const home = seenRegion(seen, from)?.told ?? null;
+      const isDrained = home?.lagRecords === 0 && lag === 0 && candidate!.told!.sequence >= home.sequence;
+      if (isDrained) return report('drained', `${from} and ${to} are at ${home.sequence}`);
+      return wait('the log is drained', view.heldSinceMs! + HOLD_MS_MAX);
+    }
+    case 'drained':
+      if (!isHeld(view)) return report('undrained', 'held writes were let go');
+      return report('fencing', `${to} lags ${lag} records`);
+  }
+}
+
+const isHeld = ({ heldSinceMs, nowMs }: MoveView): boolean =>
+  heldSinceMs !== null && nowMs < heldSinceMs + HOLD_MS_MAX;
+
+function behindTheFence(
+  stage: 'fenced' | 'folded' | 'canary' | 'open' | 'placed',
+  { move, report, view }: Told,
+): MoveStep {
+  const { expectedEpoch, shard, to } = move;
+  const { canary, leader, nowMs, seen, stageSinceMs } = view;
+  switch (stage) {
+    case 'fenced': {
+      const told = seenRegion(seen, to)?.told ?? null;
+      return told?.epoch === expectedEpoch + 1n && told.home === to
+        ? report('folded', `${to} has folded epoch ${told.epoch} at ${told.sequence}`)
+        : wait(`${to} has not folded its fence; if it is lost, decide a failover to a further epoch`);
+    }
+    case 'folded':
+      if (canary?.isAtQuorum === true) return report('canary', `probe ${canary.sequence} is at quorum`);
+      if (canary !== null) return wait(`probe ${canary.sequence} is not at quorum yet`);
+      return act(view, { kind: 'probe', shard, region: to }, `${to} is asked for a probe`);
+    case 'canary':
+      return report('open', `${to} takes writes`);
+    case 'open':
+      return leader === null || (isUnsettled(leader) && nowMs < stageSinceMs + PLACING_MS_MAX)
+        ? act(view, { kind: 'place-leader', shard, region: to }, `the log's leader is asked to ${to}`)
+        : report('placed', leaderText(leader, to));
+    case 'placed':
+      // Who took the move over here asks once more, to tell what is.
+      return leader === null
+        ? act(view, { kind: 'place-leader', shard, region: to }, `the log's leader is asked to ${to}`)
+        : report('done', `${to} is home; ${leaderText(leader, to)}`);
+  }
+}
+
+const isUnsettled = ({ kind }: AskedLeader): boolean => kind === 'failed' || kind === 'unknown';
+
+function leaderText(leader: AskedLeader, region: RegionName): string {
+  switch (leader.kind) {
+    case 'placed':
+      return `broker ${leader.broker} in ${region} leads its log`;
+    case 'preferred':
+      return `broker ${leader.broker} in ${region} leads its log as soon as it is in sync`;
+    case 'no-replica':
+      return `the leader of its log stays: no broker in ${region} holds a replica`;
+    case 'failed':
+      return `the leader of its log stays: ${leader.code}`;
+    case 'unknown':
+      return `where the leader of its log is, is not known: ${leader.code}`;
+  }
+}
+
+const appendEntry = ({ move, view }: Told, entry: ShardEntry, reason: string): MoveStep =>
+  act(view, { kind: 'append-entry', shard: move.shard, entry, timeoutMs: FENCE_TIMEOUT_MS }, reason);
+
+/** The step, unless it was taken a moment ago. */
+function act({ actedAtMs, nowMs }: MoveView, step: MoveStep, reason: string): MoveStep {
+  const againAtMs = actedAtMs === null ? nowMs : actedAtMs + ACT_AGAIN_MS;
+  return nowMs >= againAtMs ? step : wait(reason, againAtMs);
+}
+
+const wait = (reason: string, untilMs: number | null = null): MoveStep => ({ kind: 'wait', reason, untilMs });

@@ -1,0 +1,83 @@
+/** Coordinators as an operator asks them: who leads, who owns a shard, and to move it. */
+import { call, type Answered, type LocalCluster, type Region } from '../e2e/local-cluster.js';
+
+export interface SeenLeader {
+  readonly leader: Region | null;
+  readonly term: number | null;
+  readonly paused: readonly { readonly pause: number; readonly confirmed: boolean }[];
+  readonly control: { readonly current: boolean };
+}
+
+const coordinator = (cluster: LocalCluster, region: Region): string =>
+  cluster.file.regions[region]!.coordinator;
+
+/** As the region's coordinator has read; one that stands still is not waited for. */
+export const seenBy = async (
+  cluster: LocalCluster,
+  region: Region,
+  withinMs = 2_000,
+): Promise<SeenLeader> => {
+  const signal = AbortSignal.timeout(withinMs);
+  return (await call(`${coordinator(cluster, region)}/v1/cluster`, { signal })).body as SeenLeader;
+};
+
+/** Asks the region's coordinator; a reason goes with it. */
+export const post = (cluster: LocalCluster, region: Region, path: string, body: object): Promise<Answered> =>
+  call(`${coordinator(cluster, region)}${path}`, {
+    method: 'POST',
+    body: JSON.stringify({ reason: 'a test', ...body }),
+    headers: { 'content-type': 'application/json' },
+  });
+
+export interface Decision {
+  readonly decision: number;
+  readonly epoch: number;
+  readonly to: Region;
+  readonly stage: string;
+  readonly outcome: string | null;
+  readonly stages: readonly { readonly stage: string }[];
+}
+
+/** On the shard, as the region's coordinator knows them; the newest first. */
+export const decisionsOf = async (
+  cluster: LocalCluster,
+  region: Region,
+  shard: string,
+  limit = 1,
+): Promise<readonly Decision[]> =>
+  (await call(`${coordinator(cluster, region)}/v1/decisions?shard=${shard}&limit=${limit}`)).body.decisions;
+
+interface Evacuation {
+  readonly shards: readonly { readonly shard: string; readonly outcome: string | null }[];
+}
+
+/** What a move was said to cost, and what it did. */
+export interface Scored {
+  readonly decision: number;
+  readonly predicted: { readonly entriesLost: number | null; readonly expectedMs: number | null } | null;
+  readonly real: { readonly gapMs: number | null; readonly entriesLost: number | null };
+  readonly score: { readonly gapErrorMs: number | null; readonly lossCovered: boolean | null };
+}
+
+interface History {
+  readonly evacuations: readonly Evacuation[];
+  readonly scores: readonly Scored[];
+}
+
+/** Each the newest last. */
+export const historyOf = async (cluster: LocalCluster, region: Region): Promise<History> =>
+  (await call(`${coordinator(cluster, region)}/v1/history`)).body as History;
+
+export const evacuationsOf = async (cluster: LocalCluster, region: Region): Promise<readonly Evacuation[]> =>
+  (await historyOf(cluster, region)).evacuations;
+
+export const metricsOf = async (cluster: LocalCluster, region: Region): Promise<string> =>
+  (await fetch(`${coordinator(cluster, region)}/metrics`)).text();
+
+export interface Owner {
+  readonly home: Region;
+  readonly epoch: number;
+}
+
+export const ownerOf = async (cluster: LocalCluster, shard: string, via: Region): Promise<Owner> =>
+  (await call(`${cluster.gateway(via)}/v1/shards/${shard}`)).body as Owner;

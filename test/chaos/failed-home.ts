@@ -1,0 +1,186 @@
+/**
+ * One home that fails under load while nobody watches, is replaced, comes back equal and takes its shards again; with the time of
+ * each stage as the control log shows it (I5, I6, I13).
+ */
+import { expect } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { call, eventually, REGIONS, type LocalCluster, type Region } from '../e2e/local-cluster.js';
+import { AccountWriter } from './account-writer.js';
+import { expectAgreement } from './agreement.js';
+import type { ControlHistory, Read } from './control-history.js';
+import { evacuationsOf, post } from './control-plane.js';
+import { Operators } from './operators.js';
+import { ProbeWriter } from './probe-writer.js';
+
+export interface Fault {
+  readonly begin: (home: Region) => Promise<unknown>;
+  /** Afterwards everything runs, or begins to. */
+  readonly end: (home: Region) => Promise<unknown>;
+}
+
+/** All in milliseconds from the fault. */
+export interface Failover {
+  /** Until every probed shard had taken a write at its next home. */
+  readonly accepted: number;
+  /** The longest time in which a shard accepted nothing, at whichever home. */
+  readonly gap: number;
+  readonly stages: Readonly<Record<string, number>>;
+}
+
+/** In milliseconds from the fault. */
+export interface Watched extends Pick<Failover, 'gap' | 'stages'> {
+  readonly failovers: number;
+  /** Until every process served again. */
+  readonly serves: number;
+}
+
+const MOVED_MS_MAX = 20_000;
+const SERVE_MS_MAX = 60_000;
+/** Load goes on for so long at the next home, and again beside the region that is back. */
+const LOAD_MS = 1_000;
+
+export const failoversSeen = async (cluster: LocalCluster, by: Region): Promise<readonly number[]> =>
+  (
+    (await call(`${cluster.file.regions[by]!.coordinator}/v1/history`)).body.failovers as readonly {
+      readonly evacuation: number;
+    }[]
+  ).map(({ evacuation }) => evacuation);
+
+export interface Trial {
+  readonly home: Region;
+  /** Part of the names of everything that is written. */
+  readonly name: string;
+  readonly via: Region;
+}
+
+export async function failAndRegain(
+  { cluster, history }: { readonly cluster: LocalCluster; readonly history: ControlHistory },
+  trial: Trial,
+  { begin, end }: Fault,
+): Promise<Failover> {
+  const { home, via } = trial;
+  const { failovers, told } = await underLoad(cluster, trial, async (probes) => {
+    const epochs = probes.epochs();
+    const faultMs = performance.now();
+    await begin(home);
+    const movedAtMs = (await eventually(
+      () => Promise.resolve(probes.movedAtMs(epochs)),
+      (atMs) => atMs !== null,
+      MOVED_MS_MAX,
+    ))!;
+    await delay(LOAD_MS);
+    const gap = probes.longestGapMs(faultMs);
+    await end(home);
+    return { accepted: movedAtMs - faultMs, gap, faultMs, shards: [...epochs.keys()] };
+  });
+  expect(failovers).toBe(1);
+  const { accepted, faultMs, gap, shards } = told;
+  const stages = stagesSince(history.reads, faultMs, shards);
+  await goHome(cluster, home, via);
+  return { accepted, gap, stages };
+}
+
+/** A fault that ends by itself, without a word. */
+export async function failAndWatch(
+  { cluster, history }: { readonly cluster: LocalCluster; readonly history: ControlHistory },
+  trial: Trial,
+  fail: (home: Region) => Promise<unknown>,
+): Promise<Watched> {
+  const { failovers, told } = await underLoad(cluster, trial, async (probes) => {
+    const faultMs = performance.now();
+    await fail(trial.home);
+    await new Operators(cluster).allServe();
+    const serves = Math.round(performance.now() - faultMs);
+    await delay(LOAD_MS);
+    const gap = Math.round(probes.longestGapMs(faultMs));
+    return { serves, gap, stages: stagesSince(history.reads, faultMs, [...probes.epochs().keys()]) };
+  });
+  if (failovers > 0) await goHome(cluster, trial.home, trial.via);
+  return { failovers, ...told };
+}
+
+/** Whatever happens meanwhile: once everything serves again, nothing is lost and all regions are equal. */
+async function underLoad<T>(
+  cluster: LocalCluster,
+  { home, name, via }: Trial,
+  happen: (probes: ProbeWriter) => Promise<T>,
+): Promise<{ readonly told: T; readonly failovers: number }> {
+  const before = await failoversSeen(cluster, via);
+  const writer = await AccountWriter.open(cluster, {
+    name,
+    ack: 'quorum',
+    inFlight: 4,
+    timeoutMs: 10_000,
+    via: REGIONS.filter((region) => region !== home),
+    pauseMs: 20,
+  });
+  const probes = new ProbeWriter(cluster, { home, via, name });
+  writer.start();
+  let told: T;
+  try {
+    await eventually(
+      () => Promise.resolve(probes.epochs().size === 2 && writer.told.length > 30),
+      (isUnderLoad) => isUnderLoad,
+    );
+    told = await happen(probes);
+    await new Operators(cluster).allServe();
+    await delay(LOAD_MS);
+  } finally {
+    await Promise.all([probes.stop(), writer.stop()]);
+  }
+  await expectAgreement(cluster, SERVE_MS_MAX);
+  writer.expectHonestAnswers();
+  await writer.expectEffectsOnce();
+  await probes.expectNoneLost();
+  await expectNoneUnderAnOldEpoch(cluster);
+  const failovers = (await failoversSeen(cluster, via)).filter((at) => !before.includes(at));
+  return { told, failovers: failovers.length };
+}
+
+/** No write took effect behind one of a later epoch. */
+async function expectNoneUnderAnOldEpoch(cluster: LocalCluster): Promise<void> {
+  const late = await cluster.sql(
+    'ap',
+    `select shard, key, sequence, epoch from (
+       select *, max(epoch) over (partition by shard order by sequence) as newest from lockstep.outcome
+     ) as outcomes where verdict = 'accepted' and epoch < newest`,
+  );
+  expect(late).toEqual([]);
+}
+
+async function goHome(cluster: LocalCluster, home: Region, via: Region): Promise<void> {
+  const { shards } = (await evacuationsOf(cluster, via)).at(-1)!;
+  for (const { outcome, shard } of shards) {
+    expect({ shard, outcome }).toEqual({ shard, outcome: 'done' });
+    const back = await eventually(
+      () => post(cluster, via, `/v1/shards/${shard}/switchover`, { to: home, timeoutMs: 20_000 }),
+      ({ status }) => status === 200,
+      SERVE_MS_MAX,
+    );
+    expect(back.body).toMatchObject({ outcome: 'done', to: home });
+  }
+}
+
+/** When each step was read first, of the shards the last to take it. */
+function stagesSince(
+  reads: readonly Read[],
+  faultMs: number,
+  shards: readonly string[],
+): Readonly<Record<string, number>> {
+  const stages: Record<string, number> = {};
+  const decisions = new Set<bigint>();
+  for (const { readAtMs, step } of reads) {
+    if (readAtMs < faultMs || step.verdict !== 'accepted') continue;
+    const { author, command } = step.entry!;
+    const note = (stage: string): void => void (stages[stage] = Math.round(readAtMs - faultMs));
+    if (command.kind === 'vote' && command.opinion === 'unfit' && stages[`vote of ${author}`] === undefined)
+      note(`vote of ${author}`);
+    if (command.kind === 'claim' || command.kind === 'fail-over') note(command.kind);
+    if (command.kind === 'decision' && shards.includes(command.shard)) {
+      decisions.add(step.at);
+      note('decision');
+    }
+    if (command.kind === 'stage' && decisions.has(command.decision)) note(command.event);
+  }
+  return stages;
+}

@@ -1,0 +1,81 @@
+/**
+ * A home that fails while nobody watches, on real processes, with a catalogue whose datasets are moved without a person: its
+ * writes go on elsewhere by themselves, none that was acknowledged is lost, and the region comes back equal (I5, I6, I13).
+ */
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { call, eventually, LocalCluster, write, type Region } from '../e2e/local-cluster.js';
+import { AccountWriter } from './account-writer.js';
+import { expectAgreement } from './agreement.js';
+import { automaticCatalogue } from './automatic-catalogue.js';
+
+const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
+
+let cluster: LocalCluster;
+let catalogue: string;
+
+beforeAll(async () => {
+  catalogue = automaticCatalogue();
+  cluster = await LocalCluster.start(['--catalogue', catalogue]);
+}, 180_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  rmSync(catalogue, { recursive: true, force: true });
+}, 60_000);
+
+const homeSeenBy = async (region: Region, shard: string): Promise<string | null> => {
+  const { body } = await call(`${cluster.gateway(region)}/v1/shards/${shard}`);
+  return (body as { home: string | null }).home;
+};
+
+/** Until a write to a key of the home, asked through another region, is taken; from when the home failed. */
+async function outageMs(sinceMs: number, home: Region, name: string): Promise<number> {
+  const body = {
+    events: [{ key: `${home}:${name}`, type: 'placed', data: { customer: 'c', total: 1 } }],
+    timeoutMs: 20_000,
+  };
+  const answer = await write(cluster, 'ap', 'orders', body, name);
+  expect({ status: answer.status, body: answer.body }).toMatchObject({
+    status: 200,
+    body: { outcome: 'accepted' },
+  });
+  const outage = performance.now() - sinceMs;
+  console.log(`${name}: the first write was taken after ${Math.round(outage)} ms`);
+  return outage;
+}
+
+test('a home that stands still is replaced by itself; when it goes on, all it says late is turned down', async () => {
+  const writer = await AccountWriter.open(cluster, {
+    name: 'failed',
+    ack: 'quorum',
+    inFlight: 4,
+    timeoutMs: 20_000,
+    homes: ['eu'],
+    pauseMs: 10,
+  });
+  await eventually(
+    async () =>
+      (await call(`${cluster.file.regions['ap']!.coordinator}/v1/cluster`)).body as { leader: unknown },
+    ({ leader }) => leader !== null,
+  );
+  writer.start();
+  const pids = ROLES.map((role) => cluster.file.regions['eu']!.pids[role]!);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  const outage = await outageMs(performance.now(), 'eu', 'stopped');
+  for (const pid of pids) process.kill(pid, 'SIGCONT');
+  expect(await homeSeenBy('us', 'orders/0')).not.toBe('eu');
+  expect(outage).toBeLessThan(10_000);
+  await writer.stop();
+  await writer.expectEffectsOnce();
+  await expectAgreement(cluster);
+}, 120_000);
+
+test('a home whose roles are killed and stay down is replaced by itself; started again, it is equal', async () => {
+  await Promise.all(ROLES.map((role) => cluster.lockstep(['local', 'kill', 'us', role, '--stay-down'])));
+  const outage = await outageMs(performance.now(), 'us', 'killed');
+  expect(await homeSeenBy('ap', 'orders/2')).not.toBe('us');
+  expect(outage).toBeLessThan(10_000);
+  await cluster.lockstep(['local', 'start', 'us']);
+  await expectAgreement(cluster);
+}, 120_000);

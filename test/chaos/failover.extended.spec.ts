@@ -1,0 +1,155 @@
+/**
+ * How long a home's keys are not written when it fails while nobody watches, in each way a home fails, on real processes under
+ * load; and that nothing acknowledged is lost (I5, I6, I13). One trial of each; ten, by whose median it is judged too, with LOCKSTEP_TEST_WHOLE=1.
+ */
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { DEFAULT_THRESHOLDS } from '@lockstep/protocol';
+import { LocalCluster, type Region } from '../e2e/local-cluster.js';
+import { automaticCatalogue } from './automatic-catalogue.js';
+import { ControlHistory } from './control-history.js';
+import {
+  failAndRegain,
+  failAndWatch,
+  type Failover,
+  type Fault,
+  type Trial,
+  type Watched,
+} from './failed-home.js';
+
+const TRIALS = process.env['LOCKSTEP_TEST_WHOLE'] === '1' ? 10 : 1;
+const HOME = 'eu' satisfies Region;
+const VIA = 'us' satisfies Region;
+const ROLES = ['replicator', 'gateway', 'coordinator'] as const;
+/** A process that died is left to its supervisor for so long. */
+const LEFT_ALONE_MS = DEFAULT_THRESHOLDS.refusedMs;
+/** One home fails again and again here. */
+const POLICY = '{ coolDown: 1s, budget: 32, window: 1s }';
+
+let cluster: LocalCluster;
+let history: ControlHistory;
+let catalogue: string;
+
+function eachWith(options: readonly string[]): void {
+  beforeAll(async () => {
+    catalogue = automaticCatalogue(POLICY);
+    cluster = await LocalCluster.start(['--catalogue', catalogue, ...options]);
+    history = new ControlHistory(cluster);
+    await history.agreed();
+  }, 240_000);
+  afterAll(async () => {
+    await history?.close();
+    await cluster?.stop();
+    rmSync(catalogue, { recursive: true, force: true });
+  }, 60_000);
+}
+
+async function series(
+  name: string,
+  fault: Fault,
+  { mostMs, p50Ms }: { readonly p50Ms: number; readonly mostMs: number },
+): Promise<void> {
+  const failovers: Failover[] = [];
+  for (let trial = 0; trial < TRIALS; trial += 1) {
+    const named = `${name.replaceAll(/\W+/g, '-')}-${trial}`;
+    const failover = await failAndRegain({ cluster, history }, { home: HOME, via: VIA, name: named }, fault);
+    failovers.push(failover);
+    console.log(`${name}: ${JSON.stringify(failover)}`);
+  }
+  const sorted = (of: 'accepted' | 'gap'): readonly number[] =>
+    failovers.map((failover) => Math.round(failover[of])).sort((x, y) => x - y);
+  const p50 = (times: readonly number[]): number => times[Math.floor((times.length - 1) / 2)]!;
+  const [accepted, gap] = [sorted('accepted'), sorted('gap')];
+  console.log(
+    `home ${name}: next home p50 ${p50(accepted)} most ${accepted.at(-1)}, gap p50 ${p50(gap)} most ${gap.at(-1)}; ` +
+      JSON.stringify({ accepted, gap }),
+  );
+  expect(gap.at(-1)).toBeLessThan(mostMs);
+  if (TRIALS > 1) expect(p50(gap)).toBeLessThan(p50Ms);
+}
+
+/** The cluster starts it again after a second; how long that takes is the process' own matter. */
+async function restarts(role: (typeof ROLES)[number] | 'postgres'): Promise<void> {
+  const watched: Watched[] = [];
+  for (let trial = 0; trial < TRIALS; trial += 1) {
+    const named: Trial = { home: HOME, via: VIA, name: `restarted-${role}-${trial}` };
+    const one = await failAndWatch({ cluster, history }, named, (region) =>
+      cluster.order({
+        kind: 'process',
+        order: 'kill',
+        target: { kind: 'region', region, process: role },
+        stayDown: false,
+      }),
+    );
+    watched.push(one);
+    console.log(`${role} killed and started again: ${JSON.stringify(one)}`);
+  }
+  // One that takes longer than its supervisor is waited for is rightly replaced.
+  expect(watched.filter(({ failovers, serves }) => failovers > 0 && serves < LEFT_ALONE_MS)).toEqual([]);
+}
+
+const order = (
+  kind: 'kill' | 'pause' | 'continue' | 'stop' | 'start',
+  region: Region,
+  process: (typeof ROLES)[number] | 'postgres' | null,
+): Promise<void> =>
+  cluster.order({
+    kind: 'process',
+    order: kind,
+    target: { kind: 'region', region, process },
+    stayDown: kind === 'kill',
+  });
+const broker = (kind: 'kill' | 'start'): Promise<void> =>
+  cluster.order({
+    kind: 'process',
+    order: kind,
+    target: { kind: 'kafka', node: 1 },
+    stayDown: kind === 'kill',
+  });
+const killRoles = (home: Region): Promise<unknown> =>
+  Promise.all(ROLES.map((role) => order('kill', home, role)));
+const startAll = (home: Region): Promise<void> => order('start', home, null);
+const cut = (lost: 'both' | 'sent' | 'received'): Fault => ({
+  begin: (region) => cluster.order({ kind: 'cut', region, lost }),
+  end: (region) => cluster.order({ kind: 'heal', region }),
+});
+
+describe('with the log up, writes go on elsewhere within 2 s in half of the trials and 5 s in all when the home', () => {
+  eachWith(['--wan', '0', '--brokers-in', 'ap']);
+
+  const FAULTS: readonly (readonly [name: string, fault: Fault])[] = [
+    ['has its roles killed', { begin: killRoles, end: startAll }],
+    [
+      'has its database stopped',
+      {
+        begin: (home) => order('stop', home, 'postgres'),
+        end: (home) => order('start', home, 'postgres'),
+      },
+    ],
+    [
+      'stands still',
+      { begin: (home) => order('pause', home, null), end: (home) => order('continue', home, null) },
+    ],
+    ['is cut off', cut('both')],
+    ['is not heard', cut('sent')],
+    ['is deaf', cut('received')],
+  ];
+  test.each(FAULTS)('%s', (name, fault) => series(name, fault, { p50Ms: 2_000, mostMs: 5_000 }), 600_000);
+
+  test.each([...ROLES, 'postgres'] as const)('has its %s killed, which starts again', restarts, 600_000);
+});
+
+// Kafka gives a broker up after its session time-out of 3 s; before that nothing is appended where it had a copy.
+describe('where the log leads at home, within 5 s in half of the trials and 6 s in all when the home', () => {
+  eachWith(['--brokers', '3']);
+
+  const fault: Fault = {
+    begin: (home) => Promise.all([broker('kill'), killRoles(home)]),
+    end: (home) => Promise.all([broker('start'), startAll(home)]),
+  };
+  test(
+    'and its broker are killed',
+    () => series('and its broker are killed', fault, { p50Ms: 5_000, mostMs: 6_000 }),
+    600_000,
+  );
+});

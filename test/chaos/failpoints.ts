@@ -1,0 +1,78 @@
+/**
+ * Named points of real processes: an append that is about to be sent, or was just answered. One is armed at a time; the process
+ * that meets it sends the signal and leaves a file behind, so that whoever armed it knows that it was met (`load-failpoints.ts`).
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RegionProcess } from '@lockstep/local';
+import { parseShardName, topicOf, type ShardName } from '@lockstep/protocol';
+import { eventually, LocalCluster, type Region } from '../e2e/local-cluster.js';
+
+export interface Failpoint {
+  readonly name: string;
+  /** The role that appends. */
+  readonly appender: 'gateway' | 'coordinator';
+  readonly at: { readonly topic: string; readonly partition: number; readonly entry: string };
+  readonly moment: 'before' | 'after';
+  /** The process must meet it so often. */
+  readonly nth: number;
+  readonly victim: { readonly region: Region; readonly process: RegionProcess };
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
+}
+
+/** Who was signalled. */
+export interface Hit {
+  readonly pid: number;
+}
+
+const HIT_MS_MAX = 30_000;
+const LOADED = join(import.meta.dirname, 'load-failpoints.ts');
+
+/** A cluster whose roles meet failpoints. */
+export const startFailing = (options: readonly string[] = []): Promise<LocalCluster> =>
+  LocalCluster.start(options, {
+    NODE_OPTIONS: `--import=${LOADED} --disable-warning=ExperimentalWarning`,
+  });
+
+export const controlEntry = (entry: string): Failpoint['at'] => ({
+  topic: 'lockstep.control',
+  partition: 0,
+  entry,
+});
+
+export function shardEntry(shard: string, entry: string): Failpoint['at'] {
+  const { dataset, partition } = parseShardName(shard as ShardName)!;
+  return { topic: topicOf(dataset), partition, entry };
+}
+
+export class Failpoints {
+  constructor(private readonly cluster: LocalCluster) {}
+
+  /** Takes the place of the one that was armed before. */
+  arm(failpoint: Omit<Failpoint, 'name' | 'nth'> & { readonly nth?: number }): Armed {
+    const name = `failpoint-${randomUUID()}`;
+    const file = join(this.cluster.data, 'failpoint.json');
+    writeFileSync(`${file}.new`, JSON.stringify({ nth: 1, ...failpoint, name } satisfies Failpoint));
+    renameSync(`${file}.new`, file);
+    return new Armed(join(this.cluster.data, `${name}.hit`));
+  }
+}
+
+class Armed {
+  constructor(private readonly file: string) {}
+
+  isHit(): boolean {
+    return existsSync(this.file);
+  }
+
+  /** Who was signalled; refused when nobody came by. */
+  async hit(): Promise<Hit> {
+    await eventually(
+      () => Promise.resolve(this.isHit()),
+      (isHit) => isHit,
+      HIT_MS_MAX,
+    );
+    return JSON.parse(readFileSync(this.file, 'utf8')) as Hit;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Regions that fail while nobody watches, in a simulated world: the others agree, the leader decides, writes go on elsewhere;
+ * and whatever is not a failed region moves nothing (I5, I14).
+ */
+import { expect, test } from '@jest/globals';
+import { FAILOVER_CHECKS, type RegionName, type Scope, type ShardName } from '@lockstep/protocol';
+import { SimulatedCluster, World, type SimulatedClusterOptions } from '@lockstep/testing';
+import { answeredWithin } from './answered.js';
+import { elapse, leaderSeenBy, REGIONS } from './harassed-cluster.js';
+import { sampleDatasets } from './sample-datasets.js';
+
+const SHARD = 'orders/0' as ShardName;
+const datasets = await sampleDatasets();
+const answered = answeredWithin(60_000);
+
+async function cluster(options: Partial<SimulatedClusterOptions> = {}): Promise<SimulatedCluster> {
+  const made = new SimulatedCluster({
+    world: new World(5),
+    regions: REGIONS,
+    datasets,
+    roles: 'apart',
+    failover: 'automatic',
+    ...options,
+  });
+  await made.start();
+  const { world } = made.options;
+  await world.runUntil(() => leaderSeenBy(made, 'us') !== null && leaderSeenBy(made, 'ap') !== null, 10_000);
+  await elapse(made, 3_000);
+  return made;
+}
+
+const homeOf = (made: SimulatedCluster, region: string, shard = SHARD): RegionName | null =>
+  made.region(region).database.cursor(shard)?.home ?? null;
+
+interface Governed {
+  readonly act: string;
+  readonly votes: readonly {
+    readonly observer: string;
+    readonly kinds: readonly string[];
+    readonly evidence: string;
+  }[];
+  readonly checks: readonly { readonly code: string; readonly passed: boolean }[];
+  readonly shards: readonly { readonly shard: string }[];
+}
+const ALL_PASSED = FAILOVER_CHECKS.map((code) => ({ code, passed: true, detail: expect.any(String) }));
+
+/** As us tells it, the newest first. */
+const governedBy = (made: SimulatedCluster): readonly Governed[] => {
+  const { body } = made
+    .region('us')
+    .coordinator.operator.decisions({ shard: null, decision: null, limit: 9 });
+  return (JSON.parse(body) as { governed: readonly Governed[] }).governed;
+};
+
+const order = (timeoutMs: number): object => ({
+  events: [{ key: 'eu:a', type: 'placed', data: { customer: 'c', total: 1 } }],
+  timeoutMs,
+});
+
+test.each([
+  [
+    'is killed',
+    (made: SimulatedCluster) => {
+      const home = made.region('eu');
+      for (const name of home.processNames()) home.killProcess(name);
+    },
+  ],
+  [
+    'stands still',
+    (made: SimulatedCluster) => {
+      for (const process of made.region('eu').processes()) process.pause();
+    },
+  ],
+])('a home that %s is replaced without a person, and its writes go on', async (_, fail) => {
+  const made = await cluster();
+  const { world } = made.options;
+  fail(made);
+  const failedAtMs = world.elapsedMs();
+  const answer = await answered(made, made.write('us', 'orders', order(30_000), 'after'));
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(answer.body)).toMatchObject({ outcome: 'accepted', epoch: 2 });
+  expect(world.elapsedMs() - failedAtMs).toBeLessThan(5_000);
+  await world.runUntil(
+    () => homeOf(made, 'us') !== 'eu' && homeOf(made, 'us') === homeOf(made, 'ap'),
+    10_000,
+  );
+  const [decided] = governedBy(made).filter(({ act }) => act === 'fail-over');
+  expect(decided).toMatchObject({ region: 'eu', checks: ALL_PASSED });
+  expect(decided!.votes.map(({ observer }) => observer).sort()).toEqual(['ap', 'us']);
+  for (const { evidence, kinds } of decided!.votes) {
+    expect(kinds).toContain('canary');
+    expect(evidence).toContain('canaries');
+  }
+  expect(decided!.shards.find(({ shard }) => shard === SHARD)).toMatchObject({
+    to: expect.stringMatching(/^(us|ap)$/),
+  });
+});
+
+test('one process that dies, or stands still for a moment, moves nothing', async () => {
+  const made = await cluster();
+  const home = made.region('eu');
+  for (const name of ['gateway', 'replicator-0', 'coordinator'] as const) {
+    home.process(name)!.pause();
+    await elapse(made, 300);
+    home.process(name)!.goOn();
+    await elapse(made, 2_000);
+  }
+  home.process('replicator-0')!.pause();
+  await elapse(made, 4_000);
+  home.process('replicator-0')!.goOn();
+  await elapse(made, 2_000);
+  home.process('gateway')!.pause();
+  await elapse(made, 5_000);
+  expect(homeOf(made, 'us')).toBe('eu');
+  expect(homeOf(made, 'ap')).toBe('eu');
+});
+
+test('a region that folds nothing any more is replaced, though its gateway is there', async () => {
+  const made = await cluster();
+  made.region('eu').process('replicator-0')!.pause();
+  await made.options.world.runUntil(() => homeOf(made, 'us') !== 'eu', 8_000);
+});
+
+test.each([400, 700, 1_300, 10_000])('observers that stand still for %d ms blame nobody', async (ms) => {
+  const made = await cluster();
+  for (let phase = 0; phase < 8; phase += 1) {
+    const observers = ['us', 'ap'].map((region) => made.region(region).process('coordinator')!);
+    for (const observer of observers) observer.pause();
+    await elapse(made, ms);
+    for (const observer of observers) observer.goOn();
+    await elapse(made, 2_000 + phase * 70);
+  }
+  // One vote would have been considered, and held.
+  const history = JSON.parse(made.region('us').coordinator.operator.history().body) as object;
+  expect(history).toMatchObject({ failovers: [], held: [] });
+});
+
+test('where a pause covers the region, nothing moves by itself; when it is resumed, it does', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const { operator } = made.region(leaderSeenBy(made, 'us')!).coordinator;
+  const scope = 'region:eu' as Scope;
+  const paused = await answered(
+    made,
+    operator.pause({ scope, reason: 'maintenance', untilMs: world.nowMs() + 60_000 }, 'alice'),
+  );
+  expect(paused.status).toBe(200);
+  for (const process of made.region('eu').processes()) process.pause();
+  await elapse(made, 8_000);
+  expect(homeOf(made, 'us')).toBe('eu');
+  const [held] = governedBy(made);
+  expect(held).toMatchObject({ act: 'held', region: 'eu', shards: [] });
+  expect(held!.checks).toContainEqual({
+    code: 'paused',
+    passed: false,
+    detail: expect.stringMatching(/^pause \d+ covers it$/),
+  });
+  const { operator: next } = made.region(leaderSeenBy(made, 'us')!).coordinator;
+  expect((await answered(made, next.resume({ scope, reason: 'done' }, 'alice'))).status).toBe(200);
+  await world.runUntil(() => homeOf(made, 'us') !== 'eu', 5_000);
+});
+
+test('a region that is cut off from all others moves nothing itself, and is replaced', async () => {
+  const made = await cluster();
+  const { network, options } = made;
+  for (const other of ['us', 'ap']) {
+    network.cut({ from: 'eu', to: other, fault: 'cut-off' });
+    network.cut({ from: other, to: 'eu', fault: 'cut-off' });
+  }
+  await options.world.runUntil(() => homeOf(made, 'us') !== 'eu' && homeOf(made, 'ap') !== 'eu', 10_000);
+});
