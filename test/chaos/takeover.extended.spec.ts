@@ -111,6 +111,6 @@ async function expectTakeovers(count: number): Promise<void> {
   const claimedMs = takeovers.map((takeover) => takeover.claimedMs).sort((x, y) => x - y);
   console.log(`takeovers: ${JSON.stringify({ claimedMs, committedMs })}`);
   expect(committedMs[count / 2]).toBeLessThan(PROMISED_MS);
-  // Two cores, a cluster and the load beside it.
-  expect(committedMs.at(-1)).toBeLessThan(PROMISED_MS + 500);
+  // One of them meets whatever else the machine does.
+  expect(committedMs.at(-1)).toBeLessThan(3 * PROMISED_MS);
 }
