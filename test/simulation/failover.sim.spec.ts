@@ -40,7 +40,7 @@ interface Governed {
     readonly evidence: string;
   }[];
   readonly checks: readonly { readonly code: string; readonly passed: boolean }[];
-  readonly shards: readonly { readonly shard: string }[];
+  readonly shards: readonly { readonly shard: string; readonly to: string }[];
 }
 const ALL_PASSED = FAILOVER_CHECKS.map((code) => ({ code, passed: true, detail: expect.any(String) }));
 
@@ -94,6 +94,25 @@ test.each([
   expect(decided!.shards.find(({ shard }) => shard === SHARD)).toMatchObject({
     to: expect.stringMatching(/^(us|ap)$/),
   });
+});
+
+test('a next home that does not fold its fence is left for another region, without a person', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const home = made.region('eu');
+  for (const name of home.processNames()) home.killProcess(name);
+  const decided = (): Governed | undefined => governedBy(made).find(({ act }) => act === 'fail-over');
+  await world.runUntil(() => decided() !== undefined, 10_000);
+  const next = decided()!.shards.find(({ shard }) => shard === SHARD)!.to;
+  const other = next === 'us' ? 'ap' : 'us';
+  // Its coordinator and its gateway go on, so that one observer alone complains.
+  made.region(next).process('replicator-0')!.pause();
+  await world.runUntil(() => homeOf(made, other) === next, 5_000);
+  const answer = await answered(made, made.write(other, 'orders', order(30_000), 'after'));
+  expect(JSON.parse(answer.body)).toMatchObject({ outcome: 'accepted', epoch: 3 });
+  expect(homeOf(made, other)).toBe(other);
+  made.region(next).process('replicator-0')!.goOn();
+  await world.runUntil(() => homeOf(made, next) === other, 5_000);
 });
 
 test('one process that dies, or stands still for a moment, moves nothing', async () => {

@@ -233,7 +233,7 @@ export {
   readFailoverInputs,
 } from './failover/govern.js';
 export type { FailoverPlan, FailoverPolicy } from './failover/govern.js';
-export { acknowledgementOf } from './failover/vote.js';
+export { acknowledgementOf, GOVERNOR } from './failover/vote.js';
 export type { FailoverMode } from './failover/vote.js';
 export { duePauses } from './promotion/pause.js';
 export { machinePages } from './machine/machine-pages.js';

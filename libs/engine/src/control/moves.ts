@@ -14,6 +14,7 @@ import {
   duePauses,
   dueSnapshot,
   failoverPlan,
+  GOVERNOR,
   isRefusedForGood,
   judgeMove,
   moveInputsJson,
@@ -293,6 +294,7 @@ export class Moves {
         ? { sequence: candidate, isAtQuorum: feed.reached(shard, 'quorum', candidate) !== null }
         : null,
       leader,
+      isAutomatic: this.options.isAutomatic(shard),
     };
   }
 
@@ -319,6 +321,11 @@ export class Moves {
       case 'place-leader':
         attempt.leader = await this.placeLeader(step.shard, step.region);
         return;
+      case 'fall-back': {
+        const { reason, shard, to } = step;
+        await this.decide({ move: 'failover', shard, to, reason, actor: GOVERNOR, acceptLoss: false });
+        return;
+      }
     }
   }
 

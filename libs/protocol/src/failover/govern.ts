@@ -19,7 +19,7 @@ import {
 } from '../control/shape.js';
 import type { ControlState } from '../control/state.js';
 import type { RegionName, ShardName } from '../identity/identity.js';
-import { bestCandidate } from '../promotion/preflight.js';
+import { trustedCandidate } from '../promotion/preflight.js';
 import type { SeenShard } from '../promotion/seen-shard.js';
 import { agreedUnfit, isPlausible, observersNeeded, votesAgainst } from './agreement.js';
 import { acknowledgementOf, VOTES_MAX } from './vote.js';
@@ -190,10 +190,9 @@ export interface FailoverPlan {
 
 /** @param homes shards at home in the region that may be failed over without a person. */
 export function failoverPlan(state: ControlState, homes: readonly SeenShard[]): FailoverPlan {
-  const isTrusted = (region: RegionName): boolean => votesAgainst(state, region).length === 0;
   const shards = homes.flatMap((seen) => {
-    const best = bestCandidate(state, { ...seen, legal: seen.legal.filter(isTrusted) }, 'failover');
-    return best?.isAllowed === true ? [{ shard: seen.shard, to: best.to }] : [];
+    const to = trustedCandidate(state, seen);
+    return to === null ? [] : [{ shard: seen.shard, to }];
   });
   return { automatic: homes.length, shards: shards.slice(0, EVACUATED_SHARDS_MAX) };
 }

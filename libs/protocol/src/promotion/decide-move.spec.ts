@@ -5,6 +5,7 @@ import { epoch, sequence } from '../identity/identity.js';
 import {
   ACT_AGAIN_MS,
   decideMove,
+  FALL_BACK_AFTER_MS,
   PLACING_MS_MAX,
   STAGE_MS_MAX,
   UNDRAINED_MAX,
@@ -87,6 +88,65 @@ test('a failover neither parks nor needs the home', () => {
   };
   expect(follow(log, { seen })).toBe('caught-up');
   expect(follow(log, { seen })).toBe('fencing');
+});
+
+describe('a new home that gets no further behind its fence', () => {
+  const stuck = seenShard({ ...moved, sequence: sequence(11n) }, {});
+  const late = { nowMs: FALL_BACK_AFTER_MS, isAutomatic: true };
+
+  function fenced(change: Partial<Parameters<typeof decision>[0]> = {}): ControlLog {
+    const log = ledByEu();
+    log.say(EU, decision({ move: 'failover', ...change }));
+    for (const seen of [seenShard(), seenShard(), stuck]) follow(log, { seen });
+    expect(log.state.open[0]!.stage).toBe('fenced');
+    return log;
+  }
+
+  test('is left for a region that has folded the fence, after a while', () => {
+    const log = fenced();
+    expect(next(log, { ...late, nowMs: FALL_BACK_AFTER_MS - 1, seen: stuck })).toMatchObject({
+      kind: 'wait',
+    });
+    const step = next(log, { ...late, seen: stuck });
+    expect(step).toEqual({
+      kind: 'fall-back',
+      shard: SHARD,
+      to: EU,
+      reason: 'us did not fold its fence for 10000 ms',
+    });
+    expect(next(log, { ...late, seen: stuck, actedAtMs: late.nowMs })).toMatchObject({
+      kind: 'wait',
+      untilMs: late.nowMs + ACT_AGAIN_MS,
+    });
+  });
+
+  test('is left when what it writes comes to no quorum', () => {
+    const log = fenced();
+    const seen = seenShard(moved);
+    expect(follow(log, { seen })).toBe('folded');
+    expect(next(log, { ...late, seen })).toMatchObject({ kind: 'fall-back', to: EU });
+    const canary = { sequence: sequence(12n), isAtQuorum: false };
+    expect(next(log, { ...late, seen, canary })).toMatchObject({ kind: 'fall-back', to: EU });
+    expect(follow(log, { ...late, seen, canary: { ...canary, isAtQuorum: true } })).toBe('canary');
+  });
+
+  test.each([
+    ['a person decides the failovers of the dataset', {}, { ...late, isAutomatic: false, seen: stuck }],
+    ['no other region has folded the fence', {}, { ...late, seen: seenShard() }],
+    ['the move was itself such a change', { actor: 'governor' }, { ...late, seen: stuck }],
+  ])('is waited for where %s', (_why, change, view) => {
+    expect(next(fenced(change), view)).toMatchObject({ kind: 'wait' });
+  });
+
+  test('is waited for where others find all regions but it unfit, and where the move is paused', () => {
+    const doubted = fenced();
+    doubted.say(AP, { kind: 'vote', about: EU, opinion: 'unfit', kinds: ['canary'], evidence: '' });
+    expect(next(doubted, { ...late, seen: stuck })).toMatchObject({ kind: 'wait' });
+    const paused = fenced();
+    const untilMs = paused.nowMs + 1;
+    paused.say(AP, { kind: 'pause', scope: 'region:eu' as never, owner: 'a', reason: 'r', untilMs });
+    expect(next(paused, { ...late, seen: stuck })).toMatchObject({ kind: 'wait' });
+  });
 });
 
 describe('before the fence', () => {

@@ -6,14 +6,16 @@
  * fence is sent; whoever cancels, pauses or takes the term over meanwhile appends a `term` entry with a higher pair to the
  * shard's log, and what the shard says behind that entry is final: the fence stands before it or loses (I5, I13).
  *
- * Monotonic times of this process decide when to try again and when to give up before the fence, never what is valid (I16).
+ * Monotonic times of this process decide when to try again, when to give up before the fence and when to decide anew behind it,
+ * never what is valid (I16).
  */
 import type { ControlCommand } from '../control/command.js';
 import type { ControlState, OpenMove } from '../control/state.js';
 import type { ControlBody } from '../entry/body.js';
 import { epoch, type RegionName, type Sequence, type ShardName } from '../identity/identity.js';
+import { GOVERNOR } from '../failover/vote.js';
 import type { LeaderPlacement } from '../placement/replicas.js';
-import { HOLD_MS_MAX } from './preflight.js';
+import { HOLD_MS_MAX, trustedCandidate } from './preflight.js';
 import type { StageEvent } from './promotion-machine.js';
 import { obstacleOf, ownershipOf, seenRegion, type Ownership, type SeenShard } from './seen-shard.js';
 
@@ -30,6 +32,8 @@ export interface MoveView {
   readonly canary: { readonly sequence: Sequence; readonly isAtQuorum: boolean } | null;
   /** What became of the log's leader when this process asked for it in the new home; null when it has not asked. */
   readonly leader: AskedLeader | null;
+  /** The shard's failovers need no person. */
+  readonly isAutomatic: boolean;
 }
 
 export type AskedLeader = LeaderPlacement | { readonly kind: 'failed' | 'unknown'; readonly code: string };
@@ -53,6 +57,13 @@ export type MoveStep =
   | { readonly kind: 'probe'; readonly shard: ShardName; readonly region: RegionName }
   /** To the brokers: the leader of the shard's log is to stand in the region. Tells the view what became of it. */
   | { readonly kind: 'place-leader'; readonly shard: ShardName; readonly region: RegionName }
+  /** A failover of the shard is to be judged and decided as any: to a further epoch, by which this move ends. */
+  | {
+      readonly kind: 'fall-back';
+      readonly shard: ShardName;
+      readonly to: RegionName;
+      readonly reason: string;
+    }
   /** Ask again then, or when something changed. */
   | { readonly kind: 'wait'; readonly reason: string; readonly untilMs: number | null };
 
@@ -64,6 +75,8 @@ export const FENCE_TIMEOUT_MS = 5_000;
 export const STAGE_MS_MAX = 30_000;
 /** The log's leader is asked for so long at most: a move never waits for it, writes go on wherever it is. */
 export const PLACING_MS_MAX = 5_000;
+/** A new home that gets no further behind its fence is left for another region, where no person is needed for that. */
+export const FALL_BACK_AFTER_MS = 10_000;
 /** A switchover that could not drain so often is given up. */
 export const UNDRAINED_MAX = 3;
 
@@ -75,7 +88,7 @@ export function decideMove(state: ControlState, move: OpenMove, view: MoveView):
   const owner = ownershipOf(view.seen);
   if (owner === null || owner.epoch < expectedEpoch)
     return wait(`no region has told epoch ${expectedEpoch} of ${shard}`);
-  const told: Told = { move, view, owner, report: reporter(term, move) };
+  const told: Told = { state, move, view, owner, report: reporter(term, move) };
   switch (stage) {
     case 'decided':
     case 'caught-up':
@@ -111,6 +124,7 @@ export function decideMove(state: ControlState, move: OpenMove, view: MoveView):
 }
 
 interface Told {
+  readonly state: ControlState;
   readonly move: OpenMove;
   readonly view: MoveView;
   readonly owner: Ownership;
@@ -183,23 +197,27 @@ function beforeTheFence(
 const isHeld = ({ heldSinceMs, nowMs }: MoveView): boolean =>
   heldSinceMs !== null && nowMs < heldSinceMs + HOLD_MS_MAX;
 
-function behindTheFence(
-  stage: 'fenced' | 'folded' | 'canary' | 'open' | 'placed',
-  { move, report, view }: Told,
-): MoveStep {
+function behindTheFence(stage: 'fenced' | 'folded' | 'canary' | 'open' | 'placed', told: Told): MoveStep {
+  const { move, report, view } = told;
   const { expectedEpoch, shard, to } = move;
   const { canary, leader, nowMs, seen, stageSinceMs } = view;
   switch (stage) {
     case 'fenced': {
-      const told = seenRegion(seen, to)?.told ?? null;
-      return told?.epoch === expectedEpoch + 1n && told.home === to
-        ? report('folded', `${to} has folded epoch ${told.epoch} at ${told.sequence}`)
-        : wait(`${to} has not folded its fence; if it is lost, decide a failover to a further epoch`);
+      const candidate = seenRegion(seen, to)?.told ?? null;
+      if (candidate?.epoch === expectedEpoch + 1n && candidate.home === to)
+        return report('folded', `${to} has folded epoch ${candidate.epoch} at ${candidate.sequence}`);
+      return (
+        fallBack(told, 'did not fold its fence') ??
+        wait(`${to} has not folded its fence; if it is lost, decide a failover to a further epoch`)
+      );
     }
-    case 'folded':
+    case 'folded': {
       if (canary?.isAtQuorum === true) return report('canary', `probe ${canary.sequence} is at quorum`);
+      const further = fallBack(told, 'brought no entry to quorum');
+      if (further !== null) return further;
       if (canary !== null) return wait(`probe ${canary.sequence} is not at quorum yet`);
       return act(view, { kind: 'probe', shard, region: to }, `${to} is asked for a probe`);
+    }
     case 'canary':
       return report('open', `${to} takes writes`);
     case 'open':
@@ -212,6 +230,23 @@ function behindTheFence(
         ? act(view, { kind: 'place-leader', shard, region: to }, `the log's leader is asked to ${to}`)
         : report('done', `${to} is home; ${leaderText(leader, to)}`);
   }
+}
+
+/**
+ * Null while the new home is waited for. Once only: where the next one gets no further either, something else is wrong, and it is
+ * a person's decision. Only a region that has folded the fence itself is asked: it goes on.
+ */
+function fallBack({ move, state, view }: Told, failing: string): MoveStep | null {
+  const { actor, evacuation, expectedEpoch, shard, to } = move;
+  const { isAutomatic, nowMs, seen, stageSinceMs } = view;
+  const isFallback = actor === GOVERNOR && evacuation === null;
+  if (!isAutomatic || isFallback || nowMs < stageSinceMs + FALL_BACK_AFTER_MS) return null;
+  const isBehind = (region: RegionName): boolean =>
+    seenRegion(seen, region)?.told?.epoch === expectedEpoch + 1n;
+  const next = trustedCandidate(state, { ...seen, legal: seen.legal.filter(isBehind) });
+  if (next === null) return null;
+  const reason = `${to} ${failing} for ${FALL_BACK_AFTER_MS} ms`;
+  return act(view, { kind: 'fall-back', shard, to: next, reason }, `${next} is to take it instead`);
 }
 
 const isUnsettled = ({ kind }: AskedLeader): boolean => kind === 'failed' || kind === 'unknown';

@@ -17,6 +17,7 @@ import {
 } from '../control/shape.js';
 import { covers } from '../control/scope.js';
 import type { ControlState } from '../control/state.js';
+import { votesAgainst } from '../failover/agreement.js';
 import type { RegionName } from '../identity/identity.js';
 import { lossOf, PREDICTION, whyNoGap, type Prediction } from './prediction.js';
 import {
@@ -215,6 +216,13 @@ export function bestCandidate(state: ControlState, seen: SeenShard, move: MoveKi
     .sort((x, y) => Number(y.isAllowed) - Number(x.isAllowed) || x.lag - y.lag || (x.to < y.to ? -1 : 1));
   const [best] = ranked;
   return best === undefined ? null : { to: best.to, isAllowed: best.isAllowed };
+}
+
+/** The region that may take the shard without a person: nobody finds it unfit. Null when none may. */
+export function trustedCandidate(state: ControlState, seen: SeenShard): RegionName | null {
+  const legal = seen.legal.filter((region) => votesAgainst(state, region).length === 0);
+  const best = bestCandidate(state, { ...seen, legal }, 'failover');
+  return best?.isAllowed === true ? best.to : null;
 }
 
 export interface PreflightReport extends Prediction {

@@ -35,5 +35,6 @@ export const view = (change: Partial<MoveView> = {}): MoveView => ({
   heldSinceMs: null,
   canary: null,
   leader: null,
+  isAutomatic: false,
   ...change,
 });

@@ -531,6 +531,7 @@ class Logs {
       heldSinceMs: null,
       canary: null,
       leader: null,
+      isAutomatic: false,
     });
   }
 }

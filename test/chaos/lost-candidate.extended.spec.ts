@@ -1,0 +1,134 @@
+/**
+ * A new home that is lost at its fence, in datasets that fail over by themselves: its shard ends open at one region that goes on,
+ * without a person, and every region is equal afterwards (I5, I6, I13).
+ */
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ControlCommandOf } from '@lockstep/protocol';
+import { eventually, LocalCluster, REGIONS, write, type Region } from '../e2e/local-cluster.js';
+import { expectAgreement } from './agreement.js';
+import { automaticCatalogue } from './automatic-catalogue.js';
+import { ControlHistory } from './control-history.js';
+import { ownerOf, post } from './control-plane.js';
+import { Operators } from './operators.js';
+
+const SHARD = 'orders/0';
+const ROLES = ['replicator', 'gateway', 'coordinator'] as const;
+/** Twice the 10 s after which a new home is left, and a failover; more is a defect and not a slow machine. */
+const OPEN_MS_MAX = 60_000;
+
+let cluster: LocalCluster;
+let history: ControlHistory;
+let catalogue: string;
+
+beforeAll(async () => {
+  catalogue = automaticCatalogue('{ coolDown: 1s, budget: 32, window: 1s }');
+  cluster = await LocalCluster.start(['--catalogue', catalogue]);
+  history = new ControlHistory(cluster);
+  await history.agreed();
+}, 240_000);
+
+afterAll(async () => {
+  await history?.close();
+  await cluster?.stop();
+  rmSync(catalogue, { recursive: true, force: true });
+}, 60_000);
+
+const order = (
+  kind: 'kill' | 'pause' | 'continue' | 'stop' | 'start',
+  region: Region,
+  process: (typeof ROLES)[number] | 'postgres' | null,
+): Promise<void> =>
+  cluster.order({
+    kind: 'process',
+    order: kind,
+    target: { kind: 'region', region, process },
+    stayDown: kind === 'kill',
+  });
+
+/** Where the shard is to go, as soon as the governor's word stands in the log: its fence is several entries away. */
+async function nextHome(sinceMs: number): Promise<Region> {
+  const { step } = await history.read(
+    ({ entry, verdict }) => verdict === 'accepted' && entry?.command.kind === 'fail-over',
+    sinceMs,
+    OPEN_MS_MAX,
+  );
+  const { shards } = step.entry!.command as ControlCommandOf<'fail-over'>;
+  return shards.find(({ shard }) => shard === SHARD)!.to as Region;
+}
+
+/** Until a write to the shard is taken above the epoch, asked through that region. */
+async function takenAbove(epoch: number, via: Region, name: string): Promise<number> {
+  let tries = 0;
+  const answer = await eventually(
+    () => {
+      // One key in two is of the shard.
+      tries += 1;
+      const event = { key: `eu:${name}-${tries}`, type: 'placed', data: { customer: 'c', total: 1 } };
+      return write(cluster, via, 'orders', { events: [event], timeoutMs: 1_000 }, `${name}-${tries}`);
+    },
+    ({ body }) => body.outcome === 'accepted' && body.shard === SHARD && body.epoch > epoch,
+    OPEN_MS_MAX,
+  );
+  return answer.body.epoch as number;
+}
+
+/** Everything runs again: one home, the same told by all, and data that are equal. */
+async function expectOneHome(epoch: number): Promise<void> {
+  await new Operators(cluster).allServe();
+  await expectAgreement(cluster, OPEN_MS_MAX);
+  const owners = await Promise.all(REGIONS.map((region) => ownerOf(cluster, SHARD, region)));
+  expect(new Set(owners.map(({ home }) => home)).size).toBe(1);
+  for (const owner of owners) expect(owner.epoch).toBeGreaterThanOrEqual(epoch);
+  history.expectOneLeaderPerTerm();
+}
+
+test('the next home of a failed one stops folding at its fence, with one region left that sees it', async () => {
+  const before = await ownerOf(cluster, SHARD, 'us');
+  const sinceMs = performance.now();
+  await Promise.all(ROLES.map((role) => order('kill', before.home, role)));
+  const candidate = await nextHome(sinceMs);
+  await order('pause', candidate, 'replicator');
+  const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
+  const epoch = await takenAbove(before.epoch + 1, other, 'one-left');
+  console.log(
+    `${candidate} hung at its fence: ${other} took a write after ${Math.round(performance.now() - sinceMs)} ms`,
+  );
+  expect(epoch).toBe(before.epoch + 2);
+  expect((await ownerOf(cluster, SHARD, other)).home).toBe(other);
+  await order('continue', candidate, 'replicator');
+  await order('start', before.home, null);
+  await expectOneHome(epoch);
+}, 300_000);
+
+test.each([
+  ['has its database stopped', 'stop', 'start', 'postgres'],
+  ['stands still', 'pause', 'continue', null],
+  ['has its replicator paused', 'pause', 'continue', 'replicator'],
+] as const)(
+  'the new home of a switchover %s at its fence',
+  async (name, begin, end, process) => {
+    const before = await ownerOf(cluster, SHARD, 'us');
+    const candidate = REGIONS.find((region) => region !== before.home)!;
+    const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
+    const sinceMs = performance.now();
+    const asked = post(cluster, other, `/v1/shards/${SHARD}/switchover`, {
+      to: candidate,
+      timeoutMs: 20_000,
+    });
+    await history.read(
+      ({ entry, verdict }) =>
+        verdict === 'accepted' && entry?.command.kind === 'stage' && entry.command.event === 'fencing',
+      sinceMs,
+      OPEN_MS_MAX,
+    );
+    await order(begin, candidate, process);
+    // Fast as a switchover is, it may have come to its end before the fault began; then the home has failed, and is replaced.
+    await asked;
+    const epoch = await takenAbove(before.epoch, other, name.replaceAll(/\W+/g, '-'));
+    console.log(`it ${name}: ${Math.round(performance.now() - sinceMs)} ms until a write at epoch ${epoch}`);
+    await order(end, candidate, process);
+    await expectOneHome(epoch);
+  },
+  300_000,
+);
