@@ -23,7 +23,7 @@ beforeAll(async () => {
   clocks = await BrokerClocks.prepare(BROKERS);
   clocks.set(1, OFF_SECONDS);
   clocks.set(2, -OFF_SECONDS);
-  cluster = await LocalCluster.start(['--brokers', String(BROKERS)], clocks.environment);
+  cluster = await LocalCluster.startAttended(['--brokers', String(BROKERS)], clocks.environment);
   history = new ControlHistory(cluster);
   writer = await beginWriting(cluster, 'clocks');
 }, 300_000);

@@ -25,7 +25,10 @@ let writer: AccountWriter;
 
 beforeAll(async () => {
   clocks = await BrokerClocks.prepare(1);
-  cluster = await LocalCluster.start(['--wan', '0', '--brokers-in', BROKER_REGION], clocks.environment);
+  cluster = await LocalCluster.startAttended(
+    ['--wan', '0', '--brokers-in', BROKER_REGION],
+    clocks.environment,
+  );
   history = new ControlHistory(cluster);
   writer = await beginWriting(cluster, 'led');
 }, 240_000);

@@ -13,7 +13,7 @@ let cluster: LocalCluster;
 let history: ControlHistory;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start(['--wan', '0', '--brokers-in', BROKER_REGION]);
+  cluster = await LocalCluster.startAttended(['--wan', '0', '--brokers-in', BROKER_REGION]);
   history = new ControlHistory(cluster);
 }, 240_000);
 

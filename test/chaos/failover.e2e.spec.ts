@@ -1,28 +1,21 @@
 /**
- * A home that fails while nobody watches, on real processes, with a catalogue whose datasets are moved without a person: its
- * writes go on elsewhere by themselves, none that was acknowledged is lost, and the region comes back equal (I5, I6, I13).
+ * A home that fails while nobody watches, on real processes: its writes go on elsewhere by themselves, none that was acknowledged
+ * is lost, and the region comes back equal (I5, I6, I13).
  */
-import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { call, eventually, LocalCluster, write, type Region } from '../e2e/local-cluster.js';
 import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
-import { automaticCatalogue } from './automatic-catalogue.js';
 
 const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 
 let cluster: LocalCluster;
-let catalogue: string;
 
 beforeAll(async () => {
-  catalogue = automaticCatalogue();
-  cluster = await LocalCluster.start(['--catalogue', catalogue]);
+  cluster = await LocalCluster.start();
 }, 180_000);
 
-afterAll(async () => {
-  await cluster?.stop();
-  rmSync(catalogue, { recursive: true, force: true });
-}, 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const homeSeenBy = async (region: Region, shard: string): Promise<string | null> => {
   const { body } = await call(`${cluster.gateway(region)}/v1/shards/${shard}`);

@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DEFAULT_THRESHOLDS } from '@lockstep/protocol';
 import { LocalCluster, type Region } from '../e2e/local-cluster.js';
-import { automaticCatalogue } from './automatic-catalogue.js';
+import { frequentFailovers, sampleCatalogue } from '../e2e/sample-catalogue.js';
 import { ControlHistory } from './control-history.js';
 import {
   failAndRegain,
@@ -25,8 +25,6 @@ const VIA = 'us' satisfies Region;
 const ROLES = ['replicator', 'gateway', 'coordinator'] as const;
 /** A process that died is left to its supervisor for so long. */
 const LEFT_ALONE_MS = DEFAULT_THRESHOLDS.refusedMs;
-/** One home fails again and again here. */
-const POLICY = '{ coolDown: 1s, budget: 32, window: 1s }';
 
 let cluster: LocalCluster;
 let history: ControlHistory;
@@ -34,7 +32,7 @@ let catalogue: string;
 
 function eachWith(options: readonly string[]): void {
   beforeAll(async () => {
-    catalogue = automaticCatalogue(POLICY);
+    catalogue = sampleCatalogue(frequentFailovers);
     cluster = await LocalCluster.start(['--catalogue', catalogue, ...options]);
     history = new ControlHistory(cluster);
     await history.agreed();

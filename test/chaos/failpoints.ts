@@ -31,7 +31,7 @@ const LOADED = join(import.meta.dirname, 'load-failpoints.ts');
 
 /** A cluster whose roles meet failpoints. */
 export const startFailing = (options: readonly string[] = []): Promise<LocalCluster> =>
-  LocalCluster.start(options, {
+  LocalCluster.startAttended(options, {
     NODE_OPTIONS: `--import=${LOADED} --disable-warning=ExperimentalWarning`,
   });
 

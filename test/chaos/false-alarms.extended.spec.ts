@@ -5,13 +5,11 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { LocalCluster, REGIONS, type Region } from '../e2e/local-cluster.js';
 import { expectAgreement } from './agreement.js';
-import { automaticCatalogue } from './automatic-catalogue.js';
 import { BackgroundLoad } from './background-load.js';
 import { failoversSeen } from './failed-home.js';
 import { Operators } from './operators.js';
@@ -24,19 +22,14 @@ const OBSERVER_PAUSED_MS = 10_000;
 const BROKER_REGION = 'ap' satisfies Region;
 
 let cluster: LocalCluster;
-let catalogue: string;
 let load: BackgroundLoad;
 
 beforeAll(async () => {
-  catalogue = automaticCatalogue();
-  cluster = await LocalCluster.start(['--catalogue', catalogue, '--wan', '0', '--brokers-in', BROKER_REGION]);
+  cluster = await LocalCluster.start(['--wan', '0', '--brokers-in', BROKER_REGION]);
   await new Operators(cluster).allServe();
 }, 240_000);
 
-afterAll(async () => {
-  await cluster?.stop();
-  rmSync(catalogue, { recursive: true, force: true });
-}, 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 beforeEach(() => {
   load = new BackgroundLoad(cluster, { clients: 4, rate: 20 });

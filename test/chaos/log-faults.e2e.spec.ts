@@ -22,7 +22,7 @@ let cluster: LocalCluster;
 let log: LogTampering;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
   log = await LogTampering.open(cluster);
 }, 180_000);
 

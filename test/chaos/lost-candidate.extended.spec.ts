@@ -6,8 +6,8 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ControlCommandOf } from '@lockstep/protocol';
 import { eventually, LocalCluster, REGIONS, write, type Region } from '../e2e/local-cluster.js';
+import { frequentFailovers, sampleCatalogue } from '../e2e/sample-catalogue.js';
 import { expectAgreement } from './agreement.js';
-import { automaticCatalogue } from './automatic-catalogue.js';
 import { ControlHistory } from './control-history.js';
 import { ownerOf, post } from './control-plane.js';
 import { Operators } from './operators.js';
@@ -22,7 +22,7 @@ let history: ControlHistory;
 let catalogue: string;
 
 beforeAll(async () => {
-  catalogue = automaticCatalogue('{ coolDown: 1s, budget: 32, window: 1s }');
+  catalogue = sampleCatalogue(frequentFailovers);
   cluster = await LocalCluster.start(['--catalogue', catalogue]);
   history = new ControlHistory(cluster);
   await history.agreed();

@@ -12,7 +12,7 @@ const PROMISED_MS = 1_000;
 let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
 }, 240_000);
 
 afterAll(() => cluster?.stop(), 60_000);

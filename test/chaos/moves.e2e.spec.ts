@@ -20,7 +20,7 @@ let cluster: LocalCluster;
 let operators: Operators;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start(['--brokers', '3']);
+  cluster = await LocalCluster.startAttended(['--brokers', '3']);
   operators = new Operators(cluster);
 }, 180_000);
 

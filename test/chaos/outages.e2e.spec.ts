@@ -10,7 +10,7 @@ import { fullDisk, kafkaOutage, postgresOutage } from './outages.js';
 let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
 }, 180_000);
 
 afterAll(() => cluster?.stop(), 60_000);

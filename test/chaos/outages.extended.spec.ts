@@ -10,7 +10,7 @@ const OUTAGE_MS = 60_000;
 let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
 }, 180_000);
 
 afterAll(() => cluster?.stop(), 60_000);

@@ -4,9 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import {
   call,
   eventually,
@@ -16,6 +14,7 @@ import {
   type Answered,
   type Region,
 } from '../e2e/local-cluster.js';
+import { attended, sampleCatalogue } from '../e2e/sample-catalogue.js';
 import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
 
@@ -23,14 +22,9 @@ let cluster: LocalCluster;
 let catalogue: string;
 
 beforeAll(async () => {
-  // The sample, but that orders may be acknowledged below their rule.
-  catalogue = mkdtempSync(
-    join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-catalogue-`),
-  );
-  chmodSync(catalogue, 0o755);
-  cpSync(join(import.meta.dirname, '../../infra/catalogue/sample'), catalogue, { recursive: true });
-  const orders = join(catalogue, 'datasets/orders.yaml');
-  writeFileSync(orders, `${readFileSync(orders, 'utf8')}\nonTimeout: degrade\n`);
+  const orders = 'datasets/orders.yaml';
+  const degrading = (text: string): string => `${attended[orders](text)}\nonTimeout: degrade\n`;
+  catalogue = sampleCatalogue({ ...attended, [orders]: degrading });
   cluster = await LocalCluster.start(['--catalogue', catalogue]);
 }, 180_000);
 

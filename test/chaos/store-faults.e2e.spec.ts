@@ -19,7 +19,7 @@ let cluster: LocalCluster;
 const beginnings = new Map<string, string>();
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
   for (let i = 0; beginnings.size < 2; i += 1) {
     const { body } = await order(`us:a${i}`);
     beginnings.set(body.shard as string, `us:a${i}`);

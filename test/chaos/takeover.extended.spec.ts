@@ -36,7 +36,7 @@ let holder: SecondReplicator;
 let instances: readonly SecondReplicator[] = [];
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
   const opened = await write(cluster, 'us', 'accounts', {
     events: [{ key: KEY, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }],
     ack: 'everywhere',

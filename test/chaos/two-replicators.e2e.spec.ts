@@ -21,7 +21,7 @@ let account: string;
 let shard: string;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.startAttended();
   own = ownReplicator(cluster, REGION);
   second = new SecondReplicator(cluster, REGION, 'eu-replicator-2');
   await second.start();

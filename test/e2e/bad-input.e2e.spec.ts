@@ -44,7 +44,8 @@ const pids = (): string =>
   JSON.stringify([cluster.file.kafka.pids, Object.values(cluster.file.regions).map((one) => one.pids)]);
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  // Records are counted here: no canary may come among them.
+  cluster = await LocalCluster.startAttended();
   pidsBefore = pids();
   slowHeader = raw('ap', 'GET /v1/shards HTTP/1.1\r\nHost: x\r\nX-Slow: ');
   for (const region of REGIONS)

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askOrder, dataFolder, type ClusterFile, type Order } from '@lockstep/local';
 import pg from 'pg';
+import { attended, sampleCatalogue } from './sample-catalogue.ts';
 
 export const REGIONS = ['eu', 'us', 'ap'] as const;
 export type Region = (typeof REGIONS)[number];
@@ -18,6 +19,8 @@ export class LocalCluster {
   readonly data: string;
 
   private readonly environment: NodeJS.ProcessEnv;
+  /** Of this cluster alone; null where it is somebody else's. */
+  private catalogue: string | null = null;
 
   private constructor(data: string, environment: NodeJS.ProcessEnv) {
     this.data = data;
@@ -35,6 +38,17 @@ export class LocalCluster {
     chmodSync(data, 0o755);
     const cluster = new LocalCluster(data, environment);
     await cluster.startScript(['--detach', '--ports', 'auto', ...options]);
+    return cluster;
+  }
+
+  /** With the sample catalogue, but that people alone decide failovers. */
+  static async startAttended(
+    options: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<LocalCluster> {
+    const catalogue = sampleCatalogue(attended);
+    const cluster = await LocalCluster.start(['--catalogue', catalogue, ...options], environment);
+    cluster.catalogue = catalogue;
     return cluster;
   }
 
@@ -85,7 +99,8 @@ export class LocalCluster {
 
   async stop(): Promise<void> {
     await this.startScript(['--stop']);
-    rmSync(this.data, { recursive: true, force: true });
+    for (const folder of [this.data, ...(this.catalogue === null ? [] : [this.catalogue])])
+      rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -86,7 +86,7 @@ for (const benchmark of benchmarks) {
       },
       cluster: (options) => {
         tell('starting a cluster');
-        return stopLater(LocalCluster.start(options));
+        return stopLater(LocalCluster.startAttended(options));
       },
       ends: stopLater,
       say: tell,

@@ -86,7 +86,7 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   if (unknown.length > 0) say(`${unknown.length} writes ended unknown: asking for their receipts`);
   const asked = await askAgain({ writes: unknown, run, gateways, datasets, withinMs: waitMs, say });
   // Asking may have appended; from here on nobody writes who belongs to this run.
-  const unrest = await untilQuiet(gateways, waitMs, say);
+  const { ends, unrest } = await untilQuiet(gateways, waitMs, say);
 
   say('reading every region');
   const snapshots = await readRegions(cluster, datasets, run.run);
@@ -94,14 +94,16 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   say('folding the whole log again');
   const { brokers } = cluster.kafka;
   const watermarks = await toldWatermarks(brokers);
-  const told = new Set(watermarks.map(({ sequence, shard }) => `${shard} ${sequence}`));
+  const compared = new Set(watermarks.map(placeOf));
+  for (const { cursors } of snapshots.values())
+    for (const [shard, { sequence }] of cursors) compared.add(placeOf({ shard, sequence }));
   const log = await refoldLog({
     brokers,
     datasets,
     configurations,
     ends: endsOf(snapshots.values()),
     wanted: ofRun(run.run),
-    compared: (shard, sequence) => told.has(`${shard} ${sequence}`),
+    compared: (shard, sequence) => compared.has(placeOf({ shard, sequence })),
   });
   if (options.exported !== null) {
     const { file, format } = options.exported;
@@ -113,12 +115,15 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
     say(`exported for ${format}: ${file}`);
   }
   return judge({
-    ...{ lines, asked, log, regions: snapshots, unrest, keyHash },
+    ...{ lines, asked, log, regions: snapshots, unrest, restedAt: ends, keyHash },
     members: membersOf(datasets.map(({ content }) => content)),
     witnessed: { ...NOT_WITNESSED, watermarks },
     disturbances: await disturbancesDuring(options.data.folder, run, lines),
   });
 }
+
+const placeOf = ({ sequence, shard }: { readonly shard: string; readonly sequence: bigint }): string =>
+  `${shard} ${sequence}`;
 
 async function writeLines(file: string, lines: Iterable<string>): Promise<void> {
   const text = function* (): Iterable<string> {

@@ -44,6 +44,7 @@ export interface RegionWatchOptions {
   readonly canary: Canary;
   readonly control: ControlLog;
   readonly feed: LedgerFeed;
+  /** Whose failovers need no person: canaries go to their shards only. */
   readonly datasets: ReadonlyMap<
     DatasetName,
     { readonly content: ConfigurationContent; readonly partitions: number }

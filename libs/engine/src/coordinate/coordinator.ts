@@ -98,8 +98,8 @@ export class Coordinator {
     });
     this.operator = new OperatorCalls({ ...options, candidacy, moves: this.moves });
     // Where every failover is a person's, nobody asks for votes.
-    const isAutomatic = [...options.datasets.values()].some(({ failover }) => failover === 'automatic');
-    this.watch = isAutomatic ? new RegionWatch(options) : null;
+    const watched = new Map([...options.datasets].filter(([, { failover }]) => failover === 'automatic'));
+    this.watch = watched.size === 0 ? null : new RegionWatch({ ...options, datasets: watched });
   }
 
   /** Runs until `stop`. */

@@ -187,7 +187,7 @@ export const FINDINGS = {
   },
   'region-behind': {
     invariant: 'I20',
-    sentence: 'After the end of the load a region has not reached the sequence of the others.',
+    sentence: 'A region has not folded the log to where it ended when the load was over.',
   },
   'hashes-differ': {
     invariant: 'I11',

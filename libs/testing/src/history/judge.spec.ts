@@ -376,6 +376,32 @@ const defects: readonly (readonly [code: FindingCode, title: string, plant: (run
 ];
 
 /** The same for what the log itself, its witnesses, the reads and the answers in time show. */
+describe('a shard in which something is appended all the time', () => {
+  const HASHES = { inputHash: 'at 3', effectsHash: 'at 3' };
+  const restedAt = new Map([['orders/0', 3n]]);
+  /** As it was read a moment before the other regions. */
+  function readEarlier(): BrokenRun {
+    const run = correctRun();
+    Object.assign(run.regions.get('ap')!.cursors.get('orders/0')!, { sequence: 3n, ...HASHES });
+    run.shards.get('orders/0')!.hashes.set(3n, HASHES);
+    return run;
+  }
+  const codesAt = (run: BrokenRun, ends: ReadonlyMap<string, bigint>): readonly string[] =>
+    judge({ ...judgeable(run), restedAt: ends }).findings.map(({ code }) => code);
+
+  test('a region may be read before it has folded what came behind the end', () => {
+    expect(codesAt(readEarlier(), restedAt)).toEqual([]);
+    expect(codesAt(readEarlier(), new Map())).toEqual(['region-behind']);
+    expect(codesAt(readEarlier(), new Map([['orders/0', 4n]]))).toEqual(['region-behind']);
+  });
+
+  test('its hashes are held against the log at its own place', () => {
+    const run = readEarlier();
+    run.regions.get('ap')!.cursors.get('orders/0')!.effectsHash = 'other';
+    expect(codesAt(run, restedAt)).toEqual(['refold-differs']);
+  });
+});
+
 const recordAt = (run: BrokenRun, shard: string, sequence: number): BrokenRun['records'][number] =>
   run.records.find((record) => record.shard === shard && record.sequence === BigInt(sequence))!;
 

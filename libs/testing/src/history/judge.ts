@@ -30,6 +30,11 @@ export interface JudgedRun {
   readonly regions: ReadonlyMap<string, RegionalState>;
   /** What kept the cluster from coming to rest; empty when it did. */
   readonly unrest: readonly string[];
+  /**
+   * By shard, the sequence at which the run had come to rest: what a live cluster appends behind it by itself (canaries) need not have
+   * been folded everywhere. Left out of a shard, or as a whole: where the furthest region stands.
+   */
+  readonly restedAt?: ReadonlyMap<string, bigint>;
   /** The hash under which the log carries an idempotency key. */
   readonly keyHash: (key: string) => string;
   /** Who votes on a shard; null where nobody knows. */
@@ -137,7 +142,7 @@ function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found
   judgeHolders(witnessed.toldHolders, witnessed.heard, found);
   if (witnessed.control !== null) judgeControl(witnessed.control, log, witnessed.commits, found);
   return {
-    shards: judgeCursors(log, regions, found),
+    shards: judgeCursors(log, regions, run.restedAt ?? new Map(), found),
     registers: judgeRegisters(history, standing, found),
     told: witnessed.watermarks.length,
   };

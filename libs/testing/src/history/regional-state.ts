@@ -4,7 +4,7 @@
 import type { ColumnValue, Outcome, Sequence, Session, ShardName } from '@lockstep/protocol';
 import { columnsAfter, differingColumns, moved, type Columns, type ExpectedRow } from './expected-rows.js';
 import type { FindingList } from './finding.js';
-import type { LoggedEntry, RefoldedLog } from './refold.js';
+import type { LoggedEntry, RefoldedLog, RefoldedShard } from './refold.js';
 import { datasetOf, placeOf, type Standing, type StandingWrite } from './standing.js';
 import { definiteReceipts } from './told-answers.js';
 
@@ -214,8 +214,16 @@ const sameRow = (x: StoredRow, y: StoredRow | undefined): boolean =>
   Object.keys(x.columns).length === Object.keys(y.columns).length &&
   differingColumns(x.columns, y.columns).length === 0;
 
-/** @returns how many shards were compared. */
-export function judgeCursors(log: RefoldedLog, regions: Regions, found: FindingList): number {
+/**
+ * @param restedAt as `JudgedRun` has it.
+ * @returns how many shards were compared.
+ */
+export function judgeCursors(
+  log: RefoldedLog,
+  regions: Regions,
+  restedAt: ReadonlyMap<string, bigint>,
+  found: FindingList,
+): number {
   const shards = new Set<string>(log.shards.keys());
   for (const { cursors } of regions.values()) for (const shard of cursors.keys()) shards.add(shard);
   for (const shard of shards) {
@@ -226,8 +234,9 @@ export function judgeCursors(log: RefoldedLog, regions: Regions, found: FindingL
     );
     const places = new Map<string, { readonly region: string; readonly cursor: StoredCursor }>();
     for (const { region, cursor } of cursors) {
-      if (cursor === undefined || cursor.sequence < highest) {
-        const detail = `the first is at ${highest}`;
+      const end = restedAt.get(shard) ?? highest;
+      if (cursor === undefined || cursor.sequence < end) {
+        const detail = `the log ends at ${end}`;
         found.add('region-behind', { region, shard, sequence: Number(cursor?.sequence ?? 0), detail });
       }
       if (cursor === undefined) continue;
@@ -269,10 +278,27 @@ function judgeRefolded(
     });
   }
   for (const { region, cursor } of cursors) {
-    if (refolded === undefined || cursor?.sequence !== sequence || sameCursor(refolded, cursor)) continue;
-    found.add('refold-differs', { region, shard, sequence: Number(sequence), detail: 'other hashes' });
+    const there =
+      refolded === undefined || cursor === undefined ? null : refoldedAt(refolded, cursor.sequence);
+    if (there === null || sameCursor(there, cursor!)) continue;
+    found.add('refold-differs', {
+      region,
+      shard,
+      sequence: Number(cursor!.sequence),
+      detail: 'other hashes',
+    });
   }
 }
 
-const sameCursor = (x: StoredCursor, y: StoredCursor): boolean =>
+/** Null where the hashes of that place were not kept. */
+function refoldedAt(refolded: RefoldedShard, sequence: bigint): Place | null {
+  const hashes = sequence === refolded.sequence ? refolded : refolded.hashes.get(sequence);
+  if (hashes === undefined) return null;
+  const { effectsHash, inputHash } = hashes;
+  return { logIncarnation: refolded.logIncarnation, inputHash, effectsHash };
+}
+
+type Place = Omit<StoredCursor, 'sequence'>;
+
+const sameCursor = (x: Place, y: Place): boolean =>
   x.logIncarnation === y.logIncarnation && x.inputHash === y.inputHash && x.effectsHash === y.effectsHash;
