@@ -161,7 +161,7 @@ test('where a pause covers the region, nothing moves by itself; when it is resum
   const scope = 'region:eu' as Scope;
   const paused = await answered(
     made,
-    operator.pause({ scope, reason: 'maintenance', untilMs: world.nowMs() + 60_000 }, 'alice'),
+    operator.pause({ scope, reason: 'maintenance', fromMs: null, untilMs: world.nowMs() + 60_000 }, 'alice'),
   );
   expect(paused.status).toBe(200);
   for (const process of made.region('eu').processes()) process.pause();
@@ -177,6 +177,39 @@ test('where a pause covers the region, nothing moves by itself; when it is resum
   const { operator: next } = made.region(leaderSeenBy(made, 'us')!).coordinator;
   expect((await answered(made, next.resume({ scope, reason: 'done' }, 'alice'))).status).toBe(200);
   await world.runUntil(() => homeOf(made, 'us') !== 'eu', 5_000);
+});
+
+test('a maintenance window begins and ends by itself: within it nothing moves without a person', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const { operator } = made.region(leaderSeenBy(made, 'us')!).coordinator;
+  const scope = 'region:eu' as Scope;
+  const fromMs = world.nowMs() + 2_000;
+  const asked = { scope, reason: 'new switches', fromMs, untilMs: fromMs + 15_000 };
+  const planned = await answered(made, operator.pause(asked, 'alice'));
+  expect(planned.status).toBe(202);
+  const { window } = JSON.parse(planned.body) as { window: number };
+  const told = (): object => made.region('us').coordinator.describe();
+  expect(told()).toMatchObject({ paused: [], windows: [{ window, scope, owner: 'alice' }] });
+  await elapse(made, 3_000);
+  expect(told()).toMatchObject({ paused: [{ scope, owner: 'alice', confirmed: true }], windows: [] });
+  for (const process of made.region('eu').processes()) process.pause();
+  await elapse(made, 8_000);
+  expect(homeOf(made, 'us')).toBe('eu');
+  expect(governedBy(made)[0]).toMatchObject({ act: 'held', region: 'eu' });
+  await world.runUntil(() => homeOf(made, 'us') !== 'eu', 15_000);
+});
+
+test('a maintenance window that is taken back never begins', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const { operator } = made.region(leaderSeenBy(made, 'us')!).coordinator;
+  const scope = 'all' as Scope;
+  const fromMs = world.nowMs() + 3_000;
+  await answered(made, operator.pause({ scope, reason: 'a', fromMs, untilMs: fromMs + 60_000 }, 'alice'));
+  expect((await answered(made, operator.resume({ scope, reason: 'b' }, 'alice'))).status).toBe(200);
+  await elapse(made, 4_000);
+  expect(made.region('us').coordinator.describe()).toMatchObject({ paused: [], windows: [] });
 });
 
 test('a region that is cut off from all others moves nothing itself, and is replaced', async () => {

@@ -122,7 +122,7 @@ test('what must not be moved is refused with every reason, and nothing is decide
 test('a pause is confirmed, refuses moves in its scope, and ends when it is resumed', async () => {
   const made = await cluster();
   const untilMs = made.options.world.nowMs() + 3_600_000;
-  const pause = { scope: ORDERS, reason: 'migration', untilMs };
+  const pause = { scope: ORDERS, reason: 'migration', fromMs: null, untilMs };
   const paused = await answered(made, operatorOf(made).pause(pause, 'bob'));
   expect(JSON.parse(paused.body)).toMatchObject({ confirmed: true });
   const refused = await answered(made, operatorOf(made).move('switchover', SHARD, asked('us'), 'alice'));

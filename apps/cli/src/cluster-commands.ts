@@ -9,7 +9,7 @@
 import type { Command } from 'commander';
 import { CliError } from './cli-error.js';
 import { print, table } from './output.js';
-import { describePauses, type ListedPause } from './pause-commands.js';
+import { describePauses, describeWindows, type ListedPause, type ListedWindow } from './pause-commands.js';
 import { askRole, withAddress, type AddressOptions } from './role-call.js';
 
 interface ShardView {
@@ -50,6 +50,8 @@ interface ClusterView {
   readonly term: number | null;
   readonly leader: string | null;
   readonly paused: readonly ListedPause[] | null;
+  /** Not of a coordinator from before there were any. */
+  readonly windows?: readonly ListedWindow[];
   readonly doubts?: readonly { readonly region: string; readonly by: string; readonly evidence: string }[];
   /** Not of a coordinator that folds no control log. */
   readonly control?: { readonly sequence: number; readonly current: boolean; readonly halted: string | null };
@@ -119,6 +121,7 @@ export function addClusterCommands(program: Command): void {
             ({ by, evidence, region }) => `${by} finds ${region} unfit: ${evidence}`,
           ),
           describePauses(cluster.paused),
+          ...describeWindows(cluster.windows ?? []),
         ].join('\n'),
       );
     },

@@ -46,6 +46,21 @@ describe('a pause', () => {
     expect(err).toContain('A move that was under way may still come about');
   });
 
+  test('that begins later is a window, told and done', async () => {
+    const FROM = '2026-11-21T19:00:00.000Z';
+    const window = { window: 9, scope: 'region:eu', from: FROM, until: UNTIL };
+    const { asked, code, err, out } = await run(
+      { [PAUSE]: [{ status: 202, body: window }] },
+      [...WORDS.slice(0, 4), '--from', '2026-11-21T19:00:00Z', '--for', '1h'],
+      'y\n',
+    );
+    expect(code).toBe(0);
+    const body = { scope: 'region:eu', reason: 'works', from: FROM, until: UNTIL };
+    expect(asked).toEqual([{ call: PAUSE, body }]);
+    expect(err).toContain(`pause region:eu from ${FROM} until ${UNTIL}? [y/N] `);
+    expect(out).toBe(`Window 9: region:eu is paused from ${FROM} until ${UNTIL}.`);
+  });
+
   test.each([
     ['90s', 90_000],
     ['30m', 1_800_000],
@@ -84,7 +99,7 @@ describe('a resumption', () => {
     expect(code).toBe(0);
     expect(asked).toEqual([{ call: RESUME, body: { scope: 'region:eu', reason: 'it is over' } }]);
     expect(err).toContain('resume region:eu? [y/N] ');
-    expect(out).toBe('Resumed region:eu: ended pause 7, 9.');
+    expect(out).toBe('Resumed region:eu: ended 7, 9.');
   });
 
   test('of what is not paused exits 1', async () => {
@@ -114,6 +129,15 @@ describe('the status', () => {
   ])('tells of a control log %j', async (control, sentence) => {
     const { out } = await run({ [CLUSTER]: [cluster([], { control })] }, ['status']);
     expect(out).toContain(sentence);
+  });
+
+  test('tells the windows that are to come', async () => {
+    const window = { window: 9, scope: 'all', from: 'A', until: 'B', owner: 'ada', reason: 'works' };
+    const { out } = await run({ [CLUSTER]: [cluster([], { windows: [window] })] }, ['status']);
+    const row = out.split('\n').find((line) => line.includes('works'));
+    expect(row?.split('│').map((cell) => cell.trim())).toEqual([
+      '', '9', 'all', 'A', 'B', 'ada', 'works', '',
+    ]); // prettier-ignore
   });
 
   test('tells nothing paused from not known', async () => {

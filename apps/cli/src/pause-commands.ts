@@ -19,6 +19,20 @@ interface Pause {
   readonly confirmed: boolean;
 }
 
+/** A pause that begins later. */
+interface Window {
+  readonly window: number;
+  readonly scope: string;
+  readonly from: string;
+  readonly until: string;
+}
+
+/** As /v1/cluster tells it. */
+export interface ListedWindow extends Window {
+  readonly owner: string;
+  readonly reason: string;
+}
+
 /** As /v1/cluster tells it. */
 export interface ListedPause extends Pause {
   readonly owner: string;
@@ -26,6 +40,7 @@ export interface ListedPause extends Pause {
 }
 
 interface PauseOptions extends AwaitingOptions {
+  readonly from?: Date;
   readonly until?: Date;
   readonly for?: number;
 }
@@ -40,6 +55,9 @@ export function addPauseCommands(program: Command): void {
         .command('pause')
         .description('keep every home in a scope where it is')
         .argument('<scope>', SCOPE)
+        .addOption(
+          new Option('--from <time>', 'a maintenance window: it begins by itself then').argParser(readTime),
+        )
         .addOption(new Option('--until <time>', 'such as 2026-11-21T20:00:00Z').argParser(readTime))
         .addOption(
           new Option('--for <duration>', 'such as 30m; s, m, h or d')
@@ -50,14 +68,14 @@ export function addPauseCommands(program: Command): void {
   ).action(pause);
 
   withReason(
-    program.command('resume').description('end the pauses of a scope').argument('<scope>', SCOPE),
+    program.command('resume').description('end the pauses and windows of a scope').argument('<scope>', SCOPE),
   ).action(async (scope: string, options: ActingOptions) => {
     await confirm(options, () => `resume ${scope}?`);
     const { reason } = options;
     const answer = (await askRole('coordinator', '/v1/resume', options, { scope, reason })) as {
       readonly resumed: readonly number[];
     };
-    print(answer, options, () => `Resumed ${scope}: ended pause ${answer.resumed.join(', ')}.`);
+    print(answer, options, () => `Resumed ${scope}: ended ${answer.resumed.join(', ')}.`);
   });
 }
 
@@ -78,13 +96,40 @@ export function describePauses(pauses: readonly ListedPause[] | null): string {
   );
 }
 
+/** What begins later; nothing when there is none. */
+export function describeWindows(windows: readonly ListedWindow[]): readonly string[] {
+  if (windows.length === 0) return [];
+  const rows = windows.map((each) => [
+    each.window,
+    each.scope,
+    each.from,
+    each.until,
+    each.owner,
+    each.reason,
+  ]);
+  return [table(['window', 'scope', 'from', 'until', 'owner', 'reason'], rows)];
+}
+
 async function pause(scope: string, options: PauseOptions): Promise<void> {
-  const { for: durationMs, reason } = options;
-  const end = durationMs === undefined ? options.until : new Date(Date.now() + durationMs);
+  const { for: durationMs, from: begin, reason } = options;
+  const end =
+    durationMs === undefined ? options.until : new Date((begin?.getTime() ?? Date.now()) + durationMs);
   if (end === undefined) throw new CliError(2, 'Say how long: --until TIME or --for DURATION.');
   const until = end.toISOString();
-  await confirm(options, () => `pause ${scope} until ${until}?`);
-  const asked = (await askRole('coordinator', '/v1/pause', options, { scope, reason, until })) as Pause;
+  const from = begin?.toISOString();
+  await confirm(options, () => `pause ${scope} ${from === undefined ? '' : `from ${from} `}until ${until}?`);
+  const asked = { scope, reason, ...(from === undefined ? {} : { from }), until };
+  const answer = (await askRole('coordinator', '/v1/pause', options, asked)) as Pause | Window;
+  if ('window' in answer)
+    print(
+      answer,
+      options,
+      () => `Window ${answer.window}: ${answer.scope} is paused from ${answer.from} until ${answer.until}.`,
+    );
+  else await tellPause(answer, options);
+}
+
+async function tellPause(asked: Pause, options: PauseOptions): Promise<void> {
   const seen = asked.confirmed ? asked : await awaitConfirmation(asked, options);
   print(seen, options, () =>
     seen.confirmed

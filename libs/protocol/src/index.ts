@@ -235,5 +235,5 @@ export {
 export type { FailoverPlan, FailoverPolicy } from './failover/govern.js';
 export { acknowledgementOf, GOVERNOR } from './failover/vote.js';
 export type { FailoverMode } from './failover/vote.js';
-export { duePauses } from './promotion/pause.js';
+export { duePauses, dueWindows } from './promotion/pause.js';
 export { machinePages } from './machine/machine-pages.js';

@@ -1,9 +1,9 @@
-/** Who leads, who may, who is doubted, and what is paused, as coordinators tell it to people. */
+/** Who leads, who may, who is doubted, and what is or will be paused, as coordinators tell it to people. */
 import { time, votesAgainst, type ControlState } from '@lockstep/protocol';
 
 export function describeLeadership(state: ControlState | null): object {
-  if (state === null) return { term: null, leader: null, members: [], doubts: [], paused: [] };
-  const { configuration, election, pauses } = state;
+  if (state === null) return { term: null, leader: null, members: [], doubts: [], paused: [], windows: [] };
+  const { configuration, election, pauses, windows } = state;
   return {
     term: election.term === 0n ? null : Number(election.term),
     leader: election.phase === 'vacant' ? null : (election.leader?.region ?? null),
@@ -24,6 +24,14 @@ export function describeLeadership(state: ControlState | null): object {
       reason,
       until: time(untilMs),
       confirmed: confirmedAt !== null,
+    })),
+    windows: windows.map(({ fromMs, owner, reason, scope, untilMs, window }) => ({
+      window: Number(window),
+      scope,
+      owner,
+      reason,
+      from: time(fromMs),
+      until: time(untilMs),
     })),
   };
 }

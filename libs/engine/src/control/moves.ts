@@ -13,6 +13,7 @@ import {
   dueOfEvacuation,
   duePauses,
   dueSnapshot,
+  dueWindows,
   failoverPlan,
   GOVERNOR,
   isRefusedForGood,
@@ -214,6 +215,12 @@ export class Moves {
 
   private async lead(state: ControlState): Promise<void> {
     const { control, failover } = this.options;
+    const begun = dueWindows(state);
+    if (begun.length > 0) {
+      // What they forbid is considered when they stand in the log.
+      await Promise.all(begun.map((command) => control.say(command, SAID_MS_MAX)));
+      return;
+    }
     const planOf = (region: RegionName): FailoverPlan => failoverPlan(state, this.automaticHomes(region));
     const due: ControlCommand[] = [...duePauses(state), ...dueFailovers(state, planOf, failover)];
     const snapshot = dueSnapshot(state);

@@ -34,6 +34,7 @@ import {
   type Pause,
   type Prediction,
   type RegionName,
+  type Scope,
   type ShardName,
 } from '@lockstep/protocol';
 import { answerRefusal } from '../gateway/refusals.js';
@@ -196,9 +197,10 @@ export class OperatorCalls {
     return answerJson(200, { failover: Number(failover), acknowledgedBy: actor });
   }
 
-  /** Confirmed only when no move in scope can take effect any more. */
-  async pause({ reason, scope, untilMs }: AskedPause, owner: string): Promise<Answer> {
+  /** Confirmed only when no move in scope can take effect any more. One that begins later is a maintenance window. */
+  async pause({ fromMs, reason, scope, untilMs }: AskedPause, owner: string): Promise<Answer> {
     const { clock, control } = this.options;
+    if (fromMs !== null) return this.planWindow({ scope, owner, reason, fromMs, untilMs });
     const giveUpAtMs = clock.monotonicMs() + CONFIRMED_MS_MAX;
     const said = await control.say({ kind: 'pause', scope, owner, reason, untilMs }, SAID_MS_MAX);
     if (said.kind !== 'judged') return notSaid(said);
@@ -216,13 +218,26 @@ export class OperatorCalls {
     });
   }
 
+  private async planWindow(asked: Omit<ControlCommandOf<'window'>, 'kind'>): Promise<Answer> {
+    const said = await this.options.control.say({ kind: 'window', ...asked }, SAID_MS_MAX);
+    if (said.kind !== 'judged') return notSaid(said);
+    const { at, reason: why, verdict } = said.step;
+    if (verdict !== 'accepted') return answerProblem(problem('move-refused', why ?? verdict));
+    const { fromMs, scope, untilMs } = asked;
+    return answerJson(202, { window: Number(at), scope, from: time(fromMs), until: time(untilMs) });
+  }
+
   async resume({ scope }: AskedResume, actor: string): Promise<Answer> {
     const { control } = this.options;
     const state = control.state();
     if (state === null) return unavailable('the control log has not been read yet');
-    const pauses = state.pauses.filter((pause) => pause.scope === scope);
+    const inScope = (one: { readonly scope: Scope }): boolean => one.scope === scope;
+    const numbers = [
+      ...state.pauses.filter(inScope).map(({ pause }) => pause),
+      ...state.windows.filter(inScope).map(({ window }) => window),
+    ];
     const resumed: number[] = [];
-    for (const { pause } of pauses) {
+    for (const pause of numbers) {
       const said = await control.say({ kind: 'resume', pause, actor }, SAID_MS_MAX);
       if (said.kind !== 'judged') return notSaid(said);
       if (said.step.verdict === 'accepted') resumed.push(Number(pause));

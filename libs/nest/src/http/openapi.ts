@@ -516,7 +516,9 @@ const DOCUMENT = {
         requestBody: bodyOf(reference('PauseRequest')),
         responses: {
           '200': answer('Confirmed: no move in scope can win its fence.', reference('Pause')),
-          '202': answer('Decided, not confirmed yet.', reference('Pause')),
+          '202': answer('Decided: a pause that is not confirmed yet, or a window that begins later.', {
+            oneOf: [reference('Pause'), reference('Window')],
+          }),
           ...refusals(...ASKED_WITH_BODY, ...CONTROLLED),
         },
       },
@@ -524,12 +526,12 @@ const DOCUMENT = {
     '/v1/resume': {
       post: {
         tags: ['coordinator'],
-        summary: 'End the pauses of a scope.',
+        summary: 'End the pauses and maintenance windows of a scope.',
         requestBody: bodyOf(object(['scope', 'reason'], { scope, reason })),
         responses: {
           '200': answer(
             'They have ended.',
-            object(['resumed'], { resumed: { ...listOf(ordinal), description: 'Numbers of the pauses.' } }),
+            object(['resumed'], { resumed: { ...listOf(ordinal), description: 'Their numbers.' } }),
           ),
           ...refusals(...ASKED_WITH_BODY, 'not-paused', ...CONTROLLED),
         },
@@ -752,7 +754,12 @@ const DOCUMENT = {
         dryRun: { type: 'boolean', default: false, description: 'Tell the plan, decide nothing.' },
         timeoutMs,
       }),
-      PauseRequest: object(['scope', 'reason', 'until'], { scope, reason, until: time }),
+      PauseRequest: object(['scope', 'reason', 'until'], {
+        scope,
+        reason,
+        from: { ...time, description: 'Begins by itself then. Left out: now.' },
+        until: time,
+      }),
       Check: object(['code', 'passed', 'detail', 'next'], {
         code: { ...text, description: 'Stable.' },
         passed: { type: 'boolean' },
@@ -856,12 +863,21 @@ const DOCUMENT = {
         owner: { ...text, description: 'This and the reason: in /v1/cluster.' },
         reason: text,
       }),
-      Cluster: object(['region', 'term', 'leader', 'members', 'paused', 'regions', 'failovers'], {
+      Window: object(['window', 'scope', 'from', 'until'], {
+        window: { ...ordinal, description: 'A maintenance window: a pause that begins by itself.' },
+        scope,
+        from: time,
+        until: time,
+        owner: { ...text, description: 'This and the reason: in /v1/cluster.' },
+        reason: text,
+      }),
+      Cluster: object(['region', 'term', 'leader', 'members', 'paused', 'windows', 'regions', 'failovers'], {
         region: { ...text, description: 'The coordinator that answers.' },
         term: orNull(ordinal),
         leader: { ...orNull(text), description: 'Region of the coordinator that leads.' },
         members: { ...listOf(text), description: 'Regions that vote.' },
         paused: { ...orNull(listOf(reference('Pause'))), description: 'Null while it is not known.' },
+        windows: listOf(reference('Window')),
         control: object(['sequence', 'current', 'halted'], {
           sequence: { ...ordinal, description: 'Of the last folded entry of the control log.' },
           current: { type: 'boolean', description: 'Folded up to its end.' },

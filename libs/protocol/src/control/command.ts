@@ -172,8 +172,13 @@ const COMMAND = oneOf({
   cancel: { decision: ordinal, reason, actor },
   /** Its control sequence is the pause's number. Holds until resumed or until log time passes `untilMs`. */
   pause: { scope: SCOPE, owner: actor, reason, untilMs: integer },
+  /** A maintenance window: when log time has reached `fromMs` it becomes a pause. Its control sequence is its number. */
+  window: { scope: SCOPE, owner: actor, reason, fromMs: integer, untilMs: integer },
+  /** Leader. The window has begun: a pause of this entry's number, as if its owner said so now. */
+  begin: { term: ordinal, window: ordinal },
   /** Leader. From here on no fence of a move in scope can win. */
   paused: { term: ordinal, pause: ordinal },
+  /** By the number of a pause, or of a window that has not begun. */
   resume: { pause: ordinal, actor },
   /** A person agrees with something that is named; `subject` is what asks for it. */
   approval: { subject: name, reason, actor, untilMs: integer },

@@ -429,7 +429,7 @@ describe('a bound is exact', () => {
     Array.from({ length: times }, (_, index) => ask(index));
 
   test.each([
-    ['pauses', PAUSES_MAX, 'resume one first', (log: ControlLog) => log.say(AP, pause(log))],
+    ['pauses and windows', PAUSES_MAX, 'resume one first', (log: ControlLog) => log.say(AP, pause(log))],
     [
       'flags',
       FLAGS_MAX,

@@ -4,7 +4,9 @@ import { epoch } from '../identity/identity.js';
 import { AP, ControlLog, decision, EU, ledByEu, session, SHARD, US } from './control.fixture.js';
 import { controlEntryText, decodeControlEntry, DEFAULT_CONTROL_SETTINGS } from './command.js';
 import { foldControl } from './fold-control.js';
+import { dueWindows } from '../promotion/pause.js';
 import { isScope, type Scope } from './scope.js';
+import { PAUSES_MAX } from './state.js';
 
 const stage = (number: bigint, from: string, event: string, term = 1n) =>
   ({ kind: 'stage', term, decision: number, from, event, evidence: 'seen' }) as never;
@@ -307,6 +309,72 @@ describe('a pause', () => {
     log.say(EU, stage(5n, 'withdrawing', 'withdrawn'));
     expect(log.say(EU, paused)).toMatchObject({ verdict: 'accepted' });
     expect(log.say(EU, paused)).toMatchObject({ verdict: 'superseded' });
+  });
+});
+
+describe('a maintenance window', () => {
+  const window = (log: ControlLog, fromMs = log.nowMs + 1_000, untilMs = log.nowMs + 60_000) =>
+    log.say(AP, {
+      kind: 'window',
+      scope: 'region:eu' as Scope,
+      owner: 'anna',
+      reason: 'works',
+      fromMs,
+      untilMs,
+    });
+
+  test('changes nothing before it begins, and is a pause from then on', () => {
+    const log = ledByEu();
+    const { at } = window(log);
+    const begin = { kind: 'begin', term: 1n, window: at } as const;
+    expect(dueWindows(log.state)).toEqual([]);
+    expect(log.say(EU, begin)).toMatchObject({ verdict: 'refused' });
+    log.say(EU, decision());
+    log.nowMs += 1_000;
+    expect(log.say(EU, { kind: 'heartbeat', term: 1n })).toMatchObject({ verdict: 'accepted' });
+    expect(dueWindows(log.state)).toEqual([begin]);
+    const begun = log.say(EU, begin);
+    expect(begun).toMatchObject({ verdict: 'accepted' });
+    const { finished, pauses, windows } = log.state;
+    expect(finished).toMatchObject([{ outcome: 'cancelled', detail: 'paused by anna' }]);
+    expect(windows).toEqual([]);
+    expect(pauses).toMatchObject([{ pause: begun.at, scope: 'region:eu', owner: 'anna', confirmedAt: null }]);
+    expect(log.say(EU, begin)).toMatchObject({ verdict: 'superseded' });
+    expect(log.say(EU, { kind: 'paused', term: 1n, pause: begun.at })).toMatchObject({ verdict: 'accepted' });
+    log.nowMs += 60_001;
+    expect(log.say(EU, decision())).toMatchObject({ verdict: 'accepted' });
+  });
+
+  test('is taken back by its number before it begins', () => {
+    const log = ledByEu();
+    const { at } = window(log);
+    expect(log.say(AP, { kind: 'resume', pause: at, actor: 'anna' })).toMatchObject({ verdict: 'accepted' });
+    log.nowMs += 1_000;
+    expect(log.say(EU, { kind: 'begin', term: 1n, window: at })).toMatchObject({ verdict: 'superseded' });
+    expect(log.say(EU, decision())).toMatchObject({ verdict: 'accepted' });
+  });
+
+  test('that nobody began is forgotten when it is over', () => {
+    const log = ledByEu();
+    const { at } = window(log);
+    log.nowMs += 60_001;
+    expect(log.say(EU, { kind: 'begin', term: 1n, window: at })).toMatchObject({ verdict: 'superseded' });
+    expect(log.state).toMatchObject({ windows: [], pauses: [] });
+  });
+
+  test.each([
+    ['ends before it begins', 1_000, 999],
+    ['is over', -2, -1],
+  ])('that %s is refused', (_what, fromMs, untilMs) => {
+    const log = ledByEu();
+    expect(window(log, log.nowMs + fromMs, log.nowMs + untilMs)).toMatchObject({ verdict: 'refused' });
+  });
+
+  test('counts as a pause where they are bounded', () => {
+    const log = ledByEu();
+    for (let count = 0; count < PAUSES_MAX; count += 1)
+      expect(window(log)).toMatchObject({ verdict: 'accepted' });
+    expect(window(log)).toMatchObject({ verdict: 'refused' });
   });
 });
 

@@ -112,6 +112,7 @@ function told(state: ControlState, at: bigint, entry: ControlEntry, judgement: J
 const remembered = (state: ControlState): ControlState => ({
   ...state,
   pauses: state.pauses.filter(({ untilMs }) => untilMs >= state.logTimeMs),
+  windows: state.windows.filter(({ untilMs }) => untilMs >= state.logTimeMs),
   approvals: state.approvals.filter(({ untilMs }) => untilMs >= state.logTimeMs),
 });
 
@@ -227,16 +228,23 @@ function judge(before: ControlState, state: ControlState, entry: ControlEntry): 
     case 'cancel':
       return judgeCancel(state, command);
     case 'pause': {
-      const { owner, reason, scope, untilMs } = command;
-      if (untilMs < state.logTimeMs) return refused('the pause is over already; name a later time');
-      if (state.pauses.length >= PAUSES_MAX)
-        return refused(`there are ${PAUSES_MAX} pauses; resume one first`);
-      const pause = { pause: at, scope, owner, reason, untilMs, confirmedAt: null };
-      const detail = `paused by ${owner}`;
-      const stopped = state.open
-        .filter((move) => covers(scope, move))
-        .reduce((next, move) => advanced(next, move, 'pause', detail) ?? next, state);
-      return accepted({ ...stopped, pauses: [...state.pauses, pause] });
+      if (command.untilMs < state.logTimeMs) return refused('the pause is over already; name a later time');
+      return hasPausesMax(state) ? refused(TOO_MANY_PAUSES) : accepted(paused(state, command));
+    }
+    case 'window': {
+      const { fromMs, owner, reason, scope, untilMs } = command;
+      if (untilMs < state.logTimeMs) return refused('the window is over already; name a later time');
+      if (untilMs < fromMs) return refused('the window ends before it begins; name a later end');
+      if (hasPausesMax(state)) return refused(TOO_MANY_PAUSES);
+      const window = { window: at, scope, owner, reason, fromMs, untilMs };
+      return accepted({ ...state, windows: [...state.windows, window] });
+    }
+    case 'begin': {
+      const window = state.windows.find((one) => one.window === command.window);
+      if (window === undefined) return superseded('no such window is to come');
+      if (state.logTimeMs < window.fromMs) return refused('the window begins later');
+      const windows = state.windows.filter((one) => one !== window);
+      return accepted(paused({ ...state, windows }, window));
     }
     case 'paused': {
       const pause = state.pauses.find((one) => one.pause === command.pause);
@@ -249,8 +257,9 @@ function judge(before: ControlState, state: ControlState, entry: ControlEntry): 
     }
     case 'resume': {
       const pauses = state.pauses.filter(({ pause }) => pause !== command.pause);
-      if (pauses.length === state.pauses.length) return superseded('no such pause holds');
-      return accepted({ ...state, pauses });
+      const windows = state.windows.filter(({ window }) => window !== command.pause);
+      const isKnown = pauses.length < state.pauses.length || windows.length < state.windows.length;
+      return isKnown ? accepted({ ...state, pauses, windows }) : superseded('no such pause holds');
     }
     case 'approval': {
       const { actor, subject, untilMs } = command;
@@ -316,6 +325,23 @@ function isLeaders(
   command: ControlCommand,
 ): command is Exclude<LeadersCommand, { readonly kind: 'claim' | 'suspect' | 'silent' }> {
   return 'term' in command && !['claim', 'suspect', 'silent'].includes(command.kind);
+}
+
+const hasPausesMax = ({ pauses, windows }: ControlState): boolean =>
+  pauses.length + windows.length >= PAUSES_MAX;
+const TOO_MANY_PAUSES = `there are ${PAUSES_MAX} pauses and windows; resume one first`;
+
+/** From this entry on; what is open in scope is stopped, or withdrawn where its fence may be on its way. */
+function paused(
+  state: ControlState,
+  { owner, reason, scope, untilMs }: Omit<ControlCommandOf<'pause'>, 'kind'>,
+): ControlState {
+  const pause = { pause: state.sequence, scope, owner, reason, untilMs, confirmedAt: null };
+  const detail = `paused by ${owner}`;
+  const stopped = state.open
+    .filter((move) => covers(scope, move))
+    .reduce((next, move) => advanced(next, move, 'pause', detail) ?? next, state);
+  return { ...stopped, pauses: [...state.pauses, pause] };
 }
 
 function judgeDecision(state: ControlState, command: ControlCommandOf<'decision'>): Judgement {

@@ -43,6 +43,7 @@ export const OPEN_MOVES_MAX = 512;
 export const FINISHED_MOVES_KEPT = 256;
 export const TERMS_KEPT = 64;
 export const EVACUATIONS_MAX = 8;
+/** With the windows in which some will begin. */
 export const PAUSES_MAX = 64;
 export const APPROVALS_MAX = 256;
 export const FLAGS_MAX = 256;
@@ -119,6 +120,16 @@ const PAUSE = object({
   /** Control sequence of the `paused` entry; null until then. */
   confirmedAt: nullable(ordinal),
 });
+/** A pause that is to come. */
+const WINDOW = object({
+  /** Control sequence of its entry. */
+  window: ordinal,
+  scope: SCOPE,
+  owner: text(256),
+  reason: text(REASON_CHARACTERS_MAX),
+  fromMs: integer,
+  untilMs: integer,
+});
 const VOTE = object({
   observer: REGION,
   ...VOTE_FIELDS,
@@ -167,6 +178,8 @@ const STATE = object({
   finished: list(FINISHED_MOVE, FINISHED_MOVES_KEPT),
   evacuations: list(EVACUATION, EVACUATIONS_MAX),
   pauses: list(PAUSE, PAUSES_MAX),
+  /** That have not begun. */
+  windows: list(WINDOW, PAUSES_MAX),
   approvals: list(
     object({ at: ordinal, subject: text(128), actor: text(256), untilMs: integer }),
     APPROVALS_MAX,
@@ -196,6 +209,7 @@ export interface Evacuation extends ShapeOf<typeof EVACUATION> {}
 export interface Vote extends ShapeOf<typeof VOTE> {}
 export interface Governed extends ShapeOf<typeof GOVERNED> {}
 export interface Pause extends ShapeOf<typeof PAUSE> {}
+export interface MaintenanceWindow extends ShapeOf<typeof WINDOW> {}
 
 export const EMPTY_CONTROL_STATE: ControlState = {
   sequence: 0n,
@@ -208,6 +222,7 @@ export const EMPTY_CONTROL_STATE: ControlState = {
   finished: [],
   evacuations: [],
   pauses: [],
+  windows: [],
   approvals: [],
   votes: [],
   failovers: [],
@@ -220,7 +235,7 @@ export const EMPTY_CONTROL_STATE: ControlState = {
 };
 
 /** Names that came later are absent while they are empty: states from before them keep their hashes. */
-const CAME_LATER = ['votes', 'failovers', 'held', 'governed', 'predictions'] as const;
+const CAME_LATER = ['windows', 'votes', 'failovers', 'held', 'governed', 'predictions'] as const;
 
 export function controlStateJson(state: ControlState): { readonly [name: string]: unknown } {
   const json = toJson(state) as { readonly [name: string]: unknown };

@@ -14,7 +14,7 @@ test.each(['all', 'dataset:accounts', 'shard:accounts/0', 'region:eu'])(
   (scope) => {
     expect(readPauseRequest(pause({ scope }))).toEqual({
       kind: 'read',
-      value: { scope, reason: 'a drill', untilMs: Date.UTC(2026, 10, 21, 8, 56, 38) },
+      value: { scope, reason: 'a drill', fromMs: null, untilMs: Date.UTC(2026, 10, 21, 8, 56, 38) },
     });
     expect(readResumeRequest(JSON.stringify({ scope, reason: 'it is over' }))).toEqual({
       kind: 'read',
@@ -22,6 +22,14 @@ test.each(['all', 'dataset:accounts', 'shard:accounts/0', 'region:eu'])(
     });
   },
 );
+
+test('a pause may begin later', () => {
+  expect(readPauseRequest(pause({ from: '2026-11-21T08:00:00Z' }))).toMatchObject({
+    value: { fromMs: Date.UTC(2026, 10, 21, 8), untilMs: Date.UTC(2026, 10, 21, 8, 56, 38) },
+  });
+  for (const from of [null, 5, '2026-11-21', '2026-02-29T00:00:00Z'])
+    expect(readPauseRequest(pause({ from }))).toMatchObject(refusedAs(/"from" must be a time/));
+});
 
 describe('what is refused', () => {
   test.each([

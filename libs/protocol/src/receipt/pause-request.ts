@@ -5,6 +5,8 @@ import { malformed, readObject, readReason, type Read } from './request-body.js'
 export interface AskedPause {
   readonly scope: Scope;
   readonly reason: string;
+  /** Null: from now on. */
+  readonly fromMs: number | null;
   readonly untilMs: number;
 }
 
@@ -14,14 +16,16 @@ export interface AskedResume {
 }
 
 export function readPauseRequest(body: string): Read<AskedPause> {
-  const parsed = readObject(body, ['scope', 'reason', 'until']);
+  const parsed = readObject(body, ['scope', 'reason', 'from', 'until']);
   if (parsed.kind === 'refused') return parsed;
   const asked = readScopeAndReason(parsed.value);
   if (asked.kind === 'refused') return asked;
-  const untilMs = readTime(parsed.value['until']);
-  if (untilMs === null)
-    return malformed('"until" must be a time such as 2026-11-21T08:56:38Z (UTC, at most milliseconds)');
-  return { kind: 'read', value: { ...asked.value, untilMs } };
+  const { from, until } = parsed.value;
+  const untilMs = readTime(until);
+  if (untilMs === null) return malformed(`"until" must be ${A_TIME_IS}`);
+  const fromMs = from === undefined ? null : readTime(from);
+  if (from !== undefined && fromMs === null) return malformed(`"from" must be ${A_TIME_IS}`);
+  return { kind: 'read', value: { ...asked.value, fromMs, untilMs } };
 }
 
 export function readResumeRequest(body: string): Read<AskedResume> {
@@ -36,6 +40,8 @@ function readScopeAndReason(values: { readonly [name: string]: unknown }): Read<
   if (reason.kind === 'refused') return reason;
   return { kind: 'read', value: { scope, reason: reason.value } };
 }
+
+const A_TIME_IS = 'a time such as 2026-11-21T08:56:38Z (UTC, at most milliseconds)';
 
 function readTime(text: unknown): number | null {
   if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text)) return null;

@@ -118,7 +118,8 @@ export class OwnershipMoves {
     const isPause = chance.below(6) === 0;
     const untilMs = Math.floor(world.nowMs() + chance.below(PAUSE_MS_MAX));
     asked.process.enter(() => {
-      if (isPause) void operator.pause({ scope: EVERYWHERE, reason: 'chaos', untilMs }, 'operator');
+      if (isPause)
+        void operator.pause({ scope: EVERYWHERE, reason: 'chaos', fromMs: null, untilMs }, 'operator');
       else void operator.move(kind, shard, { ...MOVE, to }, 'operator');
     });
     if (!isPause && this.changedMinds.below(2) === 0) this.changeMind(operator, asked.process, shard);
@@ -148,7 +149,10 @@ export class OwnershipMoves {
       const untilMs = Math.floor(world.nowMs() + pausedMs);
       if (change === 'fence') this.sendFence(shard, home, changedMinds);
       else if (change === 'pause')
-        void operator.pause({ scope: `shard:${shard}` as Scope, reason: 'chaos', untilMs }, 'operator');
+        void operator.pause(
+          { scope: `shard:${shard}` as Scope, reason: 'chaos', fromMs: null, untilMs },
+          'operator',
+        );
       else if (newest !== undefined) void operator.cancel(BigInt(newest.decision), 'chaos', 'operator');
     };
     process.enter(look);
