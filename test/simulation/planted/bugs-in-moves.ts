@@ -117,8 +117,8 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     edits: [
       {
         module: MOVE,
-        text: 'return told?.epoch === expectedEpoch + 1n && told.home === to',
-        becomes: 'return told !== null',
+        text: 'if (candidate?.epoch === expectedEpoch + 1n && candidate.home === to)',
+        becomes: 'if (candidate !== null)',
       },
     ],
   },
