@@ -52,7 +52,7 @@ let cluster: LocalCluster;
 let log: Log;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start(['--wan', '0']);
+  cluster = await LocalCluster.startAttended(['--wan', '0']);
   log = kafkaLog({ brokers: cluster.file.kafka.brokers, clientId: 'reader' });
 }, 180_000);
 
