@@ -90,17 +90,6 @@ async function restarts(role: (typeof ROLES)[number] | 'postgres'): Promise<void
   expect(watched.filter(({ failovers, serves }) => failovers > 0 && serves < LEFT_ALONE_MS)).toEqual([]);
 }
 
-const order = (
-  kind: 'kill' | 'pause' | 'continue' | 'stop' | 'start',
-  region: Region,
-  process: (typeof ROLES)[number] | 'postgres' | null,
-): Promise<void> =>
-  cluster.order({
-    kind: 'process',
-    order: kind,
-    target: { kind: 'region', region, process },
-    stayDown: kind === 'kill',
-  });
 const broker = (kind: 'kill' | 'start'): Promise<void> =>
   cluster.order({
     kind: 'process',
@@ -109,8 +98,8 @@ const broker = (kind: 'kill' | 'start'): Promise<void> =>
     stayDown: kind === 'kill',
   });
 const killRoles = (home: Region): Promise<unknown> =>
-  Promise.all(ROLES.map((role) => order('kill', home, role)));
-const startAll = (home: Region): Promise<void> => order('start', home, null);
+  Promise.all(ROLES.map((role) => cluster.orderProcess('kill', home, role)));
+const startAll = (home: Region): Promise<void> => cluster.orderProcess('start', home, null);
 const cut = (lost: 'both' | 'sent' | 'received'): Fault => ({
   begin: (region) => cluster.order({ kind: 'cut', region, lost }),
   end: (region) => cluster.order({ kind: 'heal', region }),
@@ -124,13 +113,16 @@ describe('with the log up, writes go on elsewhere when the home', () => {
     [
       'has its database stopped',
       {
-        begin: (home) => order('stop', home, 'postgres'),
-        end: (home) => order('start', home, 'postgres'),
+        begin: (home) => cluster.orderProcess('stop', home, 'postgres'),
+        end: (home) => cluster.orderProcess('start', home, 'postgres'),
       },
     ],
     [
       'stands still',
-      { begin: (home) => order('pause', home, null), end: (home) => order('continue', home, null) },
+      {
+        begin: (home) => cluster.orderProcess('pause', home, null),
+        end: (home) => cluster.orderProcess('continue', home, null),
+      },
     ],
     ['is cut off', cut('both')],
     ['is not heard', cut('sent')],

@@ -46,10 +46,9 @@ async function again(step: (round: number) => Promise<unknown>): Promise<number>
 }
 
 async function pauseFor(region: Region, process: (typeof ROLES)[number], ms: number): Promise<void> {
-  const target = { kind: 'region', region, process } as const;
-  await cluster.order({ kind: 'process', order: 'pause', target, stayDown: false });
+  await cluster.orderProcess('pause', region, process);
   await delay(ms);
-  await cluster.order({ kind: 'process', order: 'continue', target, stayDown: false });
+  await cluster.orderProcess('continue', region, process);
 }
 
 async function expectNoFailover(what: string, rounds: number): Promise<void> {

@@ -34,18 +34,6 @@ afterAll(async () => {
   rmSync(catalogue, { recursive: true, force: true });
 }, 60_000);
 
-const order = (
-  kind: 'kill' | 'pause' | 'continue' | 'stop' | 'start',
-  region: Region,
-  process: (typeof ROLES)[number] | 'postgres' | null,
-): Promise<void> =>
-  cluster.order({
-    kind: 'process',
-    order: kind,
-    target: { kind: 'region', region, process },
-    stayDown: kind === 'kill',
-  });
-
 /** Where the shard is to go, as soon as the governor's word stands in the log: its fence is several entries away. */
 async function nextHome(sinceMs: number): Promise<Region> {
   const { step } = await history.read(
@@ -86,9 +74,9 @@ async function expectOneHome(epoch: number): Promise<void> {
 test('the next home of a failed one stops folding at its fence, with one region left that sees it', async () => {
   const before = await ownerOf(cluster, SHARD, 'us');
   const sinceMs = performance.now();
-  await Promise.all(ROLES.map((role) => order('kill', before.home, role)));
+  await Promise.all(ROLES.map((role) => cluster.orderProcess('kill', before.home, role)));
   const candidate = await nextHome(sinceMs);
-  await order('pause', candidate, 'replicator');
+  await cluster.orderProcess('pause', candidate, 'replicator');
   const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
   const epoch = await takenAbove(before.epoch + 1, other, 'one-left');
   console.log(
@@ -96,8 +84,8 @@ test('the next home of a failed one stops folding at its fence, with one region 
   );
   expect(epoch).toBe(before.epoch + 2);
   expect((await ownerOf(cluster, SHARD, other)).home).toBe(other);
-  await order('continue', candidate, 'replicator');
-  await order('start', before.home, null);
+  await cluster.orderProcess('continue', candidate, 'replicator');
+  await cluster.orderProcess('start', before.home, null);
   await expectOneHome(epoch);
 }, 300_000);
 
@@ -122,12 +110,12 @@ test.each([
       sinceMs,
       OPEN_MS_MAX,
     );
-    await order(begin, candidate, process);
+    await cluster.orderProcess(begin, candidate, process);
     // Fast as a switchover is, it may have come to its end before the fault began; then the home has failed, and is replaced.
     await asked;
     const epoch = await takenAbove(before.epoch, other, name.replaceAll(/\W+/g, '-'));
     console.log(`it ${name}: ${Math.round(performance.now() - sinceMs)} ms until a write at epoch ${epoch}`);
-    await order(end, candidate, process);
+    await cluster.orderProcess(end, candidate, process);
     await expectOneHome(epoch);
   },
   300_000,

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askOrder, dataFolder, type ClusterFile, type Order } from '@lockstep/local';
+import { askOrder, dataFolder, type ClusterFile, type Order, type RegionProcess } from '@lockstep/local';
 import pg from 'pg';
 import { attended, sampleCatalogue } from './sample-catalogue.ts';
 
@@ -65,6 +65,16 @@ export class LocalCluster {
   /** What `npx lockstep local` orders, without the time that a command needs to start. */
   async order(order: Order): Promise<void> {
     await askOrder(dataFolder(this.data), order);
+  }
+
+  /** To one process of a region, or, with null, to all of them; what is killed so stays down. */
+  orderProcess(
+    order: Extract<Order, { readonly kind: 'process' }>['order'],
+    region: Region,
+    process: RegionProcess | null,
+  ): Promise<void> {
+    const target = { kind: 'region', region, process } as const;
+    return this.order({ kind: 'process', order, target, stayDown: order === 'kill' });
   }
 
   /** A start that must be refused with exit code 2; answers what it printed. */
