@@ -3,11 +3,10 @@
  * load; and that nothing acknowledged is lost (I5, I6, I13). One trial of each says whether they go on at all, and prints in what time; ten, by
  * which the promised times are judged, with LOCKSTEP_TEST_WHOLE=1.
  */
-import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DEFAULT_THRESHOLDS } from '@lockstep/protocol';
 import { LocalCluster, type Region } from '../e2e/local-cluster.js';
-import { frequentFailovers, sampleCatalogue } from '../e2e/sample-catalogue.js';
+import { frequentFailovers } from '../e2e/sample-catalogue.js';
 import { ControlHistory } from './control-history.js';
 import {
   failAndRegain,
@@ -28,19 +27,16 @@ const LEFT_ALONE_MS = DEFAULT_THRESHOLDS.refusedMs;
 
 let cluster: LocalCluster;
 let history: ControlHistory;
-let catalogue: string;
 
 function eachWith(options: readonly string[]): void {
   beforeAll(async () => {
-    catalogue = sampleCatalogue(frequentFailovers);
-    cluster = await LocalCluster.start(['--catalogue', catalogue, ...options]);
+    cluster = await LocalCluster.startWith(frequentFailovers, options);
     history = new ControlHistory(cluster);
     await history.agreed();
   }, 240_000);
   afterAll(async () => {
     await history?.close();
     await cluster?.stop();
-    rmSync(catalogue, { recursive: true, force: true });
   }, 60_000);
 }
 

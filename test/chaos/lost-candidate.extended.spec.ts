@@ -2,11 +2,10 @@
  * A new home that is lost at its fence, in datasets that fail over by themselves: its shard ends open at one region that goes on,
  * without a person, and every region is equal afterwards (I5, I6, I13).
  */
-import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ControlCommandOf } from '@lockstep/protocol';
 import { eventually, LocalCluster, REGIONS, write, type Region } from '../e2e/local-cluster.js';
-import { frequentFailovers, sampleCatalogue } from '../e2e/sample-catalogue.js';
+import { frequentFailovers } from '../e2e/sample-catalogue.js';
 import { expectAgreement } from './agreement.js';
 import { ControlHistory } from './control-history.js';
 import { ownerOf, post } from './control-plane.js';
@@ -19,11 +18,9 @@ const OPEN_MS_MAX = 60_000;
 
 let cluster: LocalCluster;
 let history: ControlHistory;
-let catalogue: string;
 
 beforeAll(async () => {
-  catalogue = sampleCatalogue(frequentFailovers);
-  cluster = await LocalCluster.start(['--catalogue', catalogue]);
+  cluster = await LocalCluster.startWith(frequentFailovers);
   history = new ControlHistory(cluster);
   await history.agreed();
 }, 240_000);
@@ -31,7 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await history?.close();
   await cluster?.stop();
-  rmSync(catalogue, { recursive: true, force: true });
 }, 60_000);
 
 /** Where the shard is to go, as soon as the governor's word stands in the log: its fence is several entries away. */

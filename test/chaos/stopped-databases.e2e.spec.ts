@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import {
   call,
   eventually,
@@ -14,24 +13,19 @@ import {
   type Answered,
   type Region,
 } from '../e2e/local-cluster.js';
-import { attended, sampleCatalogue } from '../e2e/sample-catalogue.js';
+import { attended } from '../e2e/sample-catalogue.js';
 import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
 
 let cluster: LocalCluster;
-let catalogue: string;
 
 beforeAll(async () => {
   const orders = 'datasets/orders.yaml';
   const degrading = (text: string): string => `${attended[orders](text)}\nonTimeout: degrade\n`;
-  catalogue = sampleCatalogue({ ...attended, [orders]: degrading });
-  cluster = await LocalCluster.start(['--catalogue', catalogue]);
+  cluster = await LocalCluster.startWith({ ...attended, [orders]: degrading });
 }, 180_000);
 
-afterAll(async () => {
-  await cluster?.stop();
-  rmSync(catalogue, { recursive: true, force: true });
-}, 60_000);
+afterAll(() => cluster?.stop(), 60_000);
 
 const writerFor = (name: string, timeoutMs: number): Promise<AccountWriter> =>
   AccountWriter.open(cluster, { name, ack: 'quorum', inFlight: 6, timeoutMs, pauseMs: 10 });

@@ -3,18 +3,17 @@
  * another catalogue. Nothing acknowledged is lost, nothing takes effect twice, regions end equal (I4, I8, I11, I20).
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { call, eventually, LocalCluster, REGIONS, write, type Answered } from './local-cluster.js';
+import { sampleCatalogue } from './sample-catalogue.js';
 
-const SAMPLE = join(import.meta.dirname, '../../infra/catalogue/sample');
 let cluster: LocalCluster;
 let catalogue: string;
 
 beforeAll(async () => {
-  catalogue = mkdtempSync(join(tmpdir(), 'lockstep-catalogue-'));
-  cpSync(SAMPLE, catalogue, { recursive: true });
+  catalogue = sampleCatalogue({});
   cluster = await LocalCluster.start(['--catalogue', catalogue]);
 }, 180_000);
 
@@ -163,8 +162,7 @@ test('another catalogue is a configuration entry: every region switches at the s
 }, 120_000);
 
 test('a bad catalogue stops the start with file, line and reason, and what runs stays as it is', async () => {
-  const broken = mkdtempSync(join(tmpdir(), 'lockstep-catalogue-'));
-  cpSync(SAMPLE, broken, { recursive: true });
+  const broken = sampleCatalogue({});
   const file = join(broken, 'datasets/orders.yaml');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/class: .*/, 'class: hurried'));
   const data = mkdtempSync(join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-`));

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askOrder, dataFolder, type ClusterFile, type Order, type RegionProcess } from '@lockstep/local';
 import pg from 'pg';
-import { attended, sampleCatalogue } from './sample-catalogue.ts';
+import { attended, sampleCatalogue, type Changes } from './sample-catalogue.ts';
 
 export const REGIONS = ['eu', 'us', 'ap'] as const;
 export type Region = (typeof REGIONS)[number];
@@ -42,11 +42,20 @@ export class LocalCluster {
   }
 
   /** With the sample catalogue, but that people alone decide failovers. */
-  static async startAttended(
+  static startAttended(
     options: readonly string[] = [],
     environment: NodeJS.ProcessEnv = {},
   ): Promise<LocalCluster> {
-    const catalogue = sampleCatalogue(attended);
+    return LocalCluster.startWith(attended, options, environment);
+  }
+
+  /** With the sample catalogue so changed. */
+  static async startWith(
+    changes: Changes,
+    options: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<LocalCluster> {
+    const catalogue = sampleCatalogue(changes);
     const cluster = await LocalCluster.start(['--catalogue', catalogue, ...options], environment);
     cluster.catalogue = catalogue;
     return cluster;

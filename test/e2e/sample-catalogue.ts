@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** By file of the catalogue. */
-type Changes = Readonly<Record<string, (text: string) => string>>;
+export type Changes = Readonly<Record<string, (text: string) => string>>;
 
 export function sampleCatalogue(changes: Changes): string {
   const folder = mkdtempSync(

@@ -17,6 +17,7 @@ import {
   NOT_WITNESSED,
   ofRun,
   openWrites,
+  placeOf,
   readRun,
   membersOf,
   type ExportFormat,
@@ -94,16 +95,16 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
   say('folding the whole log again');
   const { brokers } = cluster.kafka;
   const watermarks = await toldWatermarks(brokers);
-  const compared = new Set(watermarks.map(placeOf));
+  const compared = new Set(watermarks.map(({ sequence, shard }) => placeOf(shard, sequence)));
   for (const { cursors } of snapshots.values())
-    for (const [shard, { sequence }] of cursors) compared.add(placeOf({ shard, sequence }));
+    for (const [shard, { sequence }] of cursors) compared.add(placeOf(shard, sequence));
   const log = await refoldLog({
     brokers,
     datasets,
     configurations,
     ends: endsOf(snapshots.values()),
     wanted: ofRun(run.run),
-    compared: (shard, sequence) => compared.has(placeOf({ shard, sequence })),
+    compared: (shard, sequence) => compared.has(placeOf(shard, sequence)),
   });
   if (options.exported !== null) {
     const { file, format } = options.exported;
@@ -121,9 +122,6 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
     disturbances: await disturbancesDuring(options.data.folder, run, lines),
   });
 }
-
-const placeOf = ({ sequence, shard }: { readonly shard: string; readonly sequence: bigint }): string =>
-  `${shard} ${sequence}`;
 
 async function writeLines(file: string, lines: Iterable<string>): Promise<void> {
   const text = function* (): Iterable<string> {

@@ -23,6 +23,7 @@ import {
   type AskedPause,
   type AskedPreflight,
   type AskedResume,
+  type ControlCommand,
   type ControlCommandOf,
   type ControlState,
   type Evacuation,
@@ -152,14 +153,18 @@ export class OperatorCalls {
     if (shards.length === 0) return answerJson(200, { evacuation: null, region, shards: [] });
     const untilMs = clock.monotonicMs() + timeoutMs;
     const { term } = control.state()!.election;
-    const said = await control.say(
-      { kind: 'evacuate', term, region, move, concurrency, shards, reason, actor },
-      SAID_MS_MAX,
-    );
-    if (said.kind !== 'judged') return notSaid(said);
-    if (said.step.verdict !== 'accepted')
-      return answerProblem(problem('move-refused', said.step.reason ?? said.step.verdict));
-    const { at } = said.step;
+    const said = await this.say({
+      kind: 'evacuate',
+      term,
+      region,
+      move,
+      concurrency,
+      shards,
+      reason,
+      actor,
+    });
+    if (said.kind === 'answer') return said.answer;
+    const { at } = said;
     const present = (): Evacuation | undefined =>
       control.state()?.evacuations.find(({ decision }) => decision === at);
     const isOver = (): boolean => {
@@ -173,28 +178,22 @@ export class OperatorCalls {
   }
 
   async cancel(decision: bigint, reason: string, actor: string): Promise<Answer> {
-    const { control } = this.options;
-    const said = await control.say({ kind: 'cancel', decision, reason, actor }, SAID_MS_MAX);
-    if (said.kind !== 'judged') return notSaid(said);
-    const { reason: why, verdict } = said.step;
-    if (verdict !== 'accepted') return answerProblem(problem('move-refused', why ?? verdict));
-    return answerJson(200, this.describeDecision(decision));
+    const said = await this.say({ kind: 'cancel', decision, reason, actor });
+    return said.kind === 'answer' ? said.answer : answerJson(200, this.describeDecision(decision));
   }
 
   /** Somebody has looked into a failover that nobody had asked for: it holds no further one back. */
   async acknowledge(failover: bigint, reason: string, actor: string): Promise<Answer> {
-    const { control } = this.options;
-    const state = control.state();
+    const state = this.options.control.state();
     if (state === null) return unavailable('the control log has not been read yet');
     if (!state.failovers.some(({ at }) => at === failover))
       return answerProblem(problem('not-found', `no failover ${failover} is remembered`));
     const untilMs = state.logTimeMs + ACKNOWLEDGED_MS;
     const subject = acknowledgementOf(failover);
-    const said = await control.say({ kind: 'approval', subject, reason, actor, untilMs }, SAID_MS_MAX);
-    if (said.kind !== 'judged') return notSaid(said);
-    const { reason: why, verdict } = said.step;
-    if (verdict !== 'accepted') return answerProblem(problem('move-refused', why ?? verdict));
-    return answerJson(200, { failover: Number(failover), acknowledgedBy: actor });
+    const said = await this.say({ kind: 'approval', subject, reason, actor, untilMs });
+    return said.kind === 'answer'
+      ? said.answer
+      : answerJson(200, { failover: Number(failover), acknowledgedBy: actor });
   }
 
   /** Confirmed only when no move in scope can take effect any more. One that begins later is a maintenance window. */
@@ -202,10 +201,9 @@ export class OperatorCalls {
     const { clock, control } = this.options;
     if (fromMs !== null) return this.planWindow({ scope, owner, reason, fromMs, untilMs });
     const giveUpAtMs = clock.monotonicMs() + CONFIRMED_MS_MAX;
-    const said = await control.say({ kind: 'pause', scope, owner, reason, untilMs }, SAID_MS_MAX);
-    if (said.kind !== 'judged') return notSaid(said);
-    const { at, reason: why, verdict } = said.step;
-    if (verdict !== 'accepted') return answerProblem(problem('move-refused', why ?? verdict));
+    const said = await this.say({ kind: 'pause', scope, owner, reason, untilMs });
+    if (said.kind === 'answer') return said.answer;
+    const { at } = said;
     const present = (): Pause | undefined => control.state()?.pauses.find(({ pause }) => pause === at);
     const isConfirmed = (): boolean => (present()?.confirmedAt ?? null) !== null;
     await control.waitUntil(isConfirmed, giveUpAtMs);
@@ -219,12 +217,10 @@ export class OperatorCalls {
   }
 
   private async planWindow(asked: Omit<ControlCommandOf<'window'>, 'kind'>): Promise<Answer> {
-    const said = await this.options.control.say({ kind: 'window', ...asked }, SAID_MS_MAX);
-    if (said.kind !== 'judged') return notSaid(said);
-    const { at, reason: why, verdict } = said.step;
-    if (verdict !== 'accepted') return answerProblem(problem('move-refused', why ?? verdict));
+    const said = await this.say({ kind: 'window', ...asked });
+    if (said.kind === 'answer') return said.answer;
     const { fromMs, scope, untilMs } = asked;
-    return answerJson(202, { window: Number(at), scope, from: time(fromMs), until: time(untilMs) });
+    return answerJson(202, { window: Number(said.at), scope, from: time(fromMs), until: time(untilMs) });
   }
 
   async resume({ scope }: AskedResume, actor: string): Promise<Answer> {
@@ -308,6 +304,19 @@ export class OperatorCalls {
   /** The control log itself, for whoever does not take this process's word. */
   records({ from }: AskedControlPage): Promise<Answer> {
     return this.pages.answer(from);
+  }
+
+  /** Where it stands in the control log once it was accepted there; otherwise the answer that says why it was not. */
+  private async say(
+    command: ControlCommand,
+  ): Promise<
+    { readonly kind: 'accepted'; readonly at: bigint } | { readonly kind: 'answer'; readonly answer: Answer }
+  > {
+    const said = await this.options.control.say(command, SAID_MS_MAX);
+    if (said.kind !== 'judged') return { kind: 'answer', answer: notSaid(said) };
+    const { at, reason, verdict } = said.step;
+    if (verdict === 'accepted') return { kind: 'accepted', at };
+    return { kind: 'answer', answer: answerProblem(problem('move-refused', reason ?? verdict)) };
   }
 
   /** Every shard at home there, each to the region that judges best. */

@@ -16,6 +16,7 @@ export { ofRun, openWrites, readRun } from './operations.js';
 export type { Operation, RunHistory, Write } from './operations.js';
 export { Refold } from './refold.js';
 export type { LoggedEntry, RefoldedLog, RefoldedShard } from './refold.js';
+export { placeOf } from './standing.js';
 export type { AskedAgain } from './standing.js';
 export type { Commit } from './commits.js';
 export type { HeardWatermark, ToldHolders } from './heard-lives.js';
