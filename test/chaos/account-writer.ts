@@ -20,7 +20,8 @@ import {
 export interface Told {
   readonly account: string;
   readonly via: Region;
-  readonly atMs: number;
+  readonly askedMs: number;
+  readonly answeredMs: number;
   readonly answer: Answered;
 }
 
@@ -94,13 +95,14 @@ export class AccountWriter {
   async credit(account: string, via: Region): Promise<Told> {
     const { ack, timeoutMs } = this.options;
     const body = { events: [{ key: account, type: 'credited', data: { amount: 1 } }], ack, timeoutMs };
+    const askedMs = Date.now();
     const answer = await write(this.cluster, via, 'accounts', body, randomUUID());
-    const told = { account, via, atMs: Date.now(), answer };
+    const told = { account, via, askedMs, answeredMs: Date.now(), answer };
     this.told.push(told);
     return told;
   }
 
-  /** How often each status was answered to writes through these gateways in that time. */
+  /** How often each status was answered to writes through these gateways that were asked and answered in that time. */
   statuses({
     fromMs = 0,
     toMs = Infinity,
@@ -112,7 +114,7 @@ export class AccountWriter {
   } = {}): Readonly<Record<number, number>> {
     const counts: Record<number, number> = {};
     for (const told of this.told) {
-      if (told.atMs < fromMs || told.atMs > toMs || !via.includes(told.via)) continue;
+      if (told.askedMs < fromMs || told.answeredMs > toMs || !via.includes(told.via)) continue;
       counts[told.answer.status] = (counts[told.answer.status] ?? 0) + 1;
     }
     return counts;

@@ -69,7 +69,7 @@ export async function loseAndRegain(
           ),
         (told) => told !== undefined,
       );
-      return first!.atMs - commandMs;
+      return first!.answeredMs - commandMs;
     }),
   );
   await writer.stop();

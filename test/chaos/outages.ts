@@ -139,7 +139,8 @@ export async function kafkaOutage(
   expect(growth.filter(({ megabytes }) => megabytes > growthMegabytesMax)).toEqual([]);
   // A run in which nothing succeeded before, or everything during the outage, would show nothing.
   expect(writer.statuses({ toMs: downMs })[200]).toBeGreaterThan(20);
-  const during = writer.statuses({ fromMs: downMs + 1_000, toMs: answersMs });
+  // What was asked before may be acknowledged however late: the log had it.
+  const during = writer.statuses({ fromMs: downMs, toMs: answersMs });
   expect(during[200] ?? 0).toBe(0);
   expect((during[202] ?? 0) + (during[429] ?? 0) + (during[503] ?? 0)).toBeGreaterThan(10);
   writer.expectHonestAnswers();
@@ -204,7 +205,7 @@ async function withoutRegion(
 
   const during = {
     quorum: quorum.statuses({ fromMs: beginMs, toMs: endMs }),
-    everywhere: everywhere.statuses({ fromMs: faultMs + 500, toMs: stoppedMs }),
+    everywhere: everywhere.statuses({ fromMs: faultMs, toMs: stoppedMs }),
   };
   expect(Object.keys(during.quorum)).toEqual(['200']);
   expect(during.quorum[200]).toBeGreaterThan(50);
