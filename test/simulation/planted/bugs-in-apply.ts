@@ -13,10 +13,10 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
     edits: [
       {
         module: LANE,
-        text: 'const committed = await this.commit(store, works);',
+        text: 'const committing = this.commit(store, works);',
         becomes: `for (const { line, batch, folded } of works)
           this.tell({ ...line, state: batch.state }, folded.filter(isTold).map((one) => toTold(one, clock.nowMs())));
-        const committed = await this.commit(store, works);`,
+        const committing = this.commit(store, works);`,
       },
     ],
   },
@@ -132,10 +132,14 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
     edits: [
       {
         module: LANE,
-        text: 'works.push({ line, before: line.state, folded, batch, bytes });',
-        becomes: `works.push({ line, before: line.state, folded, batch, bytes });
-        line.state = batch.state;
-        line.pending -= folded.length;`,
+        text: 'const committing = this.commit(store, works);',
+        becomes: `for (const work of works) {
+          const { line, batch, folded } = work;
+          line.standing = this.standingAfter(work);
+          line.state = batch.state;
+          line.pending -= folded.length;
+        }
+        const committing = this.commit(store, works);`,
       },
       { module: LANE, text: '            line.pending -= folded.length;', becomes: '' },
       {

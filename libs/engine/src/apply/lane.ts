@@ -2,10 +2,11 @@
  * A lane applies the shards of one dataset in one region: fetch -> decode -> fold -> one commit -> verdicts, watermark.
  *
  * Two loops share a bounded queue. The reader prefetches from explicit offsets; the applier folds whatever has piled
- * up and commits it. A lane decides nothing: `plan`, `ShardFold`, `decideResume` and `judgeStore` do.
+ * up and commits it. Where a whole batch has piled up, it is folded while the store commits the one before; it goes out
+ * only after that one. A lane decides nothing: `plan`, `ShardFold`, `decideResume` and `judgeStore` do.
  *
  * Upheld here: I4 (effects and cursor in one commit, checked by the store's compare-and-set; in-memory state advances
- * only after it), I7 (verdicts and watermarks are told after the commit only), I12 (no vote of a store that went back
+ * only after it, and what was folded ahead of a commit that failed is thrown away), I7 (verdicts and watermarks are told after the commit only), I12 (no vote of a store that went back
  * until it has proved itself), I17 (queue, batch and waits are bounded), I20 (a halt does not outlive its cause).
  * A commit whose answer was lost, or that lost the compare-and-set, drops the in-memory state: cursors are read again.
  */
@@ -28,6 +29,7 @@ import {
   withheldBy,
   type Configurations,
   type Cursor,
+  type DecodedEntry,
   type FoldedBatch,
   type FoldedEntry,
   type Halt,
@@ -91,14 +93,43 @@ export interface LaneOptions {
   readonly toldBefore: ToldBefore;
   readonly observer: Observer;
   readonly clock: Clock;
+  readonly applyEventsMax: number;
 }
 
-interface Work {
+/** From what a shard's entries are folded; once the line is elsewhere, they are read again. */
+interface Ground {
   readonly line: Line;
+  readonly life: number;
   readonly before: ShardState;
+}
+
+interface Portion extends Ground {
+  readonly entries: readonly DecodedEntry[];
+}
+
+/** Entries of several shards that are to be folded and committed together, and what must be read for it. */
+interface Gathered {
+  readonly kind: 'gathered';
+  readonly startedAtMs: number;
+  readonly portions: readonly Portion[];
+  readonly reads: ReadonlyMap<ShardName, Reads>;
+  readonly withColumns: boolean;
+}
+
+interface Work extends Ground {
   readonly folded: readonly FoldedEntry[];
   readonly batch: FoldedBatch;
   readonly bytes: number;
+}
+
+interface Folded {
+  readonly kind: 'folded';
+  readonly startedAtMs: number;
+  readonly readMs: number;
+  readonly foldMs: number;
+  readonly works: readonly Work[];
+  /** Take effect once what was folded before them is committed. */
+  readonly halts: readonly (Ground & { readonly halt: Halt })[];
 }
 
 export class Lane {
@@ -233,7 +264,7 @@ export class Lane {
     if (part.records.length > 0) {
       const entries = part.records.map(decodeEntry);
       line.pending += entries.length;
-      this.queue.put({ shard, life: line.life, entries, bytes: sizeOf(entries) });
+      this.queue.put({ shard, life: line.life, entries });
       this.wake.raise();
     } else if (isCaughtUp(line)) {
       line.caughtUpAtMs = clock.nowMs();
@@ -244,8 +275,11 @@ export class Lane {
 
   private async applyLoop(): Promise<void> {
     const { clock, openStore } = this.options;
+    let ahead: Gathered | Folded | null = null;
     while (!this.stopped) {
       const woken = this.wake.next();
+      const next: Gathered | Folded | null = ahead;
+      ahead = null;
       try {
         // Here and not when the doubt arises: no batch is under way.
         if (this.isStoreDoubted || this.isLifeOver()) await this.dropStore();
@@ -253,11 +287,11 @@ export class Lane {
         this.judgeHaltsAgain();
         const loaded = await this.loadClaimed(this.store);
         await this.cleanSometimes(this.store);
-        if (this.queue.isEmpty && !loaded) {
+        if (next === null && this.queue.isEmpty && !loaded) {
           await waitAtMost(woken, clock, IDLE_WAIT_MS);
           continue;
         }
-        await this.applyBatch(this.store, this.queue.take(APPLY_EVENTS_MAX, APPLY_BYTES_MAX));
+        ahead = await this.apply(this.store, next ?? this.gather([]));
       } catch (error) {
         this.reportFailure('applier', error);
         await this.dropStore();
@@ -377,50 +411,105 @@ export class Lane {
     return nowMs - line.truncatedAtMs < TRUNCATION_GRACE_MS;
   }
 
-  private async applyBatch(store: ApplyStore, chunks: readonly Chunk[]): Promise<void> {
-    const { clock, configurations, table } = this.options;
+  /** Commits a batch; answers what was begun of the next one meanwhile, where a whole one has piled up. */
+  private async apply(store: ApplyStore, batch: Gathered | Folded): Promise<Gathered | Folded | null> {
+    const { clock } = this.options;
+    const folded = batch.kind === 'folded' ? batch : await this.readAndFold(store, batch);
+    const works = folded.works.filter((work) => this.stands(work));
+    let ahead: Gathered | Folded | null = null;
+    if (works.length > 0) {
+      const commitFromMs = clock.monotonicMs();
+      const committing = this.commit(store, works);
+      ahead = this.foldAhead(works);
+      const committed = await committing;
+      if (committed) this.afterCommit(works, { ...folded, commitFromMs });
+    }
+    for (const { line, life, halt } of folded.halts)
+      if (line.life === life && line.phase.kind === 'applying') this.halt(line, halt);
+    return ahead;
+  }
+
+  /** Whether the line is where the entries were folded from: else they are read again, from where it is. */
+  private stands({ line, life, before }: Ground): boolean {
+    const isHere = this.lines.get(line.shard) === line && line.life === life;
+    return isHere && line.phase.kind === 'applying' && line.state === before;
+  }
+
+  /** While the store commits these; null where waiting for more costs nothing. */
+  private foldAhead(works: readonly Work[]): Gathered | Folded | null {
+    if (!this.queue.isFullBatch(this.options.applyEventsMax, APPLY_BYTES_MAX)) return null;
+    const gathered = this.gather(works);
+    return gathered.reads.size === 0 ? this.fold(gathered, NO_ANSWERS, 0) : gathered;
+  }
+
+  /** Takes what has piled up, to be folded on from what the commit under way will leave. */
+  private gather(underWay: readonly Work[]): Gathered {
+    const { applyEventsMax, clock, configurations } = this.options;
     const startedAtMs = clock.nowMs();
-    const startMs = clock.monotonicMs();
-    const entriesByLine = this.sortByLine(chunks);
+    const left = new Map(underWay.map((work) => [work.line, work]));
+    const portions = this.portionsOf(this.queue.take(applyEventsMax, APPLY_BYTES_MAX), left);
     const reads = new Map<ShardName, Reads>();
     let withColumns = false;
-    for (const [line, entries] of entriesByLine) {
-      const hash = line.state!.cursor.configuration;
+    for (const { line, before, entries } of portions) {
+      const hash = before.cursor.configuration;
       const configuration = hash === null ? null : configurations(hash);
       withColumns ||= configuration?.projector.kind === 'aggregate';
       const needed = plan(entries, configuration);
       if (needed.outcomes.size > 0 || needed.rows.size > 0) reads.set(line.shard, needed);
     }
-    const answers = reads.size === 0 ? NO_ANSWERS : await store.read(table, reads, withColumns);
-    const readMs = clock.monotonicMs() - startMs;
+    return { kind: 'gathered', startedAtMs, portions, reads, withColumns };
+  }
 
-    const halts: (() => void)[] = [];
-    const works: Work[] = [];
-    for (const [line, entries] of entriesByLine) {
+  private async readAndFold(store: ApplyStore, gathered: Gathered): Promise<Folded> {
+    const { clock, table } = this.options;
+    const fromMs = clock.monotonicMs();
+    const standing = gathered.portions.filter((portion) => this.stands(portion));
+    const reads = new Map(
+      standing.flatMap(({ line: { shard } }) => {
+        const needed = gathered.reads.get(shard);
+        return needed === undefined ? [] : [[shard, needed] as const];
+      }),
+    );
+    const answers = reads.size === 0 ? NO_ANSWERS : await store.read(table, reads, gathered.withColumns);
+    const portions = standing.filter(({ line, before }) => {
       const answered = answers.get(line.shard);
-      if (answered !== undefined && answered.sequence !== line.state!.cursor.sequence) {
-        this.reportLost([line.shard]);
-        this.restart(line);
-        continue;
-      }
-      const fold = new ShardFold(line.state!, answered ?? NO_ANSWER, configurations, this.signatureOf);
+      if (answered === undefined || answered.sequence === before.cursor.sequence) return true;
+      this.reportLost([line.shard]);
+      this.restart(line);
+      return false;
+    });
+    return this.fold({ ...gathered, portions }, answers, clock.monotonicMs() - fromMs);
+  }
+
+  private fold(
+    { portions, startedAtMs }: Gathered,
+    answers: ReadonlyMap<ShardName, PlacedAnswers>,
+    readMs: number,
+  ): Folded {
+    const { clock, configurations } = this.options;
+    const fromMs = clock.monotonicMs();
+    const works: Work[] = [];
+    const halts: (Ground & { readonly halt: Halt })[] = [];
+    for (const { line, life, before, entries } of portions) {
+      const fold = new ShardFold(
+        before,
+        answers.get(line.shard) ?? NO_ANSWER,
+        configurations,
+        this.signatureOf,
+      );
       const { folded, batch, halt } = foldEntries(fold, entries);
-      if (halt !== null) halts.push(() => this.halt(line, halt));
+      if (halt !== null) halts.push({ line, life, before, halt });
       if (batch === null || folded.length === 0) continue;
       const bytes = sizeOf(folded.map((one) => one.entry));
-      works.push({ line, before: line.state!, folded, batch, bytes });
+      works.push({ line, life, before, folded, batch, bytes });
     }
-    const foldMs = clock.monotonicMs() - startMs - readMs;
-    if (works.length > 0) {
-      const committed = await this.commit(store, works);
-      if (committed) this.afterCommit(works, { startedAtMs, startMs, readMs, foldMs });
-    }
-    for (const halt of halts) halt();
+    const foldMs = clock.monotonicMs() - fromMs;
+    return { kind: 'folded', startedAtMs, readMs, foldMs, works, halts };
   }
 
   /** The entries of the chunks by shard, cut after an entry on which later reads depend and where hashes are compared. */
-  private sortByLine(chunks: readonly Chunk[]): ReadonlyMap<Line, readonly Chunk['entries'][number][]> {
-    const byLine = new Map<Line, Chunk['entries'][number][]>();
+  private portionsOf(chunks: readonly Chunk[], left: ReadonlyMap<Line, Work>): readonly Portion[] {
+    const byLine = new Map<Line, DecodedEntry[]>();
     for (const chunk of chunks) {
       const line = this.lines.get(chunk.shard);
       if (line?.phase.kind !== 'applying' || line.life !== chunk.life) continue;
@@ -428,15 +517,21 @@ export class Lane {
       if (entries === undefined) byLine.set(line, [...chunk.entries]);
       else entries.push(...chunk.entries);
     }
-    for (const [line, entries] of byLine) {
+    return [...byLine].map(([line, entries]) => {
+      const { life, shard } = line;
+      const work = left.get(line);
+      const before = work?.batch.state ?? line.state!;
+      const standing = work === undefined ? line.standing : this.standingAfter(work);
       const last = entries.findIndex(endsBatch);
-      const untilProof = recordsUntilProof(line.standing, line.state!.cursor) ?? entries.length;
+      const untilProof = recordsUntilProof(standing, before.cursor) ?? entries.length;
       const count = Math.min(last < 0 ? entries.length : last + 1, untilProof);
-      if (count === entries.length) continue;
-      this.queue.putBack({ shard: line.shard, life: line.life, entries, bytes: 0 }, count);
-      byLine.set(line, entries.slice(0, count));
-    }
-    return byLine;
+      this.queue.putBack({ shard, life, entries }, count);
+      return { line, life, before, entries: entries.slice(0, count) };
+    });
+  }
+
+  private standingAfter({ line, before, batch }: Work): Standing {
+    return standingAfter(line.standing, before.cursor, batch.state.cursor, this.storeIncarnation!, line.told);
   }
 
   /** True when committed. A refusal of the data is pinned to its shard by committing each shard alone. */
@@ -476,11 +571,12 @@ export class Lane {
         });
         return false;
       }
-      const startMs = this.options.clock.monotonicMs();
-      const startedAtMs = this.options.clock.nowMs();
+      const { clock } = this.options;
       for (const work of works) {
+        const startedAtMs = clock.nowMs();
+        const commitFromMs = clock.monotonicMs();
         const alone = await this.commit(store, [work]);
-        if (alone) this.afterCommit([work], { startedAtMs, startMs, readMs: 0, foldMs: 0 });
+        if (alone) this.afterCommit([work], { startedAtMs, readMs: 0, foldMs: 0, commitFromMs });
       }
       return false;
     }
@@ -494,12 +590,7 @@ export class Lane {
 
   private afterCommit(
     works: readonly Work[],
-    times: {
-      readonly startedAtMs: number;
-      readonly startMs: number;
-      readonly readMs: number;
-      readonly foldMs: number;
-    },
+    times: Pick<Folded, 'startedAtMs' | 'readMs' | 'foldMs'> & { readonly commitFromMs: number },
   ): void {
     const { clock, hub, observer, region, table } = this.options;
     const endedAtMs = clock.nowMs();
@@ -509,13 +600,13 @@ export class Lane {
     let events = 0;
     let rows = 0;
     let bytes = 0;
-    for (const { line, before, folded, batch, bytes: workBytes } of works) {
+    for (const work of works) {
+      const { line, folded, batch, bytes: workBytes } = work;
+      const standing = this.standingAfter(work);
       line.state = batch.state;
       line.marks = addMarks(line.marks, batch.marks);
       line.pending -= folded.length;
       this.noteProgress(line);
-      const life = this.storeIncarnation!;
-      const standing = standingAfter(line.standing, before.cursor, batch.state.cursor, life, line.told);
       const isFoundDiverged = standing.kind === 'diverged' && line.standing.kind !== 'diverged';
       if (!isFoundDiverged) this.setStanding(line, standing);
       if (isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
@@ -548,7 +639,7 @@ export class Lane {
       bytes,
       readMs: times.readMs,
       foldMs: times.foldMs,
-      commitMs: clock.monotonicMs() - times.startMs - times.readMs - times.foldMs,
+      commitMs: clock.monotonicMs() - times.commitFromMs,
       startedAtMs: times.startedAtMs,
       endedAtMs,
       verdicts,

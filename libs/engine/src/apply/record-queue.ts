@@ -11,12 +11,17 @@ export interface Chunk {
   /** Life of the shard's in-memory state; chunks of an earlier life are dropped. */
   readonly life: number;
   readonly entries: readonly DecodedEntry[];
+}
+
+interface WeighedChunk extends Chunk {
+  readonly events: number;
   readonly bytes: number;
 }
 
 export class RecordQueue {
-  private chunks: Chunk[] = [];
+  private chunks: WeighedChunk[] = [];
   private bytes = 0;
+  private events = 0;
   private emptied = new Gate();
 
   constructor(private readonly bytesMax: number) {
@@ -27,15 +32,20 @@ export class RecordQueue {
     return this.chunks.length === 0;
   }
 
+  /** Whether so much has piled up that waiting would not make what `take` answers larger. */
+  isFullBatch(eventsMax: number, bytesMax: number): boolean {
+    return this.events >= eventsMax || this.bytes >= bytesMax;
+  }
+
   /** Opens when the next chunk may be put. */
   room(): Gate {
     return this.emptied;
   }
 
   put(chunk: Chunk): void {
-    this.chunks.push(chunk);
-    this.bytes += chunk.bytes;
-    this.settle();
+    const weighed = weigh(chunk);
+    this.chunks.push(weighed);
+    this.weigh(weighed, 1);
   }
 
   /** Chunks from the front, up to the limits; at least one entry when there is one. */
@@ -45,35 +55,34 @@ export class RecordQueue {
     let bytes = 0;
     while (this.chunks.length > 0 && events < eventsMax && bytes < bytesMax) {
       const chunk = this.chunks.shift()!;
-      this.bytes -= chunk.bytes;
+      this.weigh(chunk, -1);
       const cut = cutAt(chunk, eventsMax - events, bytesMax - bytes);
-      if (cut < chunk.entries.length) this.putBack(chunk, cut);
-      const entries = chunk.entries.slice(0, cut);
-      taken.push({ ...chunk, entries, bytes: sizeOf(entries) });
-      for (const entry of entries) events += eventsOf(entry);
-      bytes += taken.at(-1)!.bytes;
+      const left = this.putBack(chunk, cut.at);
+      taken.push(left ? { ...chunk, entries: chunk.entries.slice(0, cut.at) } : chunk);
+      events += cut.events;
+      bytes += cut.bytes;
     }
-    this.settle();
     return taken;
   }
 
-  /** Puts the entries from `from` on back to the front. */
-  putBack(chunk: Chunk, from: number): void {
-    const entries = chunk.entries.slice(from);
-    if (entries.length === 0) return;
-    const bytes = sizeOf(entries);
-    this.chunks.unshift({ ...chunk, entries, bytes });
-    this.bytes += bytes;
-    this.settle();
+  /** Puts the entries from `from` on back to the front; false when there are none. */
+  putBack(chunk: Chunk, from: number): boolean {
+    if (from >= chunk.entries.length) return false;
+    const weighed = weigh({ ...chunk, entries: chunk.entries.slice(from) });
+    this.chunks.unshift(weighed);
+    this.weigh(weighed, 1);
+    return true;
   }
 
   drop(shard: ShardName): void {
+    const dropped = this.chunks.filter((chunk) => chunk.shard === shard);
     this.chunks = this.chunks.filter((chunk) => chunk.shard !== shard);
-    this.bytes = this.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
-    this.settle();
+    for (const chunk of dropped) this.weigh(chunk, -1);
   }
 
-  private settle(): void {
+  private weigh({ events, bytes }: WeighedChunk, sign: 1 | -1): void {
+    this.events += sign * events;
+    this.bytes += sign * bytes;
     if (this.bytes < this.bytesMax) this.emptied.open();
     else if (this.emptied.isOpen) this.emptied = new Gate();
   }
@@ -87,14 +96,27 @@ const RECORD_OVERHEAD_BYTES = 256;
 export const sizeOf = (entries: readonly DecodedEntry[]): number =>
   entries.reduce((sum, entry) => sum + entry.record.valueBytes + RECORD_OVERHEAD_BYTES, 0);
 
-function cutAt(chunk: Chunk, eventsMax: number, bytesMax: number): number {
+const weigh = (chunk: Chunk): WeighedChunk => ({
+  ...chunk,
+  events: chunk.entries.reduce((sum, entry) => sum + eventsOf(entry), 0),
+  bytes: sizeOf(chunk.entries),
+});
+
+/** How many entries fit, one at least, with what they weigh. */
+function cutAt(
+  { entries }: Chunk,
+  eventsMax: number,
+  bytesMax: number,
+): { readonly at: number; readonly events: number; readonly bytes: number } {
   let events = 0;
   let bytes = 0;
-  for (let i = 0; i < chunk.entries.length; i += 1) {
-    const entry = chunk.entries[i]!;
-    events += eventsOf(entry);
-    bytes += entry.record.valueBytes + RECORD_OVERHEAD_BYTES;
-    if (i > 0 && (events > eventsMax || bytes > bytesMax)) return i;
+  for (let at = 0; at < entries.length; at += 1) {
+    const entry = entries[at]!;
+    const eventsWith = events + eventsOf(entry);
+    const bytesWith = bytes + entry.record.valueBytes + RECORD_OVERHEAD_BYTES;
+    if (at > 0 && (eventsWith > eventsMax || bytesWith > bytesMax)) return { at, events, bytes };
+    events = eventsWith;
+    bytes = bytesWith;
   }
-  return chunk.entries.length;
+  return { at: entries.length, events, bytes };
 }

@@ -11,7 +11,7 @@ import type { Clock } from '../ports/world.js';
 import { SlowCopy } from '../copy/slow-copy.js';
 import { StreamHub } from '../streams/stream-hub.js';
 import { shardsOf } from '../shards-of.js';
-import { Lane } from './lane.js';
+import { APPLY_EVENTS_MAX, Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { copyOf, ToldBefore } from './told-before.js';
 
@@ -28,6 +28,8 @@ export interface ReplicatorOptions {
   readonly refreshConfigurations: () => Promise<void>;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** Of one commit; so many as the contract says unless a smaller world wants its batches to be full. */
+  readonly applyEventsMax?: number | undefined;
 }
 
 export class Replicator {
@@ -42,8 +44,12 @@ export class Replicator {
     const { clock, datasets, instance, log, observer, openStore, region } = options;
     this.toldBefore = new ToldBefore({ region, log, hub, observer, clock });
     const { toldBefore } = this;
+    const { applyEventsMax = APPLY_EVENTS_MAX } = options;
     this.lanes = new Map(
-      datasets.map(({ table }) => [table.dataset, new Lane({ ...options, table, hub, toldBefore })]),
+      datasets.map(({ table }) => [
+        table.dataset,
+        new Lane({ ...options, table, hub, toldBefore, applyEventsMax }),
+      ]),
     );
     const shards = datasets.flatMap(({ table, partitions }) => shardsOf(table.dataset, partitions));
     this.leases = new LeaseKeeper({

@@ -84,21 +84,15 @@ function bounds(
   return null;
 }
 
-const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,6})?Z$/;
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?Z$/;
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const checkTimestamp: Check = (value, path) => {
-  const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
-  if (match === null)
+  if (typeof value !== 'string' || !TIMESTAMP.test(value))
     return `${path} must be a time such as 2026-11-21T08:56:38.250Z (UTC, at most microseconds)`;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const part = (from: number, to: number): number => Number(value.slice(from, to));
+  const [year, month, day] = [part(0, 4), part(5, 7), part(8, 10)];
+  const [hour, minute, second] = [part(11, 13), part(14, 16), part(17, 19)];
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
   const days = month === 2 && leap ? 29 : MONTH_DAYS[month - 1];
   const exists =

@@ -2,7 +2,13 @@
 
 /** Bytes of well-formed text; a lone surrogate becomes U+FFFD, as every encoder does. */
 export function utf8(text: string): Uint8Array {
-  const bytes = new Uint8Array(utf8Length(text));
+  const length = utf8Length(text);
+  const bytes = new Uint8Array(length);
+  if (length === text.length) {
+    // ASCII, as most is: every key of every event comes by here.
+    for (let i = 0; i < length; i += 1) bytes[i] = text.charCodeAt(i);
+    return bytes;
+  }
   let at = 0;
   for (const character of text) {
     const point = codePoint(character);

@@ -62,6 +62,8 @@ export interface SimulatedClusterOptions {
   readonly roles?: 'together' | 'apart';
   /** One broker unless said otherwise; with three each record stands on all and must stand on two. */
   readonly brokers?: 1 | 3;
+  /** As many as a replicator takes by itself unless said otherwise. */
+  readonly applyEventsMax?: number | undefined;
   readonly logRetentionMs?: number;
   /** Of every dataset; by a person unless it is said. */
   readonly failover?: FailoverMode;
@@ -328,6 +330,7 @@ export class SimulatedRegion {
       refreshConfigurations: () => Promise.resolve(),
       observer,
       clock: process.clock,
+      applyEventsMax: this.cluster.options.applyEventsMax,
     });
   }
 }

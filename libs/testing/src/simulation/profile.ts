@@ -29,6 +29,8 @@ export interface Profile {
   readonly shardsPerGroup: number;
   readonly replicators: 1 | 2;
   readonly roles: 'together' | 'apart';
+  /** So few that batches are full where something has piled up, and the next one is folded ahead. */
+  readonly applyEventsMax: number;
   readonly clients: number;
   /** Who read all the time, with all that any client was told. */
   readonly readers: number;
@@ -98,6 +100,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const ruled = new Chance(seed).branch(`rules ${name}`);
   const moved = new Chance(seed).branch(`moves ${name}`);
   const watched = new Chance(seed).branch(`failover ${name}`);
+  const applied = new Chance(seed).branch(`applied ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
@@ -129,6 +132,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     shardsPerGroup: draw(1, 2),
     replicators,
     roles,
+    applyEventsMax: applied.pick([2_000, 1, 3, 8]),
     clients,
     readers: misuse.pick([0, 1, 1]),
     askers: ruled.pick([0, 1, 1]),

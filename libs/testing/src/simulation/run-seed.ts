@@ -96,6 +96,7 @@ export async function runSeed(
     clockOf: clocksOf(profile, world),
     replicators: profile.replicators,
     roles: profile.roles,
+    applyEventsMax: profile.applyEventsMax,
     brokers: BROKERS,
     failover: profile.failover,
   });

@@ -63,6 +63,7 @@ function* candidates(profile: Profile): Iterable<Profile> {
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
   if (profile.askers > 0) yield { ...profile, askers: 0 };
   if (profile.readers > 0) yield { ...profile, readers: 0 };
+  if (profile.applyEventsMax < 2_000) yield { ...profile, applyEventsMax: 2_000 };
   if (profile.failover === 'automatic') yield { ...profile, failover: 'manual' };
   if (profile.degrades) yield { ...profile, degrades: false };
   for (const fewer of [0, profile.ruleChanges - 1])
