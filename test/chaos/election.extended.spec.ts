@@ -1,6 +1,6 @@
 /**
  * How long the coordinators have no leader when it is killed, stands still or is cut off one way, many times over; and that
- * whatever happens to the others changes nothing (I16, I20).
+ * whatever happens to the others changes nothing (I16, I20). The promised time is judged with LOCKSTEP_TEST_WHOLE=1.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LocalCluster } from '../e2e/local-cluster.js';
