@@ -18,7 +18,7 @@ const CONTENTS = [
 ];
 
 /** Waits until all cursors are equal; then everything that was folded must be. */
-export async function expectAgreement(cluster: LocalCluster, withinMs = 20_000): Promise<void> {
+export async function expectAgreement(cluster: LocalCluster, withinMs = 60_000): Promise<void> {
   const everywhere = (statement: string): Promise<readonly string[]> =>
     Promise.all(REGIONS.map(async (region) => JSON.stringify(await cluster.sql(region, statement))));
   await eventually(

@@ -13,6 +13,7 @@ import {
   CONTROL_TOPIC,
   EMPTY_CONTROL_STATE,
   foldControl,
+  type ControlCommandOf,
   type ControlState,
   type ControlStep,
   type Offset,
@@ -39,6 +40,8 @@ const FETCH_WAIT_MS_MAX = 200;
 const AGAIN_MS = 50;
 const TOLD_EVERY_MS = 200;
 const MAJORITY = 2;
+/** Who was not heard for so long was held up by the machine, and may be followed. */
+const SILENT_MS_MIN = 1_000;
 
 export class ControlHistory {
   readonly reads: Read[] = [];
@@ -62,7 +65,7 @@ export class ControlHistory {
   }
 
   /** Waits for a leader in whom nothing is in doubt: every coordinator has read the log to its end and tells the same. */
-  async agreed(withinMs = 30_000): Promise<Leadership> {
+  async agreed(withinMs = 60_000): Promise<Leadership> {
     const seen = await eventually(
       () => Promise.all(REGIONS.map((region) => seenBy(this.cluster, region).catch(() => null))),
       (all) => {
@@ -93,7 +96,7 @@ export class ControlHistory {
   }
 
   /** The claim that opened a term above this one. */
-  claimAbove(term: bigint, withinMs = 20_000): Promise<Read> {
+  claimAbove(term: bigint, withinMs = 60_000): Promise<Read> {
     return this.read(
       ({ entry, verdict }) =>
         verdict === 'accepted' && entry?.command.kind === 'claim' && entry.command.term > term,
@@ -103,7 +106,7 @@ export class ControlHistory {
   }
 
   /** Waits until the leader has been heard so many times from now on: the log's own measure of time. */
-  async heartbeats(count: number, withinMs = 30_000): Promise<void> {
+  async heartbeats(count: number, withinMs = 60_000): Promise<void> {
     const from = this.reads.length;
     await eventually(
       () =>
@@ -122,6 +125,18 @@ export class ControlHistory {
     return this.state.election.term;
   }
 
+  /** Once all agree again, they do on who led before; on another one only where that one was not heard for long. */
+  async expectStays({ leader, term }: Leadership): Promise<void> {
+    const now = await this.agreed();
+    let heardAtMs = -Infinity;
+    for (const { readAtMs, step } of this.reads) {
+      if (isAccepted(step, 'claim') && (step.entry!.command as ControlCommandOf<'claim'>).term > term)
+        expect(readAtMs - heardAtMs).toBeGreaterThanOrEqual(SILENT_MS_MIN);
+      if (isAccepted(step, 'claim') || isAccepted(step, 'heartbeat')) heardAtMs = readAtMs;
+    }
+    if (now.term === term) expect(now.leader).toBe(leader);
+  }
+
   expectOneLeaderPerTerm(): void {
     expect(this.broken).toBeNull();
     const leaders = new Map<number, string>();
@@ -129,17 +144,24 @@ export class ControlHistory {
     let heard = 0n;
     let isVacant = true;
     let silent = new Set<string>();
+    let heardAtMs = 0;
+    let suspectedAtMs: number | null = null;
     for (const { step } of this.reads) {
       if (step.verdict !== 'accepted') continue;
-      const { at, entry } = step;
+      const { at, entry, state } = step;
+      const { logTimeMs } = state;
       const { author, command } = entry!;
       const { kind } = command;
       if (kind === 'silent' && command.heartbeat === heard && author !== leader) silent.add(author);
+      if (kind === 'suspect' && command.heartbeat === heard) suspectedAtMs ??= logTimeMs;
       if (kind === 'resign' || kind === 'join') isVacant ||= author === leader;
       if (kind === 'heartbeat')
         expect({ term: Number(command.term), author }).toEqual({ term: leaders.size, author: leader });
       if (kind === 'claim') {
-        const hasReason = isVacant || silent.size >= MAJORITY;
+        const { graceMs, leaseMs } = state.configuration!.settings;
+        const isLeaseOver =
+          suspectedAtMs !== null && logTimeMs >= suspectedAtMs + graceMs && logTimeMs >= heardAtMs + leaseMs;
+        const hasReason = isVacant || silent.size >= MAJORITY || isLeaseOver;
         expect({ term: Number(command.term), hasReason }).toEqual({
           term: leaders.size + 1,
           hasReason: true,
@@ -150,6 +172,8 @@ export class ControlHistory {
       }
       if (kind !== 'claim' && kind !== 'heartbeat') continue;
       heard = at;
+      heardAtMs = logTimeMs;
+      suspectedAtMs = null;
       silent = new Set();
     }
     expect(leaders.size).toBe(Number(this.term));

@@ -1,5 +1,5 @@
 /** Coordinators as an operator asks them: who leads, who owns a shard, and to move it. */
-import { call, type Answered, type LocalCluster, type Region } from '../e2e/local-cluster.js';
+import { call, eventually, type Answered, type LocalCluster, type Region } from '../e2e/local-cluster.js';
 
 export interface SeenLeader {
   readonly leader: Region | null;
@@ -35,6 +35,8 @@ export interface Decision {
   readonly to: Region;
   readonly stage: string;
   readonly outcome: string | null;
+  /** How it ended. */
+  readonly detail: string;
   readonly stages: readonly { readonly stage: string }[];
 }
 
@@ -48,12 +50,15 @@ export const decisionsOf = async (
   (await call(`${coordinator(cluster, region)}/v1/decisions?shard=${shard}&limit=${limit}`)).body.decisions;
 
 interface Evacuation {
+  readonly evacuation: number;
+  readonly region: Region;
   readonly shards: readonly { readonly shard: string; readonly outcome: string | null }[];
 }
 
 /** What a move was said to cost, and what it did. */
 export interface Scored {
   readonly decision: number;
+  readonly outcome: string;
   readonly predicted: { readonly entriesLost: number | null; readonly expectedMs: number | null } | null;
   readonly real: { readonly gapMs: number | null; readonly entriesLost: number | null };
   readonly score: { readonly gapErrorMs: number | null; readonly lossCovered: boolean | null };
@@ -81,3 +86,27 @@ export interface Owner {
 
 export const ownerOf = async (cluster: LocalCluster, shard: string, via: Region): Promise<Owner> =>
   (await call(`${cluster.gateway(via)}/v1/shards/${shard}`)).body as Owner;
+
+const MOVED_MS_MAX = 120_000;
+
+/**
+ * Until the shard's home is there: who is refused, told nothing for certain or has their move cancelled asks again, as an operator
+ * does. It must be elsewhere before.
+ * @returns the move that was done
+ */
+export async function moveHome(
+  cluster: LocalCluster,
+  via: Region,
+  { move = 'switchover', shard, to }: { readonly move?: string; readonly shard: string; readonly to: Region },
+): Promise<Decision> {
+  const [done] = await eventually(
+    async () => {
+      const { home } = await ownerOf(cluster, shard, via);
+      if (home !== to) await post(cluster, via, `/v1/shards/${shard}/${move}`, { to, timeoutMs: 20_000 });
+      return decisionsOf(cluster, via, shard);
+    },
+    ([newest]) => newest?.to === to && newest.outcome === 'done',
+    MOVED_MS_MAX,
+  );
+  return done!;
+}

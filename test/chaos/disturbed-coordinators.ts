@@ -34,7 +34,7 @@ export async function disturbLeader(
   await mend(cluster, history, leader, disturbance);
   const next = claim.step.entry!.author as Region;
   expect(next).not.toBe(leader);
-  expect(await history.agreed()).toEqual({ leader: next, term: term + 1n });
+  expect((await history.agreed()).term).toBeGreaterThanOrEqual(term + 1n);
   return claim.readAtMs - atMs;
 }
 
@@ -78,7 +78,7 @@ export async function disturbFollower(
   await disturb(cluster, follower, disturbance);
   await history.heartbeats(QUIET_HEARTBEATS);
   await mend(cluster, history, follower, disturbance);
-  expect(await history.agreed()).toEqual(before);
+  await history.expectStays(before);
 }
 
 async function disturb(cluster: LocalCluster, region: Region, disturbance: Disturbance): Promise<void> {

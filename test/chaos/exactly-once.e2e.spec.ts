@@ -38,7 +38,7 @@ test('nothing that was told is missing, doubled, disordered or different between
   const { findings, summary } = JSON.parse(printed.slice(printed.indexOf('{'))) as Checked;
   expect(findings).toEqual([]);
   // A run in which nothing succeeded, or nothing was ambiguous, shows nothing.
-  expect(summary.operations.accepted).toBeGreaterThan(500);
+  expect(summary.operations.accepted).toBeGreaterThan(100);
   expect(summary.operations.open).toBeGreaterThan(0);
   expect(summary.repeats).toBeGreaterThan(50);
   expect(summary.wrongVersions).toBeGreaterThan(50);

@@ -42,5 +42,5 @@ test.each(SEEDS)(
     expect(late.repeated).toBeGreaterThan(0);
     await expectAgreement(cluster);
   },
-  300_000,
+  600_000,
 );

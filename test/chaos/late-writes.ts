@@ -18,6 +18,7 @@ import {
 } from '../e2e/local-cluster.js';
 import { Failpoints, shardEntry } from './failpoints.js';
 import { readRecords } from './log-records.js';
+import { moveHome } from './control-plane.js';
 import { Operators } from './operators.js';
 
 /** Late entries by what the log makes of them. */
@@ -97,8 +98,8 @@ export class LateWrites {
     const asked = callers.filter((_, index) => index % 3 === 0);
     const early: Answered[] = [];
     try {
-      const moved = await this.operators.post(to, `/v1/shards/${shard}/failover`, { to, timeoutMs: 20_000 });
-      expect(moved.body).toMatchObject({ outcome: 'done', to, epoch: epoch + 1 });
+      const moved = await moveHome(this.cluster, to, { move: 'failover', shard, to });
+      expect(moved.epoch).toBe(epoch + 1);
       early.push(...(await Promise.all(asked.map(({ body, key: id }) => this.ask(to, id, body)))));
     } finally {
       process.kill(pid, 'SIGCONT');

@@ -17,6 +17,10 @@ import {
 } from '../e2e/local-cluster.js';
 import { cursorOf } from './agreement.js';
 import { LogTampering } from './log-tampering.js';
+import { ownReplicator } from './replicator-process.js';
+
+/** A shorter log is given ten seconds; a little less, as it is seen by two clocks. */
+const TAIL_AWAITED_MS = 9_000;
 
 let cluster: LocalCluster;
 let log: LogTampering;
@@ -49,7 +53,7 @@ const partitionOf = (shard: string): number => Number(shard.split('/')[1]);
 const replicatorPid = (region: Region): number => cluster.file.regions[region]!.pids.replicator!;
 
 /** In all three places, and nothing past the stop. */
-async function expectHalted(region: Region, shard: string, code: string, withinMs = 15_000): Promise<void> {
+async function expectHalted(region: Region, shard: string, code: string, withinMs = 90_000): Promise<void> {
   const { body } = await eventually(
     () => call(`${cluster.gateway(region)}/v1/shards/${shard}`),
     (answer) => answer.body.state === 'halted' && answer.body.regions[region].halted.code === code,
@@ -115,32 +119,36 @@ test('retention that passed the cursor, in the middle of work and at a start: re
   await expectHalted('eu', running, 'retention-overrun');
   await expectGoesOn('orders', ['eu:on', 'ap:on']);
   await expectGoesOn('accounts', ['eu:on', 'us:on', 'ap:on']);
-}, 120_000);
+}, 400_000);
 
 test('a topic that was made anew and is shorter, in the middle of work and at a start: log-truncated', async () => {
   const shards = ['readings/0', 'readings/5', 'readings/11'];
   const before = await Promise.all(shards.map((shard) => cursorOf(cluster, 'us', shard)));
   await cluster.lockstep(['local', 'stop', 'ap', 'replicator']);
+  const replacedMs = Date.now();
   await log.replace('lockstep.readings');
-  const replacedMs = performance.now();
   // The command waits until the process runs, not until it is ready, which it will not be.
   await cluster.lockstep(['local', 'start', 'ap', 'replicator']);
   // A tail may come back for a while; whatever else there is goes on meanwhile.
   await expectGoesOn('accounts', ['eu:meanwhile', 'us:meanwhile']);
-  expect(performance.now() - replacedMs).toBeLessThan(8_000);
   for (const region of ['us', 'ap'] as const) {
     const { body } = await call(`${cluster.gateway(region)}/v1/shards/${shards[0]}`);
-    expect(body.state).not.toBe('halted');
+    if (Date.now() < replacedMs + TAIL_AWAITED_MS) expect(body.state).not.toBe('halted');
   }
   for (const region of REGIONS) {
-    for (const shard of shards) await expectHalted(region, shard, 'log-truncated', 25_000);
+    for (const shard of shards) await expectHalted(region, shard, 'log-truncated');
+    const lines = ownReplicator(cluster, region).log();
+    for (const { time } of lines.filter(
+      ({ code, event }) => event === 'shard-halted' && code === 'log-truncated',
+    ))
+      expect(Date.parse(time) - replacedMs).toBeGreaterThanOrEqual(TAIL_AWAITED_MS);
   }
   for (const region of REGIONS) {
     const after = await Promise.all(shards.map((shard) => cursorOf(cluster, region, shard)));
     expect(after.map(({ offset }) => offset)).toEqual(before.map(({ offset }) => offset));
   }
   await expectGoesOn('accounts', ['eu:then', 'us:then', 'ap:then']);
-}, 120_000);
+}, 400_000);
 
 test('a topic that was made anew and is longer, in the middle of work and at a start: log-replaced', async () => {
   const shards = ['orders/0', 'orders/4', 'orders/5'];
@@ -159,9 +167,9 @@ test('a topic that was made anew and is longer, in the middle of work and at a s
   }
   await cluster.lockstep(['local', 'start', 'eu', 'replicator']);
   for (const region of REGIONS) {
-    for (const shard of shards) await expectHalted(region, shard, 'log-replaced', 25_000);
+    for (const shard of shards) await expectHalted(region, shard, 'log-replaced');
     const after = await Promise.all(shards.map((shard) => cursorOf(cluster, region, shard)));
     expect(after.map(({ offset }) => offset)).toEqual(before.map(({ offset }) => offset));
   }
   await expectGoesOn('accounts', ['eu:still', 'us:still', 'ap:still']);
-}, 120_000);
+}, 400_000);

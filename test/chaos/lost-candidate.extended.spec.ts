@@ -12,6 +12,7 @@ import { ownerOf, post } from './control-plane.js';
 import { Operators } from './operators.js';
 
 const SHARD = 'orders/0';
+const TRIALS_MAX = 5;
 const ROLES = ['replicator', 'gateway', 'coordinator'] as const;
 /** Twice the 10 s after which a new home is left, and a failover; more is a defect and not a slow machine. */
 const OPEN_MS_MAX = 60_000;
@@ -41,6 +42,33 @@ async function nextHome(sinceMs: number): Promise<Region> {
   return shards.find(({ shard }) => shard === SHARD)!.to as Region;
 }
 
+/** Whether another one is decided for: it may have brought its probe to quorum before it was paused, and is home then. */
+async function isLeft(candidate: Region, sinceMs: number): Promise<boolean> {
+  const isOfShard = (command: ControlCommandOf<'decision'>): boolean => command.shard === SHARD;
+  const { step: decided } = await history.read(
+    ({ entry, verdict }) =>
+      verdict === 'accepted' &&
+      entry?.command.kind === 'decision' &&
+      isOfShard(entry.command) &&
+      entry.command.to === candidate,
+    sinceMs,
+    OPEN_MS_MAX,
+  );
+  const { step } = await history.read(
+    ({ entry, verdict }) => {
+      if (verdict !== 'accepted') return false;
+      const { command } = entry!;
+      return (
+        (command.kind === 'decision' && isOfShard(command) && command.to !== candidate) ||
+        (command.kind === 'stage' && command.decision === decided.at && command.event === 'canary')
+      );
+    },
+    sinceMs,
+    OPEN_MS_MAX,
+  );
+  return step.entry!.command.kind === 'decision';
+}
+
 /** Until a write to the shard is taken above the epoch, asked through that region. */
 async function takenAbove(epoch: number, via: Region, name: string): Promise<number> {
   let tries = 0;
@@ -68,22 +96,28 @@ async function expectOneHome(epoch: number): Promise<void> {
 }
 
 test('the next home of a failed one stops folding at its fence, with one region left that sees it', async () => {
-  const before = await ownerOf(cluster, SHARD, 'us');
-  const sinceMs = performance.now();
-  await Promise.all(ROLES.map((role) => cluster.orderProcess('kill', before.home, role)));
-  const candidate = await nextHome(sinceMs);
-  await cluster.orderProcess('pause', candidate, 'replicator');
-  const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
-  const epoch = await takenAbove(before.epoch + 1, other, 'one-left');
-  console.log(
-    `${candidate} hung at its fence: ${other} took a write after ${Math.round(performance.now() - sinceMs)} ms`,
-  );
-  expect(epoch).toBe(before.epoch + 2);
-  expect((await ownerOf(cluster, SHARD, other)).home).toBe(other);
-  await cluster.orderProcess('continue', candidate, 'replicator');
-  await cluster.orderProcess('start', before.home, null);
-  await expectOneHome(epoch);
-}, 300_000);
+  for (let trial = 0; trial < TRIALS_MAX; trial += 1) {
+    const before = await ownerOf(cluster, SHARD, 'us');
+    const sinceMs = performance.now();
+    await Promise.all(ROLES.map((role) => cluster.orderProcess('kill', before.home, role)));
+    const candidate = await nextHome(sinceMs);
+    await cluster.orderProcess('pause', candidate, 'replicator');
+    const wasLeft = await isLeft(candidate, sinceMs);
+    if (wasLeft) {
+      const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
+      const epoch = await takenAbove(before.epoch + 1, other, 'one-left');
+      const tookMs = Math.round(performance.now() - sinceMs);
+      console.log(`${candidate} hung at its fence: ${other} took a write after ${tookMs} ms`);
+      expect(epoch).toBe(before.epoch + 2);
+      expect((await ownerOf(cluster, SHARD, other)).home).toBe(other);
+    }
+    await cluster.orderProcess('continue', candidate, 'replicator');
+    await cluster.orderProcess('start', before.home, null);
+    await expectOneHome(before.epoch + (wasLeft ? 2 : 1));
+    if (wasLeft) return;
+  }
+  throw new Error(`in each of ${TRIALS_MAX} trials the next home took writes before it was paused`);
+}, 600_000);
 
 test.each([
   ['has its database stopped', 'stop', 'start', 'postgres'],

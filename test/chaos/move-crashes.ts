@@ -8,8 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { RegionProcess } from '@lockstep/local';
 import { eventually, REGIONS, write, type LocalCluster, type Region } from '../e2e/local-cluster.js';
 import { controlEntry, Failpoints, shardEntry } from './failpoints.js';
-import type { Owner } from './control-plane.js';
-import type { Decision } from './control-plane.js';
+import { moveHome, type Decision, type Owner } from './control-plane.js';
 import { Operators } from './operators.js';
 
 export type Victim = 'leader' | 'candidate-gateway' | 'candidate-replicator' | 'home-gateway';
@@ -147,16 +146,13 @@ export class MoveCrashes {
     for (const shard of shards) {
       const { home } = await this.operators.ownerOf(shard, region);
       if (home === region) continue;
-      const asked = { to: region, timeoutMs: 20_000 };
-      const moved = await eventually(
-        () => this.operators.post(region, `/v1/shards/${shard}/switchover`, asked),
-        ({ body }) => body.code !== 'move-refused',
-      );
-      expect(moved.body).toMatchObject({ outcome: 'done' });
+      await moveHome(this.cluster, region, { shard, to: region });
     }
     const until = new Date(Date.now() + PAUSED_FOR_MS).toISOString();
-    const paused = await this.operators.post(region, '/v1/pause', { scope: EVACUATED.pause, until });
-    expect(paused.body).toMatchObject({ confirmed: true });
+    await eventually(
+      () => this.operators.post(region, '/v1/pause', { scope: EVACUATED.pause, until }),
+      ({ body }) => body.confirmed === true,
+    );
   }
 
   private async candidate(kind: Kind, from: Region, leader: Region): Promise<Region> {

@@ -7,14 +7,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connect } from 'node:net';
 import { kafkaLog } from '@lockstep/kafka';
+import { isPortError } from '@lockstep/engine';
 import type { Offset, RegionName } from '@lockstep/protocol';
 import { eventually, LocalCluster, REGIONS, write } from '../e2e/local-cluster.js';
 import { partitionsOf } from '../e2e/topic-partitions.js';
 import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
-import { decisionsOf, historyOf, metricsOf, ownerOf, post, seenBy } from './control-plane.js';
+import { decisionsOf, historyOf, metricsOf, moveHome, ownerOf, post, seenBy } from './control-plane.js';
 import { loseAndRegain } from './lost-region.js';
 import { Operators } from './operators.js';
+
+/** Of twelve moves, those whose log's leader may stay because Kafka did not move it in time. */
+const UNPLACED_MAX = 3;
+/** Of four moves of a log's leader, those in which readers may find none for so long that they begin anew. */
+const LEADERLESS_MAX = 2;
 
 let cluster: LocalCluster;
 let operators: Operators;
@@ -39,7 +45,7 @@ test('a shard goes round all regions under load, asked of any coordinator: every
     name: 'round',
     ack: 'quorum',
     inFlight: 6,
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
     homes: ['eu'],
     pauseMs: 5,
   });
@@ -49,34 +55,41 @@ test('a shard goes round all regions under load, asked of any coordinator: every
   );
   writer.start();
   const rounds = ['us', 'ap', 'eu', 'ap', 'us', 'eu'] as const;
+  const unplaced: string[] = [];
   for (const [index, to] of rounds.entries()) {
-    for (const shard of ['accounts/0', 'accounts/1']) {
-      const path = `/v1/shards/${shard}/switchover`;
-      const moved = await post(cluster, rounds[(index + 1) % rounds.length]!, path, {
-        to,
-        timeoutMs: 20_000,
-      });
-      const detail = `${to} is home; broker ${REGIONS.indexOf(to) + 1} in ${to} leads its log`;
-      expect(moved.body).toMatchObject({ outcome: 'done', to, epoch: index + 2, detail });
+    for (const [partition, shard] of ['accounts/0', 'accounts/1'].entries()) {
+      const { detail, epoch } = await moveHome(cluster, rounds[(index + 1) % rounds.length]!, { shard, to });
+      expect(epoch).toBe(index + 2);
+      const broker = REGIONS.indexOf(to) + 1;
+      const leads = `${to} is home; broker ${broker} in ${to} leads its log`;
+      if (!detail.startsWith(leads)) {
+        // The log goes on wherever its leader is.
+        expect(detail).toMatch(
+          new RegExp(
+            `^${to} is home; (the leader of its log stays|where the leader of its log is, is not known): log-`,
+          ),
+        );
+        unplaced.push(detail);
+        continue;
+      }
+      await eventually(
+        async () => (await partitionsOf(cluster, 'lockstep.accounts'))[partition]!,
+        ({ leader, replicas }) => leader === broker && replicas[0] === broker && replicas.length === 3,
+      );
     }
   }
+  expect(unplaced.length).toBeLessThanOrEqual(UNPLACED_MAX);
   await writer.stop();
   expect(Object.keys(writer.statuses())).toEqual(['200']);
   expect(writer.told.length).toBeGreaterThan(100);
   await writer.expectEffectsOnce();
   await expectAgreement(cluster);
-  const eu = REGIONS.indexOf('eu') + 1;
-  const ofGroup = (await partitionsOf(cluster, 'lockstep.accounts')).slice(0, 2);
-  expect(ofGroup.map(({ leader, replicas }) => [leader, replicas[0], replicas.length])).toEqual([
-    [eu, eu, 3],
-    [eu, eu, 3],
-  ]);
-}, 120_000);
+}, 240_000);
 
 test('what those moves cost was said before, and is told by every coordinator, in words and as metrics', async () => {
-  const { scores } = await eventually(
-    () => historyOf(cluster, 'ap'),
-    ({ scores: seen }) => seen.length >= 12,
+  const scores = await eventually(
+    async () => (await historyOf(cluster, 'ap')).scores.filter(({ outcome }) => outcome === 'done'),
+    (done) => done.length >= 12,
   );
   for (const { predicted, real, score } of scores) {
     expect(predicted).toMatchObject({ entriesLost: 0 });
@@ -96,9 +109,13 @@ test('what those moves cost was said before, and is told by every coordinator, i
     expect(metrics).toMatch(/^lockstep_failover_lost_entries\{.*shard="accounts\/0".*\} 0$/m);
   }
   const words = await cluster.lockstep(['decisions', 'accounts/0', '--region', 'us']);
-  expect(words.match(/said before: nothing is lost; /g)).toHaveLength(6);
-  expect(words.match(/came: nothing is lost; nobody took writes for \d+ ms/g)).toHaveLength(6);
-}, 30_000);
+  // One that was cancelled is among them too.
+  for (const said of [
+    /said before: nothing is lost; /g,
+    /came: nothing is lost; nobody took writes for \d+ ms/g,
+  ])
+    expect((words.match(said) ?? []).length).toBeGreaterThanOrEqual(6);
+}, 90_000);
 
 test("readers go on at each broker that leads next, and not where it has another leader's record before", async () => {
   const topic = 'readers-of-leaders';
@@ -131,7 +148,7 @@ test("readers go on at each broker that leads next, and not where it has another
       () => log.admin.ensure(description),
       (findings) => findings.length === 0,
     );
-    const reader = await log.openReader(topic);
+    let reader = await log.openReader(topic);
     const writer = await log.openWriter();
     const read: (string | null)[] = [];
     const header = Uint8Array.of(1);
@@ -142,11 +159,23 @@ test("readers go on at each broker that leads next, and not where it has another
       read.push(...answer!.records.map(({ valueText }) => valueText));
       next = answer!.nextOffset;
     };
+    const leaderless = new Set<number>();
+    const fetchNextIn = (round: number): Promise<void> =>
+      fetchNext().catch(async (error: unknown) => {
+        if (!isPortError(error) || error.disposition !== 'retryable' || error.code === 'log-diverged')
+          throw error;
+        leaderless.add(round);
+        await reader.close();
+        reader = await log.openReader(topic);
+      });
     const regions = ['us', 'ap', 'eu', 'us'] as const;
     for (const [index, region] of regions.entries()) {
       // Under way at the broker that leads no more.
-      const waiting = fetchNext();
-      expect(await log.admin.placeLeader(topic, 0, region as RegionName)).toMatchObject({ kind: 'placed' });
+      const waiting = fetchNextIn(index);
+      await eventually(
+        () => log.admin.placeLeader(topic, 0, region as RegionName),
+        ({ kind }) => kind === 'placed',
+      );
       const records = [{ key: 'eu:a', value: `${index}`, header, traceparent: null }];
       // The leader before may take it and lead no more when it is to answer: whether it stands is unknown then.
       await eventually(
@@ -154,15 +183,16 @@ test("readers go on at each broker that leads next, and not where it has another
         (appended) => appended !== null,
       );
       await waiting;
-      while (!read.includes(`${index}`)) await fetchNext();
+      while (!read.includes(`${index}`)) await fetchNextIn(index);
     }
+    expect(leaderless.size).toBeLessThanOrEqual(LEADERLESS_MAX);
     expect([...new Set(read)]).toEqual(['0', '1', '2', '3']);
     epochNamed = 0;
     await expect(fetchNext()).rejects.toMatchObject({ code: 'log-diverged', disposition: 'retryable' });
   } finally {
     await log.close();
   }
-}, 60_000);
+}, 240_000);
 
 test('a leader that is killed right after it decided leaves a move that another one ends', async () => {
   for (const to of ['us', 'eu'] as const) {
@@ -181,7 +211,6 @@ test('a leader that is killed right after it decided leaves a move that another 
     const [ended] = await eventually(
       () => decisionsOf(cluster, observer, 'accounts/0'),
       ([newest]) => newest!.outcome !== null,
-      30_000,
     );
     const { outcome } = ended!;
     expect(outcome).toMatch(/^(done|cancelled)$/);
@@ -189,12 +218,15 @@ test('a leader that is killed right after it decided leaves a move that another 
       () => operators.leader(observer),
       (seen) => seen.term !== term,
     );
-    const owner = await ownerOf(cluster, 'accounts/0', 'ap');
-    expect(owner).toMatchObject(outcome === 'done' ? { home: to, epoch: epoch + 1 } : { epoch });
+    await eventually(
+      () => ownerOf(cluster, 'accounts/0', 'ap'),
+      (owner) =>
+        outcome === 'done' ? owner.home === to && owner.epoch === epoch + 1 : owner.epoch === epoch,
+    );
     // The next round asks every coordinator.
     await operators.leader(leader);
   }
-}, 120_000);
+}, 240_000);
 
 test('a home that stands still with writes under way is fenced; its callers and all others get one answer', async () => {
   const { home: from } = await ownerOf(cluster, 'accounts/0', 'us');
@@ -203,7 +235,7 @@ test('a home that stands still with writes under way is fenced; its callers and 
     name: 'still',
     ack: 'quorum',
     inFlight: 8,
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     homes: ['eu'],
   });
   writer.start();
@@ -213,19 +245,16 @@ test('a home that stands still with writes under way is fenced; its callers and 
   );
   await cluster.lockstep(['local', 'pause', from, 'gateway']);
   await operators.leader(to);
-  for (const shard of ['accounts/0', 'accounts/1']) {
-    const moved = await post(cluster, to, `/v1/shards/${shard}/failover`, { to, timeoutMs: 20_000 });
-    expect(moved.body).toMatchObject({ outcome: 'done', to });
-  }
+  for (const shard of ['accounts/0', 'accounts/1'])
+    await moveHome(cluster, to, { move: 'failover', shard, to });
   // All of the writer's calls may wait at the gateway that stands still.
   const events = [{ key: 'eu:beside', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }];
-  expect(await write(cluster, to, 'accounts', { events, timeoutMs: 10_000 })).toMatchObject({ status: 200 });
+  expect(await write(cluster, to, 'accounts', { events, timeoutMs: 60_000 })).toMatchObject({ status: 200 });
   await cluster.lockstep(['local', 'continue', from, 'gateway']);
   const { length } = writer.told;
   await eventually(
     () => Promise.resolve(writer.told.length),
     (now) => now > length + 50,
-    30_000,
   );
   await writer.stop();
   expect(Object.keys(writer.statuses())).toEqual(['200']);
@@ -245,21 +274,20 @@ test('a home that stands still with writes under way is fenced; its callers and 
     // Its gateway asked the next home under the same key.
     expect(outcome).toMatchObject({ verdict: 'accepted' });
   }
-}, 120_000);
+}, 240_000);
 
 test('a region that is stopped is evacuated without it, comes back equal, and takes its shards again', async () => {
-  await post(cluster, 'us', '/v1/regions/us/evacuate', { timeoutMs: 30_000 });
+  await post(cluster, 'us', '/v1/regions/us/evacuate', { timeoutMs: 60_000 });
   for (const shard of ['accounts/0', 'accounts/1']) {
-    const path = `/v1/shards/${shard}/switchover`;
     if ((await ownerOf(cluster, shard, 'us')).home !== 'eu')
-      await post(cluster, 'us', path, { to: 'eu', timeoutMs: 20_000 });
+      await moveHome(cluster, 'us', { shard, to: 'eu' });
   }
   const said = ['--failover', '--reason', 'eu is stopped', '--yes'];
   await loseAndRegain(cluster, 'eu', {
     evacuate: (asked) => cluster.lockstep(['evacuate', 'eu', ...said, '--region', asked]),
     trial: 0,
   });
-}, 180_000);
+}, 300_000);
 
 test('every decision of all that is judged again from the log, and none differs', async () => {
   const replayed = await cluster.lockstep(['decisions', 'replay', '--json', '--region', 'us']);

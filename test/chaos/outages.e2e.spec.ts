@@ -17,11 +17,11 @@ afterAll(() => cluster?.stop(), 60_000);
 
 test('without Kafka: honest answers, nothing lost, and everything goes on by itself', async () => {
   await kafkaOutage(cluster, 6_000, 100);
-}, 120_000);
+}, 240_000);
 
 test('without the database of one region: the others acknowledge, it catches up by itself', async () => {
   await postgresOutage(cluster, 'ap', 3_000);
-}, 120_000);
+}, 240_000);
 
 // Mounting is for root alone.
 (process.getuid?.() === 0 ? test : test.skip)(
@@ -29,5 +29,5 @@ test('without the database of one region: the others acknowledge, it catches up 
   async () => {
     await fullDisk(cluster, 'ap', 3_000);
   },
-  120_000,
+  240_000,
 );

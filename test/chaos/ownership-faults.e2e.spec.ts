@@ -45,7 +45,7 @@ test('whoever is killed at a point of a move, the shard has one home and its wri
   for (const crash of CRASHES) await crashes.expectOneHome(crash);
   await load.expectTold();
   await expectAgreement(cluster);
-}, 180_000);
+}, 400_000);
 
 test.each(['another-term', 'pause-confirmed'] as const)(
   'a leader that stood still before its fence until %s changes nothing when it goes on',
@@ -54,7 +54,7 @@ test.each(['another-term', 'pause-confirmed'] as const)(
     await leader.expectNoEffect({ kind: 'switchover', entry: 'fence', moment: 'before', until });
     await expectAgreement(cluster);
   },
-  120_000,
+  240_000,
 );
 
 const TRIALS = 5;
@@ -67,4 +67,4 @@ test('late writes of a home that stood still are rejected alike, and their calle
   }
   expect(fenced).toBeGreaterThan(0);
   await expectAgreement(cluster);
-}, 120_000);
+}, 240_000);

@@ -70,17 +70,20 @@ export async function expectQuorumTruth(cluster: LocalCluster, writes: number): 
   writer.start();
   let faults = 0;
   const rules = new Rules();
-  const shards = new Set<string>();
+  const highest = new Map<string, number>();
+  const learn = (): Promise<void> => {
+    for (const { sequence, shard } of acknowledged)
+      highest.set(shard, Math.max(sequence, highest.get(shard) ?? 0));
+    return rules.learn(cluster, highest);
+  };
   for (let turn = 0; turn < RULES.length || acknowledged.length < writes; turn += 1) {
     await changeRule(cluster, RULES[turn % RULES.length]!, turn);
     await strike(cluster, turn);
     faults += 1;
-    for (const { shard } of acknowledged) shards.add(shard);
-    await rules.learn(cluster, shards);
+    await learn();
   }
   await writer.stop();
-  for (const { shard } of acknowledged) shards.add(shard);
-  await rules.learn(cluster, shards);
+  await learn();
   await Promise.all([...databases.values()].map((database) => database.end()));
 
   const untrue = acknowledged.filter(({ holding, named, sequence, shard }) => {
@@ -144,10 +147,15 @@ async function holds(database: pg.Pool, shard: string, key: string, sequence: nu
 class Rules {
   private readonly byShard = new Map<string, Map<number, RuleInForce>>();
 
-  async learn(cluster: LocalCluster, shards: ReadonlySet<string>): Promise<void> {
-    const rows = await cluster.sql('eu', 'select shard, rules from lockstep.cursor where shard = any($1)', [
-      [...shards],
-    ]);
+  /** Of these shards, once the region has folded that much of each. */
+  async learn(cluster: LocalCluster, highest: ReadonlyMap<string, number>): Promise<void> {
+    const rows = await eventually(
+      () =>
+        cluster.sql('eu', 'select shard, sequence, rules from lockstep.cursor where shard = any($1)', [
+          [...highest.keys()],
+        ]),
+      (cursors) => cursors.every(({ sequence, shard }) => Number(sequence) >= highest.get(shard as string)!),
+    );
     for (const row of rows) {
       const known = this.byShard.get(row['shard'] as string) ?? new Map<number, RuleInForce>();
       this.byShard.set(row['shard'] as string, known);

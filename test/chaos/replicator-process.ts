@@ -8,6 +8,7 @@ const MAIN = join(import.meta.dirname, '../../apps/region/dist/main.js');
 
 export interface LoggedLine {
   readonly level: string;
+  readonly time: string;
   readonly event?: string;
   readonly code?: string;
   readonly url?: string;
@@ -65,7 +66,6 @@ export class SecondReplicator implements ReplicatorProcess {
     await eventually(
       () => Promise.resolve(this.served()),
       (url) => url !== undefined || this.child!.exitCode !== null,
-      30_000,
     );
     await eventually(
       () => call(`${this.url()}/readyz`),

@@ -3,7 +3,7 @@
  * the gateway at once (I4, I20).
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { LocalCluster, write } from '../e2e/local-cluster.js';
+import { call, eventually, LocalCluster, write } from '../e2e/local-cluster.js';
 
 let cluster: LocalCluster;
 
@@ -23,6 +23,7 @@ async function holderOf(shard: string): Promise<'replicator' | 'standby'> {
 const placed = (key: string): object => ({
   events: [{ key, type: 'placed', data: { customer: 'c', total: 1 } }],
   ack: 'accepted',
+  timeoutMs: 30_000,
 });
 
 test.each(['once', 'and back'])(
@@ -38,5 +39,10 @@ test.each(['once', 'and back'])(
     expect(cluster.file.regions['eu']!.pids[dying]).toBeNull();
     expect(await holderOf(shard)).toBe(dying === 'standby' ? 'replicator' : 'standby');
     await cluster.lockstep(['local', 'start', 'eu', dying]);
+    // The next turn needs it.
+    await eventually(
+      () => call(`${cluster.file.regions['eu']![dying]}/readyz`),
+      ({ status }) => status === 200,
+    );
   },
 );

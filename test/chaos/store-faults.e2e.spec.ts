@@ -125,7 +125,6 @@ test('a table that refuses effects stops its shard by name, and the shard goes o
   await eventually(
     () => call(`${cluster.gateway('ap')}/v1/shards/${shard}`),
     ({ body }) => body.state === 'open',
-    15_000,
   );
   expect(await cluster.sql('ap', `select id from orders where id = $1`, [refusedKey])).toHaveLength(1);
   expect(await order(`${beginnings.get(shard)}/after`)).toMatchObject({
@@ -197,7 +196,6 @@ test('a database restored from an older copy has another life, and no vote until
   await eventually(
     () => seenIn('ap', shard),
     (seen) => seen !== null,
-    20_000,
   );
   const uncounted = await eventually(
     receipt,

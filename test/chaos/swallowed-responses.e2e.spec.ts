@@ -77,7 +77,7 @@ test('an acknowledged write is in all three regions once, however many produce r
     const answer = await write(cluster, chance.pick(REGIONS), dataset, {
       events: [{ key, ...event }],
       ack: 'accepted',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
     expect(answer).toMatchObject({ status: 200, body: { outcome: 'accepted' } });
     acknowledged.push({ dataset, key, answer });
@@ -137,7 +137,7 @@ test('an acknowledged write is in all three regions once, however many produce r
     (found) => found.regions.every((region) => JSON.stringify(region) === JSON.stringify(found.log)),
   );
   expect(counts.log.reduce((sum, one) => sum + one)).toBeGreaterThan(0);
-}, 120_000);
+}, 300_000);
 
 /** Per dataset, data entries that stand in the log again: copies of a (publisher, number) that stood there before. */
 async function copies(): Promise<readonly number[]> {
@@ -198,6 +198,7 @@ async function publishThroughLosses(
   way: Log,
   dataset: DatasetName,
   swallower: ResponseSwallower,
+  lostPatienceMs: number,
 ): Promise<{ readonly told: ReadonlyMap<string, Published>; readonly held: readonly string[] }> {
   const topic = topicOf(dataset);
   const findings = await log.admin.ensure({
@@ -230,7 +231,7 @@ async function publishThroughLosses(
         epoch: epoch(1n),
       },
       bytes: 100,
-      notAfterMs: Date.now() + 60_000,
+      notAfterMs: Date.now() + 120_000,
       giveUpAtMs: clock.monotonicMs() + patienceMs,
       span: null,
     };
@@ -239,7 +240,7 @@ async function publishThroughLosses(
   const told = new Map<string, Published>();
   for (const value of ['first', 'lost', 'next', 'last']) {
     if (value === 'lost') swallower.swallowNext(1_000);
-    told.set(value, await publish(value, value === 'lost' ? 300 : 20_000));
+    told.set(value, await publish(value, value === 'lost' ? lostPatienceMs : 60_000));
     swallower.swallowNext(0);
   }
   await publisher.close();
@@ -260,7 +261,7 @@ test('our own publisher: a lost answer is unknown, its entry stands more than on
     socketFactory: () => connect(here),
   });
   try {
-    const run = await publishThroughLosses(way, 'swallow-ours' as DatasetName, swallower);
+    const run = await publishThroughLosses(way, 'swallow-ours' as DatasetName, swallower, 5_000);
     expect(swallower.swallowed).toBeGreaterThan(1);
     expect([...run.told].map(([value, { kind }]) => [value, kind])).toEqual([
       ['first', 'logged'],
@@ -312,7 +313,7 @@ test('the client’s idempotent producer: an acknowledged entry is not in the lo
   await producer.connect();
   const way: Log = { ...log, openWriter: async () => new IdempotentWriter(producer) };
   try {
-    const run = await publishThroughLosses(way, 'swallow-idempotent' as DatasetName, swallower);
+    const run = await publishThroughLosses(way, 'swallow-idempotent' as DatasetName, swallower, 300);
     // Its own number went to `next`, so the broker took that for a copy and answered with the offset of `lost`.
     expect(run.told.get('lost')).toMatchObject({ kind: 'unknown' });
     expect(run.told.get('next')).toMatchObject({ kind: 'logged', offset: 1n });

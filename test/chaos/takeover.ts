@@ -5,7 +5,13 @@ import pg from 'pg';
 import { write, type LocalCluster, type Region } from '../e2e/local-cluster.js';
 
 const LOOK_MS = 5;
-const TAKEOVER_MS_MAX = 20_000;
+const TAKEOVER_MS_MAX = 60_000;
+
+interface Looked {
+  readonly lease: bigint;
+  readonly sequence: bigint;
+  readonly holder: string | null;
+}
 
 export interface Takeover {
   /** From the kill until the lease has a new number. */
@@ -24,19 +30,21 @@ export async function measureTakeover(
     readonly region: Region;
     readonly shard: string;
     readonly key: string;
-    readonly kill: () => unknown;
+    /** Told who holds the lease at that moment, as the lease names it. */
+    readonly kill: (holder: string) => unknown;
   },
 ): Promise<Takeover> {
   const client = new pg.Client({ connectionString: cluster.file.regions[options.region]!.postgres });
   await client.connect();
-  const look = async (): Promise<{ readonly lease: bigint; readonly sequence: bigint }> => {
-    const { rows } = await client.query<{ lease: string; sequence: string }>(
-      'select lease_number as lease, sequence from lockstep.cursor where shard = $1',
+  const look = async (): Promise<Looked> => {
+    const { rows } = await client.query<{ lease: string; sequence: string; holder: string | null }>(
+      'select lease_number as lease, sequence, holder from lockstep.cursor join lockstep.lease using (shard) where shard = $1',
       [options.shard],
     );
-    return { lease: BigInt(rows[0]!.lease), sequence: BigInt(rows[0]!.sequence) };
+    const { holder, lease, sequence } = rows[0]!;
+    return { lease: BigInt(lease), sequence: BigInt(sequence), holder };
   };
-  const before = await look();
+  const { sequence } = await look();
   let over = false;
   const writing = (async () => {
     while (!over) {
@@ -50,9 +58,11 @@ export async function measureTakeover(
     }
   })();
   try {
-    while ((await look()).sequence === before.sequence) await delay(LOOK_MS);
+    let before = await look();
+    for (; before.sequence === sequence || before.holder === null; before = await look())
+      await delay(LOOK_MS);
     const killedMs = performance.now();
-    options.kill();
+    options.kill(before.holder);
     let claimed: { readonly sequence: bigint; readonly ms: number } | null = null;
     for (;;) {
       const now = await look();

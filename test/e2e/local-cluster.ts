@@ -159,17 +159,25 @@ export function write(
   });
 }
 
-/** Asks until the condition holds. */
+/**
+ * Asks until the condition holds, once more after its time at least. To be refused is not to be there yet, as whoever is asked
+ * may be starting or stand still: what the last one was refused with is thrown.
+ */
 export async function eventually<T>(
   ask: () => Promise<T>,
   holds: (answer: T) => boolean,
-  withinMs = 15_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const untilMs = Date.now() + withinMs;
   for (;;) {
-    const answer = await ask();
-    if (holds(answer)) return answer;
-    if (Date.now() > untilMs) throw new Error(`not reached within ${withinMs} ms: ${JSON.stringify(answer)}`);
+    const isLast = Date.now() > untilMs;
+    try {
+      const answer = await ask();
+      if (holds(answer)) return answer;
+      if (isLast) throw new Error(`not reached within ${withinMs} ms: ${JSON.stringify(answer)}`);
+    } catch (error) {
+      if (isLast) throw error;
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -19,7 +19,7 @@ let sink: OtlpSink;
 
 beforeAll(async () => {
   sink = await OtlpSink.open();
-  cluster = await LocalCluster.start(['--otlp', sink.url]);
+  cluster = await LocalCluster.startAttended(['--otlp', sink.url]);
 }, 180_000);
 
 afterAll(async () => {
@@ -327,12 +327,14 @@ test('metrics tell lag, verdicts, batch sizes, commit times and stage latencies;
   );
   for (const role of ['gateway', 'replicator', 'coordinator'] as const) {
     for (const path of ['/healthz', '/readyz'])
-      expect((await call(`${regions['ap']![role]}${path}`)).status).toBe(200);
+      await eventually(
+        () => call(`${regions['ap']![role]}${path}`),
+        ({ status }) => status === 200,
+      );
   }
-  const { body } = await call(`${regions['ap']!.coordinator}/v1/cluster`);
-  expect(body.regions.map((one: { stream: string }) => one.stream)).toEqual([
-    'connected',
-    'connected',
-    'connected',
-  ]);
+  await eventually(
+    () => call(`${regions['ap']!.coordinator}/v1/cluster`),
+    ({ body }) =>
+      body.regions.map((one: { stream: string }) => one.stream).join() === 'connected,connected,connected',
+  );
 });

@@ -5,8 +5,10 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { AppendRequest, Log } from '@lockstep/engine';
+import { isPortError, type AppendRequest, type Log } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
 import type { Offset } from '@lockstep/protocol';
 import { logConformance } from '@lockstep/testing';
@@ -33,6 +35,7 @@ const { requests } = require('kafkajs/src/protocol/requests') as {
 };
 const Encoder = require('kafkajs/src/protocol/encoder') as new () => { writeBuffer(bytes: Buffer): object };
 
+const UNTIL_MS_MAX = 60_000;
 const broker = process.env['LOCKSTEP_TEST_KAFKA'] ?? '';
 if (broker === '') throw new Error('LOCKSTEP_TEST_KAFKA names no broker (host:port)');
 
@@ -80,6 +83,14 @@ async function transaction(
   for (;;) {
     const offsets = await operator.fetchTopicOffsets(topic);
     if (BigInt(offsets.find((one) => one.partition === partition)!.high) >= behindMark) return;
+  }
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = Date.now() + UNTIL_MS_MAX;
+  while (!(await holds())) {
+    if (Date.now() > deadlineMs) throw new Error('it did not happen in time');
+    await delay(20);
   }
 }
 
@@ -154,7 +165,7 @@ describe('a log on Kafka', () => {
     expect(findings).toEqual([]);
     return topic;
   };
-  const request = (topic: string, value: string, timeoutMs = 5_000): AppendRequest => ({
+  const request = (topic: string, value: string, timeoutMs = 30_000): AppendRequest => ({
     topic,
     partition: 0,
     records: [{ key: 'eu:a', value, header: Uint8Array.of(1), traceparent: null }],
@@ -209,26 +220,33 @@ describe('a log on Kafka', () => {
       validateOnly: false,
       resources: [{ type: 2, name: topic, configEntries }],
     });
-    const findings = await log.admin.check({
-      topic,
-      partitions: 1,
-      replicationFactor: 3,
-      minInsyncReplicas: 1,
-      retentionMs: 604_800_000,
-      replicas: null,
-    });
-    expect(findings.map(({ setting, found }) => [setting, found])).toEqual([
-      ['replication', '1'],
-      ['message.timestamp.type', 'CreateTime'],
-      ['cleanup.policy', 'compact'],
-      ['unclean.leader.election.enable', 'true'],
-      ['max.message.bytes', '1000'],
-      ['compression.type', 'producer'],
-    ]);
-    await expect((await log.openWriter()).append(request(topic, 'a'))).rejects.toMatchObject({
-      code: 'log-answer-suspicious',
-      disposition: 'unknown',
-    });
+    const findings = async (): Promise<object> => {
+      const found = await log.admin.check({
+        topic,
+        partitions: 1,
+        replicationFactor: 3,
+        minInsyncReplicas: 1,
+        retentionMs: 604_800_000,
+        replicas: null,
+      });
+      return found.map((finding) => [finding.setting, finding.found]);
+    };
+    // The answer to a change does not wait until every part of the broker goes by it.
+    await until(async () =>
+      isDeepStrictEqual(await findings(), [
+        ['replication', '1'],
+        ['message.timestamp.type', 'CreateTime'],
+        ['cleanup.policy', 'compact'],
+        ['unclean.leader.election.enable', 'true'],
+        ['max.message.bytes', '1000'],
+        ['compression.type', 'producer'],
+      ]),
+    );
+    const writer = await log.openWriter();
+    const failing = (): Promise<unknown> =>
+      writer.append(request(topic, 'a')).catch((error: unknown) => error);
+    await until(async () => isPortError(await failing()));
+    expect(await failing()).toMatchObject({ code: 'log-answer-suspicious', disposition: 'unknown' });
     await log.close();
   });
 
@@ -251,11 +269,12 @@ describe('a log on Kafka', () => {
       const writer = await log.openWriter();
       await writer.append(request(topic, 'first'));
       proxy.swallowAnswers = true;
-      await expect(writer.append(request(topic, 'unanswered', 300))).rejects.toMatchObject({
+      await expect(writer.append(request(topic, 'unanswered', 2_000))).rejects.toMatchObject({
         code: 'log-timed-out',
         disposition: 'unknown',
       });
       proxy.swallowAnswers = false;
+      await until(async () => (await operator.fetchTopicOffsets(topic))[0]!.high === '2');
       expect(await writer.append(request(topic, 'third'))).toMatchObject({ baseOffset: 2n });
       expect(await valuesOf(log, topic)).toEqual(['first', 'unanswered', 'third']);
     });
