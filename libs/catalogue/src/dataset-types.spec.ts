@@ -174,7 +174,11 @@ const refused: readonly (readonly [title: string, use: string, complaint: RegExp
     odd(`{ ${MOVED}, data: { word: '*/', flag: true, into: {} } }`),
     /'street' is missing/,
   ],
-  ['an unknown property', odd(`{ ${MOVED}, data: { ${DATA}, flat: 1 } }`), /'flat' does not exist/],
+  [
+    'an unknown property',
+    `export const event: EventOf<'accounts'> = { key: 'eu:x', type: 'credited', data: { amount: 1, flat: 1 } };`,
+    /'flat' does not exist/,
+  ],
   [
     'a property where there is none',
     odd(`{ key: 'a1:x', type: 'moved-in', data: { a: 1 } }`),
