@@ -13,7 +13,6 @@ import {
   type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
-  type FailoverMode,
 } from '@lockstep/protocol';
 import { readDataset, type CatalogueFiles, type CompiledDataset } from './dataset.js';
 import { FindingList, type Finding } from './finding.js';
@@ -28,12 +27,9 @@ export interface Catalogue {
   readonly datasets: ReadonlyMap<DatasetName, CatalogueDataset>;
 }
 
-export interface CatalogueDataset {
-  readonly content: ConfigurationContent;
+export interface CatalogueDataset extends CompiledDataset {
   /** SHA-256 of the content's canonical JSON. */
   readonly hash: ConfigurationHash;
-  readonly logRetentionMs: number;
-  readonly failover: FailoverMode;
 }
 
 export type CatalogueResult =

@@ -2,7 +2,7 @@
  * Reads a JSON Schema file into the closed subset that protocol checks: object, string with length or `date-time`,
  * bounded integer, number, boolean. Everything else is refused here, because whatever passes a schema must be storable
  * in Postgres and mean the same in every region. Annotations for readers (`title`, `description`, ...) are dropped, so
- * they change no hash.
+ * they change no hash; `describedSchema` keeps two of them beside the configuration, for people.
  */
 import type { Schema } from '@lockstep/protocol';
 import type { FindingList, SettingPath } from './finding.js';
@@ -10,6 +10,14 @@ import type { PositionedDocument } from './positioned-document.js';
 import { nearestOrKnown, nearestWord } from './suggestion.js';
 
 export type ObjectSchema = Extract<Schema, { readonly type: 'object' }>;
+
+/** A schema with what its file says to readers: nothing decides by it. */
+export type DescribedSchema = { readonly title?: string; readonly description?: string } & (
+  | Exclude<Schema, ObjectSchema>
+  | (Omit<ObjectSchema, 'properties'> & {
+      readonly properties: { readonly [name: string]: DescribedSchema };
+    })
+);
 
 /** Objects inside objects; the whole entry may have 32 levels, of which events take three. */
 const DEPTH_MAX = 16;
@@ -41,6 +49,21 @@ export function readEventSchema(document: PositionedDocument, findings: FindingL
     'set `type` to "object"',
   );
   return null;
+}
+
+/** @param written what `schema` was read from. */
+export function describedSchema(schema: Schema, written: unknown): DescribedSchema {
+  const { title, description, properties } = written as Keywords;
+  const notes = {
+    ...(typeof title === 'string' ? { title } : {}),
+    ...(typeof description === 'string' ? { description } : {}),
+  };
+  if (schema.type !== 'object') return { ...notes, ...schema };
+  const described = Object.entries(schema.properties).map(([name, inner]) => [
+    name,
+    describedSchema(inner, (properties as Keywords)[name]),
+  ]);
+  return { ...notes, ...schema, properties: Object.fromEntries(described) };
 }
 
 class SchemaReader {

@@ -23,7 +23,7 @@ import {
   type RegionLabels,
   type RegionName,
 } from '@lockstep/protocol';
-import { readEventSchema } from './closed-schema.js';
+import { describedSchema, readEventSchema, type DescribedSchema } from './closed-schema.js';
 import { DURATION_PATTERN, parseDuration } from './duration.js';
 import type { FindingList } from './finding.js';
 import { readJson, type PositionedDocument } from './positioned-document.js';
@@ -35,11 +35,18 @@ import type { Topology } from './topology.js';
 
 export interface CompiledDataset {
   readonly content: ConfigurationContent;
+  /** The events of `content`, in the same order, with what their files say to readers. */
+  readonly describedEvents: readonly DescribedEvent[];
   readonly logRetentionMs: number;
+  /** Who decides that the shards at home in a region that has failed move: a person, or the leader by itself. */
   readonly failover: FailoverMode;
 }
 
-/** Who decides that the shards at home in a region that has failed move: a person, or the leader by itself. */
+export interface DescribedEvent {
+  readonly type: string;
+  readonly version: number;
+  readonly schema: DescribedSchema;
+}
 
 /** Texts of the catalogue folder by path relative to it, with `/`. */
 export type CatalogueFiles = ReadonlyMap<string, string>;
@@ -175,7 +182,8 @@ export function readDataset(
   const groups = readGroups(reading);
   checkPlacement(reading, groups);
   checkQuorum(reading, groups);
-  const events = readEvents(reading);
+  const read = readEvents(reading);
+  const events = read.map(({ content }) => content);
   const projection = readProjection(reading, events);
   checkWriters(reading);
   const times = readTimes(reading);
@@ -200,7 +208,12 @@ export function readDataset(
     events,
     projection,
   };
-  return { content, logRetentionMs: times.logMs, failover: shape.failover };
+  return {
+    content,
+    describedEvents: read.map(({ described }) => described),
+    logRetentionMs: times.logMs,
+    failover: shape.failover,
+  };
 }
 
 interface Reading {
@@ -344,8 +357,13 @@ function labelsOf(
   return labels;
 }
 
-function readEvents({ document, shape, findings, files }: Reading): readonly EventContent[] {
-  const events: EventContent[] = [];
+interface ReadEvent {
+  readonly content: EventContent;
+  readonly described: DescribedEvent;
+}
+
+function readEvents({ document, shape, findings, files }: Reading): readonly ReadEvent[] {
+  const events: ReadEvent[] = [];
   for (const [type, versions] of Object.entries(shape.events)) {
     const path = ['events', type];
     if (!EVENT_TYPE.test(type)) {
@@ -376,7 +394,12 @@ function readEvents({ document, shape, findings, files }: Reading): readonly Eve
       }
       const schemaDocument = readJson(file.path, file.text, findings);
       const schema = schemaDocument === null ? null : readEventSchema(schemaDocument, findings);
-      if (schema !== null) events.push({ type, version: Number(version), schema });
+      if (schemaDocument === null || schema === null) continue;
+      const named = { type, version: Number(version) };
+      events.push({
+        content: { ...named, schema },
+        described: { ...named, schema: describedSchema(schema, schemaDocument.value) },
+      });
     }
   }
   if (Object.keys(shape.events).length === 0) {
@@ -387,7 +410,9 @@ function readEvents({ document, shape, findings, files }: Reading): readonly Eve
       'add an event type with a version',
     );
   }
-  return events.toSorted((x, y) => (x.type < y.type ? -1 : x.type > y.type ? 1 : x.version - y.version));
+  return events.toSorted(({ content: x }, { content: y }) =>
+    x.type < y.type ? -1 : x.type > y.type ? 1 : x.version - y.version,
+  );
 }
 
 function readProjection(reading: Reading, events: readonly EventContent[]): ProjectionContent {
