@@ -8,7 +8,7 @@ export interface DatasetEvent {
   /** `group:id`. */
   readonly key: string;
   readonly type: string;
-  /** Version of the type's schema; the newest where it is absent. */
+  /** Version of the type's schema; 1 where it is absent. */
   readonly v?: number;
   readonly data: object;
 }
