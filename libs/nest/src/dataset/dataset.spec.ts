@@ -60,7 +60,7 @@ describe('append', () => {
     await expect(attempt).rejects.toBeInstanceOf(WriteRejected);
     await expect(attempt).rejects.toMatchObject({
       code: 'guard',
-      statusCode: 409,
+      status: 409,
       receipt: { outcome: 'rejected' },
     });
     await expect(accounts.receipt('k')).rejects.toMatchObject({ code: 'guard' });
@@ -101,7 +101,7 @@ describe('append', () => {
     });
     await expect(accountsOn(port).append(credited(5))).rejects.toMatchObject({
       code: 'not-ready',
-      statusCode: 503,
+      status: 503,
     });
   });
 

@@ -1,6 +1,6 @@
 /**
  * What a call of a dataset can end with besides its answer. Every error has a stable `code`, says what to do next, and
- * carries the status that Nest answers with where nobody catches it. A class tells what became of the write:
+ * is an HttpException, for services that let it pass. A class tells what became of the write:
  *
  *   WriteRejected   the log's verdict, final (I9); VersionConflict is the one that deciding again can change
  *   NothingWritten  refused or not reached; no effect, now or later
@@ -8,6 +8,7 @@
  *   StageNotReached accepted, but not as far as asked; it goes on by itself
  *   DecisionRefused the decider said no; nothing was sent
  */
+import { HttpException } from '@nestjs/common';
 import type { Problem, Receipt, Stage } from '@lockstep/protocol';
 
 /** Codes that only this library knows; all others are the gateway's, from the protocol's catalogue. */
@@ -65,25 +66,25 @@ export function ownProblem(code: OwnProblemCode, detail: string): Problem {
   return { type: `urn:lockstep:problem:${code}`, code, detail, ...OWN_PROBLEMS[code] };
 }
 
-export class LockstepError extends Error {
+/** Where nobody catches it, Nest answers with its status, code and next step. */
+export class LockstepError extends HttpException {
   readonly code: string;
   /** What to do next, in a sentence. */
   readonly next: string;
-  /** Nest's own filter answers with it. */
-  readonly statusCode: number;
 
   constructor(
     readonly problem: Problem,
     cause?: unknown,
   ) {
-    super(
-      `${problem.title}: ${problem.detail}. ${problem.next}`,
-      cause === undefined ? undefined : { cause },
-    );
+    const { code, detail, next, status, title } = problem;
+    const message = `${title}: ${detail}. ${next}`;
+    // Details of what does not work may name addresses: they are for the log, not for a caller.
+    const told = status < 500 ? message : `${title}. ${next}`;
+    super({ statusCode: status, code, message: told, next }, status, cause === undefined ? {} : { cause });
     this.name = new.target.name;
-    this.code = problem.code;
-    this.next = problem.next;
-    this.statusCode = problem.status;
+    this.message = message;
+    this.code = code;
+    this.next = next;
   }
 }
 
