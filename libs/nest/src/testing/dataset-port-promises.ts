@@ -64,14 +64,14 @@ async function read(
 
 const balance = (row: HeardRow | null): unknown => (row?.row as { balance?: unknown } | undefined)?.balance;
 
+/** A region that has not folded the write yet is waited for. */
 async function receiptOf(
   port: DatasetPort,
   idempotencyKey: string,
   settle: { readonly shard: string; readonly deadlineMs: number } | null = null,
 ): Promise<Heard> {
-  const wait = settle === null ? null : 'logged';
-  const timeoutMs = TIMEOUT_MS;
-  return hearWrite(await port.receipt({ dataset: 'accounts', idempotencyKey, wait, settle, timeoutMs }));
+  const call = { dataset: 'accounts', idempotencyKey, settle, timeoutMs: TIMEOUT_MS };
+  return hearWrite(await port.receipt({ ...call, wait: 'logged' }));
 }
 
 function isRejected(heard: Heard, code: string): Heard & { readonly kind: 'rejected' } {
@@ -207,7 +207,8 @@ export const DATASET_PORT_PROMISES: readonly DatasetPortPromise[] = [
       const key = freshKey();
       const idempotencyKey = fresh();
       const { receipt } = await accepted(port, [opened(key)]);
-      isRefused(await receiptOf(port, idempotencyKey), 'not-seen');
+      const unseen = { dataset: 'accounts', idempotencyKey, wait: null, settle: null, timeoutMs: TIMEOUT_MS };
+      isRefused(hearWrite(await port.receipt(unseen)), 'not-seen');
       const settle = { shard: receipt.shard, deadlineMs: Date.now() - 1 };
       isRejected(await receiptOf(port, idempotencyKey, settle), 'expired');
       isRejected(await write(port, [credited(key, 1)], idempotencyKey), 'expired');
