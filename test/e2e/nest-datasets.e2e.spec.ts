@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
-  Dataset,
   datasetToken,
   DecisionRefused,
   httpDatasetPort,
   LockstepModule,
   refuse,
+  type Dataset,
   type DatasetPort,
 } from '@lockstep/nest';
 import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';

@@ -123,9 +123,10 @@ function readReceipt(value: unknown): Receipt | null {
 }
 
 function readProblem(value: Readonly<Record<string, unknown>> | null): Problem | null {
-  const { code, detail, next = '', status, title, type = '' } = value ?? {};
+  const { code, detail, next, status, title, type } = value ?? {};
   if (typeof code !== 'string' || typeof title !== 'string' || typeof status !== 'number') return null;
-  return { type: String(type), code, title, status, detail: String(detail ?? ''), next: String(next) };
+  const text = (told: unknown): string => (typeof told === 'string' ? told : '');
+  return { type: text(type), code, title, status, detail: text(detail), next: text(next) };
 }
 
 function readObject(text: string): Readonly<Record<string, unknown>> | null {

@@ -2,7 +2,7 @@
  * Whether writes can be taken, in the shape that terminus reads: `health.check([() => lockstep.isHealthy('lockstep')])`.
  * It needs nothing of terminus itself.
  */
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { isPortError } from '@lockstep/engine';
 import { LockstepClient } from '../dataset/lockstep-client.js';
 
@@ -14,7 +14,7 @@ export type LockstepHealth<Key extends string> = {
 
 @Injectable()
 export class LockstepHealthIndicator {
-  constructor(private readonly client: LockstepClient) {}
+  constructor(@Inject(LockstepClient) private readonly client: LockstepClient) {}
 
   async isHealthy<Key extends string>(key: Key): Promise<LockstepHealth<Key>> {
     const why = await this.whyDown();
