@@ -1,21 +1,48 @@
-/** The door of @lockstep/nest: the roles of a deployment. */
+/** The door of @lockstep/nest: what services import, and the roles of a deployment. */
+export { datasetToken, InjectDataset, LockstepModule } from './module/lockstep.module.js';
 export {
-  describeFindings,
+  optionTable,
+  printableConfiguration,
+  readLockstepConfiguration,
+} from './module/lockstep-configuration.js';
+export type { LockstepConfiguration, LockstepOptions } from './module/lockstep-configuration.js';
+export { LockstepHealthIndicator } from './module/lockstep-health.js';
+export type { LockstepHealth } from './module/lockstep-health.js';
+export { Dataset } from './dataset/dataset.js';
+export type {
+  BatchEntry,
+  BatchResult,
+  KeyedWriteOptions,
+  ReadOptions,
+  WriteOptions,
+} from './dataset/dataset.js';
+export type { DatasetEvent, DatasetTypes, EventOf, KeyOf } from './dataset/dataset-types.js';
+export { refuse } from './dataset/decision.js';
+export type { Current, Decider, Decision, Refused } from './dataset/decision.js';
+export type { DatasetPort, PortAnswer, ReceiptCall, RowCall, WriteCall } from './dataset/dataset-port.js';
+export { httpDatasetPort } from './dataset/http-dataset-port.js';
+export {
+  DecisionRefused,
+  LockstepError,
+  NothingWritten,
+  OutcomeUnknown,
+  StageNotReached,
+  VersionConflict,
+  WriteRejected,
+} from './dataset/lockstep-error.js';
+export { WriteReceipt } from './dataset/write-receipt.js';
+export { inSession, presentSession, RequestSession } from './session/request-session.js';
+export { LockstepInterceptor } from './session/session.interceptor.js';
+export { describeFindings } from './configuration/described-schema.js';
+export type { ConfigurationFinding } from './configuration/described-schema.js';
+export {
+  configurationTable,
   EXIT_CODE_MISCONFIGURED,
   readRoleConfiguration,
   redactedConfiguration,
 } from './role/configuration.js';
-export type {
-  ConfigurationFinding,
-  ConfigurationReading,
-  RoleConfiguration,
-  RoleName,
-} from './role/configuration.js';
-export {
-  configurationTable,
-  configurationTableIsCurrent,
-  withConfigurationTable,
-} from './role/configuration-table.js';
+export type { ConfigurationReading, RoleConfiguration, RoleName } from './role/configuration.js';
+export { showsTable, withTable } from './configuration/meaning-table.js';
 export { composeRole } from './role/compose.js';
 export { nodeSignatureCheck } from './signing/node-signing.js';
 export { openRoleLogger } from './role/role-logger.js';

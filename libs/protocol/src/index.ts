@@ -136,6 +136,7 @@ export { addMarks, EMPTY_LEDGER, holders, reachedRanges, recordWatermark, tallyO
 export type { ReachedRange, ShardLedger, Tally } from './quorum/ledger.js';
 export { decodeToken, encodeToken, TOKEN_SHARDS_MAX } from './position/token.js';
 export type { Position, Token } from './position/token.js';
+export { hearToken } from './position/carried-token.js';
 export { defaultStage, isStage, STAGES } from './receipt/stage.js';
 export type { Stage } from './receipt/stage.js';
 export { highestStage, time, toReceipt } from './receipt/receipt.js';

@@ -6,7 +6,6 @@
 import {
   loadCatalogue,
   describeFindings as describeCatalogue,
-  loadReducer,
   type Catalogue,
   type RegionTopology,
 } from '@lockstep/catalogue';
@@ -22,7 +21,6 @@ import {
   type Clock,
   type GatewayDataset,
   type Log,
-  type ProjectedTable,
   type QueryStore,
   type Signer,
 } from '@lockstep/engine';
@@ -30,9 +28,7 @@ import { kafkaLog } from '@lockstep/kafka';
 import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
 import {
   answerJson,
-  compileConfiguration,
   partitionCount,
-  type ConfigurationContent,
   type ConfigurationHash,
   type DatasetName,
   type FoldConfiguration,
@@ -40,6 +36,7 @@ import {
 } from '@lockstep/protocol';
 import { openTelemetry, type Logger } from '@lockstep/telemetry';
 import { httpCanary, httpForwarder, httpStreams } from '@lockstep/transport';
+import { compileContent, tableOf } from '../configuration/compile-content.js';
 import { coordinatorApi } from '../http/coordinator-answers.js';
 import { httpLeaderCalls } from '../http/leader-call.js';
 import { gatewayApi } from '../http/gateway-answers.js';
@@ -277,7 +274,7 @@ async function deployDatasets(
     }
     await store.keepConfiguration(hash, content);
     const partitions = partitionCount(content.groups);
-    datasets.set(name, { configuration: await compile(hash, content), table, partitions });
+    datasets.set(name, { configuration: await compileContent(hash, content), table, partitions });
   }
   if (differences.length > 0) throw new CatalogueRefused(differences);
   return datasets;
@@ -293,24 +290,9 @@ async function addKeptConfigurations(
     const deployed = datasets.get(content.dataset);
     if (deployed === undefined || configurations.has(hash)) continue;
     const sameTable = JSON.stringify(tableOf(content)) === JSON.stringify(deployed.table);
-    if (sameTable) configurations.set(hash, await compile(hash, content));
+    if (sameTable) configurations.set(hash, await compileContent(hash, content));
   }
 }
-
-async function compile(hash: ConfigurationHash, content: ConfigurationContent): Promise<FoldConfiguration> {
-  const { projection } = content;
-  return compileConfiguration(
-    hash,
-    content,
-    projection.kind === 'aggregate' ? await loadReducer(projection.reducer) : null,
-  );
-}
-
-const tableOf = (content: ConfigurationContent): ProjectedTable => ({
-  dataset: content.dataset,
-  table: content.projection.table,
-  columns: content.projection.columns.map(({ name, type }) => ({ name, type })),
-});
 
 /** Waits for what a process cannot start without; what repeating cannot mend is thrown. */
 async function untilDone(

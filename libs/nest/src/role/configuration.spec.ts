@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { describeFindings, readRoleConfiguration, redactedConfiguration } from './configuration.js';
-import type { ConfigurationFinding, RoleConfiguration } from './configuration.js';
-import {
-  configurationTable,
-  configurationTableIsCurrent,
-  withConfigurationTable,
-} from './configuration-table.js';
+import { describeFindings } from '../configuration/described-schema.js';
+import type { ConfigurationFinding } from '../configuration/described-schema.js';
+import { showsTable, withTable } from '../configuration/meaning-table.js';
+import { configurationTable, readRoleConfiguration, redactedConfiguration } from './configuration.js';
+import type { RoleConfiguration } from './configuration.js';
 
 const environment = {
   LOCKSTEP_ROLES: 'gateway',
@@ -194,26 +192,26 @@ describe('the table of role configuration', () => {
 
   test('stands in the README as it is now', () => {
     const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
-    expect(configurationTableIsCurrent(readme)).toBe(true);
+    expect(showsTable(readme, configurationTable())).toBe(true);
   });
 
   test('is put between the markers of a page, and known to be there', () => {
-    expect(configurationTableIsCurrent(page)).toBe(false);
-    const written = withConfigurationTable(page);
+    expect(showsTable(page, configurationTable())).toBe(false);
+    const written = withTable(page, configurationTable());
     expect(written.startsWith('before\n') && written.endsWith('\nafter\n')).toBe(true);
-    expect(configurationTableIsCurrent(written)).toBe(true);
-    expect(withConfigurationTable(written)).toBe(written);
+    expect(showsTable(written, configurationTable())).toBe(true);
+    expect(withTable(written, configurationTable())).toBe(written);
   });
 
   test('is the same however a formatter pads it', () => {
-    const padded = withConfigurationTable(page)
+    const padded = withTable(page, configurationTable())
       .replaceAll(' | ', '     | ')
       .replaceAll('---', '------------');
-    expect(configurationTableIsCurrent(padded)).toBe(true);
+    expect(showsTable(padded, configurationTable())).toBe(true);
   });
 
   test('needs one pair of markers', () => {
-    expect(() => withConfigurationTable('no markers')).toThrow('one pair of markers');
-    expect(() => configurationTableIsCurrent(page + page)).toThrow('one pair of markers');
+    expect(() => withTable('no markers', configurationTable())).toThrow('one pair of markers');
+    expect(() => showsTable(page + page, configurationTable())).toThrow('one pair of markers');
   });
 });

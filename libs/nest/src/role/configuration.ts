@@ -11,6 +11,16 @@ import { isRegionName } from '@lockstep/protocol';
 import type { RegionName } from '@lockstep/protocol';
 import type { LogLevel } from '@lockstep/telemetry';
 import { z } from 'zod';
+import {
+  describedText,
+  findingsOf,
+  meaningsOf,
+  parseUrl,
+  withoutSecrets,
+  type ConfigurationFinding,
+  type Parsed,
+} from '../configuration/described-schema.js';
+import { meaningTable } from '../configuration/meaning-table.js';
 
 export const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -32,27 +42,12 @@ export interface RoleConfiguration {
   readonly logLevel: LogLevel;
 }
 
-export interface ConfigurationFinding {
-  readonly variable: string;
-  readonly wrong: string;
-  readonly set: string;
-}
-
 export type ConfigurationReading =
   | { readonly kind: 'valid'; readonly configuration: RoleConfiguration }
   | { readonly kind: 'invalid'; readonly findings: readonly ConfigurationFinding[] };
 
 /** Exit code of a process that was told something it cannot use. */
 export const EXIT_CODE_MISCONFIGURED = 2;
-
-/** What people read of a variable, in findings and in the README's table. */
-export interface VariableMeaning {
-  /** Completes "Set it to ...". */
-  readonly values: string;
-  /** Null: it must be set. */
-  readonly fallback: string | null;
-  readonly meaning: string;
-}
 
 type Environment = { readonly [name: string]: string | undefined };
 
@@ -67,33 +62,17 @@ const LOG_LEVELS = [
 ] as const satisfies readonly LogLevel[];
 const INSTANCE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** A text that `parse` turns into a value, or finds wrong. */
-function variable<T>(
-  meaning: VariableMeaning,
-  parse: (text: string) => { readonly value: T } | { readonly wrong: string },
-) {
-  return z
-    .string({ error: 'is not set' })
-    .transform((text, context): T => {
-      const parsed = parse(text);
-      if ('value' in parsed) return parsed.value;
-      context.addIssue({ code: 'custom', message: parsed.wrong });
-      return z.NEVER;
-    })
-    .meta({ ...meaning });
-}
-
 const schema = z
   .object({
-    LOCKSTEP_ROLES: variable(
+    LOCKSTEP_ROLES: describedText(
       { values: `a comma list of ${ROLES.join(', ')}`, fallback: null, meaning: 'What this process does.' },
       parseRoles,
     ),
-    LOCKSTEP_REGION: variable(
+    LOCKSTEP_REGION: describedText(
       { values: 'a region of topology.yaml', fallback: null, meaning: 'The region in which it runs.' },
       (text) => (isRegionName(text) ? { value: text } : { wrong: `${quote(text)} is no name of a region` }),
     ),
-    LOCKSTEP_INSTANCE: variable(
+    LOCKSTEP_INSTANCE: describedText(
       {
         values: '1-63 letters, digits, dots, dashes or underscores',
         fallback: 'the host name',
@@ -102,7 +81,7 @@ const schema = z
       (text) =>
         INSTANCE_PATTERN.test(text) ? { value: text } : { wrong: `${quote(text)} is no name of an instance` },
     ),
-    LOCKSTEP_CATALOGUE: variable(
+    LOCKSTEP_CATALOGUE: describedText(
       {
         values: 'the path of a folder',
         fallback: null,
@@ -110,7 +89,7 @@ const schema = z
       },
       (text) => ({ value: text }),
     ),
-    LOCKSTEP_LISTEN: variable(
+    LOCKSTEP_LISTEN: describedText(
       {
         values: 'host:port, for example 127.0.0.1:7100; port 0 takes a free one',
         fallback: '127.0.0.1:7100',
@@ -118,7 +97,7 @@ const schema = z
       },
       parseListen,
     ),
-    LOCKSTEP_POSTGRES_URL: variable(
+    LOCKSTEP_POSTGRES_URL: describedText(
       {
         values: 'postgres://user:password@host:port/database',
         fallback: null,
@@ -126,7 +105,7 @@ const schema = z
       },
       (text) => parseUrl(text, ['postgres:', 'postgresql:']),
     ),
-    LOCKSTEP_SIGNING_KEY_FILE: variable(
+    LOCKSTEP_SIGNING_KEY_FILE: describedText(
       {
         values: 'the path of an Ed25519 private key (PEM, PKCS8) that only its owner may read',
         fallback: 'control entries are not signed',
@@ -134,7 +113,7 @@ const schema = z
       },
       (text) => ({ value: text }),
     ).optional(),
-    LOCKSTEP_OTLP_URL: variable(
+    LOCKSTEP_OTLP_URL: describedText(
       {
         values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
         fallback: 'no spans are sent',
@@ -142,7 +121,7 @@ const schema = z
       },
       (text) => parseUrl(text, ['http:', 'https:']),
     ).optional(),
-    LOCKSTEP_AUTH: variable(
+    LOCKSTEP_AUTH: describedText(
       {
         values: 'none, together with a loopback LOCKSTEP_LISTEN',
         fallback: 'none',
@@ -150,7 +129,7 @@ const schema = z
       },
       parseAuth,
     ),
-    LOCKSTEP_LOG_LEVEL: variable(
+    LOCKSTEP_LOG_LEVEL: describedText(
       {
         values: `one of ${LOG_LEVELS.join(', ')}`,
         fallback: 'info',
@@ -187,7 +166,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
   // An empty value is how compose files and shells spell "not set".
   const told = Object.fromEntries(VARIABLES.map((name) => [name, environment[name] || fallbacks[name]]));
   const read = schema.safeParse(told);
-  if (!read.success) return { kind: 'invalid', findings: read.error.issues.map(findingOf) };
+  if (!read.success) return { kind: 'invalid', findings: findingsOf(schema, read.error) };
   const values = read.data;
   return {
     kind: 'valid',
@@ -204,11 +183,6 @@ export function readRoleConfiguration(environment: Environment, hostName: string
       logLevel: values.LOCKSTEP_LOG_LEVEL,
     }),
   };
-}
-
-/** The findings as a person reads them, one line each. */
-export function describeFindings(findings: readonly ConfigurationFinding[]): string {
-  return findings.map(({ variable: name, wrong, set }) => `${name}: ${wrong}. Set it to ${set}.`).join('\n');
 }
 
 /** The configuration by variable, for the log of the start; no secrets. */
@@ -230,29 +204,10 @@ export function redactedConfiguration(configuration: RoleConfiguration): {
   };
 }
 
-/** What the README's table says, in the schema's order. */
-export function variableMeanings(): readonly (VariableMeaning & { readonly name: string })[] {
-  return VARIABLES.map((name) => ({ name, ...meaningOf(name) }));
-}
+/** The table of the README, in the schema's order. */
+export const configurationTable = (): string => meaningTable('Variable', meaningsOf(schema));
 
-/** Written by `variable` on every field of the schema. */
-function meaningOf(name: Variable): VariableMeaning {
-  const field = schema.shape[name];
-  const described = field instanceof z.ZodOptional ? field.unwrap() : field;
-  return described.meta() as unknown as VariableMeaning;
-}
-
-function findingOf(issue: z.core.$ZodIssue): ConfigurationFinding {
-  const name = issue.path[0] as Variable;
-  const set: unknown = issue.code === 'custom' ? issue.params?.['set'] : undefined;
-  return {
-    variable: name,
-    wrong: issue.message,
-    set: typeof set === 'string' ? set : meaningOf(name).values,
-  };
-}
-
-function parseRoles(text: string): { readonly value: readonly RoleName[] } | { readonly wrong: string } {
+function parseRoles(text: string): Parsed<readonly RoleName[]> {
   const names = text.split(',').map((name) => name.trim());
   const strange = names.find((name) => !ROLES.some((role) => role === name));
   if (strange !== undefined) return { wrong: `${quote(strange)} is no role` };
@@ -260,28 +215,14 @@ function parseRoles(text: string): { readonly value: readonly RoleName[] } | { r
   return { value: ROLES.filter((role) => names.includes(role)) };
 }
 
-function parseListen(
-  text: string,
-): { readonly value: RoleConfiguration['listen'] } | { readonly wrong: string } {
+function parseListen(text: string): Parsed<RoleConfiguration['listen']> {
   const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]/]+)):([0-9]{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined || Number(port) > 65_535) return { wrong: `${quote(text)} is no host and port` };
   return { value: { host, port: Number(port) } };
 }
 
-/** Never repeats the text: it may hold a password. */
-function parseUrl(
-  text: string,
-  protocols: readonly string[],
-): { readonly value: string } | { readonly wrong: string } {
-  if (!URL.canParse(text)) return { wrong: 'it is no URL' };
-  const { protocol, hostname } = new URL(text);
-  if (!protocols.includes(protocol) || hostname === '')
-    return { wrong: `it is no URL of ${protocols.join(' or ')}//host` };
-  return { value: text };
-}
-
-function parseAuth(text: string): { readonly value: 'none' } | { readonly wrong: string } {
+function parseAuth(text: string): Parsed<'none'> {
   if (text === 'none') return { value: 'none' };
   return {
     wrong: text === 'jwt' ? 'jwt is not available yet' : `${quote(text)} is no kind of authentication`,
@@ -290,13 +231,6 @@ function parseAuth(text: string): { readonly value: 'none' } | { readonly wrong:
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
-
-function withoutSecrets(text: string): string {
-  const url = new URL(text);
-  if (url.password !== '') url.password = '***';
-  if (url.search !== '') url.search = '?***';
-  return url.href;
 }
 
 const quote = (text: string): string => JSON.stringify(text.slice(0, 60));

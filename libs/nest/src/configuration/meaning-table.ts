@@ -1,33 +1,33 @@
 /**
- * The table of role configuration in the root README, generated from the schema, so that it cannot tell something else.
+ * Tables of configuration in pages, generated from the schemas, so that they cannot tell something else.
  */
-import { variableMeanings } from './configuration.js';
+import type { NamedMeaning } from './described-schema.js';
 
 const BEGIN = '<!-- configuration:begin -->';
 const END = '<!-- configuration:end -->';
 
 /** The Markdown between the markers. */
-export function configurationTable(): string {
-  const rows = variableMeanings().map(({ name, values, fallback, meaning }) => [
+export function meaningTable(heading: string, meanings: readonly NamedMeaning[]): string {
+  const rows = meanings.map(({ name, values, fallback, meaning }) => [
     `\`${name}\``,
     fallback ?? 'must be set',
     values,
     meaning,
   ]);
-  return [['Variable', 'Default', 'Values', 'Meaning'], ['---', '---', '---', '---'], ...rows]
+  return [[heading, 'Default', 'Values', 'Meaning'], ['---', '---', '---', '---'], ...rows]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n');
 }
 
-/** The page with the present table between its markers. @throws Error when it has not exactly one pair of them. */
-export function withConfigurationTable(page: string): string {
+/** The page with the table between its markers. @throws Error when it has not exactly one pair of them. */
+export function withTable(page: string, table: string): string {
   const { before, after } = splitAtMarkers(page);
-  return `${before}${BEGIN}\n\n${configurationTable()}\n\n${END}${after}`;
+  return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
 }
 
-/** True when the page shows the present table; how its columns are padded does not matter. */
-export function configurationTableIsCurrent(page: string): boolean {
-  return unpadded(splitAtMarkers(page).table) === unpadded(configurationTable());
+/** True when the page shows the table; how its columns are padded does not matter. */
+export function showsTable(page: string, table: string): boolean {
+  return unpadded(splitAtMarkers(page).table) === unpadded(table);
 }
 
 function splitAtMarkers(page: string): {

@@ -1,0 +1,139 @@
+/**
+ * What a NestJS service installs, against a real cluster: the page's first write word for word, the promises of the
+ * port through a gateway at home and one elsewhere, and one account that three services empty at once.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  datasetToken,
+  DecisionRefused,
+  httpDatasetPort,
+  LockstepModule,
+  refuse,
+  type Dataset,
+  type DatasetPort,
+} from '@lockstep/nest';
+import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';
+import { Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import ts from 'typescript';
+import { LocalCluster, REGIONS } from './local-cluster.js';
+
+const PROJECT = join(import.meta.dirname, '../..');
+const WITHDRAWALS = 50;
+const MONEY = 20;
+
+interface Accounts {
+  readonly events: { readonly key: string; readonly type: string; readonly data: object };
+  readonly row: { readonly balance: number };
+}
+
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start();
+}, 180_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+}, 60_000);
+
+test('the first replicated write of the page, word for word', async () => {
+  const page = readFileSync(join(PROJECT, 'libs/nest/README.md'), 'utf8');
+  const source = /```ts\n([\s\S]*?)```/.exec(page)![1]!;
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2024,
+      experimentalDecorators: true,
+    },
+  });
+  // Where a service would lie that has installed the packages.
+  const cache = join(PROJECT, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, 'first-write-'));
+  try {
+    const program = join(folder, 'first-write.mjs');
+    writeFileSync(program, outputText);
+    const { stdout } = await promisify(execFile)(process.execPath, [program, cluster.gateway('eu')]);
+    expect(stdout).toMatch(/^everywhere \{ 'eu:first': \d+ \}\n$/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  for (const region of REGIONS) {
+    expect(await cluster.sql(region, "select owner from accounts where id = 'eu:first'")).toEqual([
+      { owner: 'Ada' },
+    ]);
+  }
+});
+
+describe.each(['eu', 'ap'] as const)('through the gateway in %s, of accounts at home in eu', (region) => {
+  let port: DatasetPort;
+  beforeAll(() => {
+    port = httpDatasetPort(cluster.gateway(region));
+  });
+  afterAll(() => port.close());
+
+  test.each(DATASET_PORT_PROMISES)('$promise', ({ attack }) => attack(port));
+});
+
+function serviceOf(gateway: string): Type {
+  @Module({ imports: [LockstepModule.forRoot({ gateway }), LockstepModule.forFeature(['accounts'])] })
+  class Service {}
+  return Service;
+}
+
+test('50 withdrawals at once through three gateways, from one account with money for 20: exactly 20', async () => {
+  const services = await Promise.all(
+    REGIONS.map((region) =>
+      NestFactory.createApplicationContext(serviceOf(cluster.gateway(region)), { logger: false }),
+    ),
+  );
+  try {
+    const accounts = services.map((service) =>
+      service.get<Dataset<Accounts>>(datasetToken('accounts'), { strict: false }),
+    );
+    const key = 'us:emptied';
+    await accounts[0]!.append(
+      [
+        { key, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } },
+        { key, type: 'credited', data: { amount: MONEY } },
+      ],
+      { ack: 'everywhere' },
+    );
+    const withdraw = (dataset: Dataset<Accounts>) =>
+      dataset.decide(
+        key,
+        ({ row }) =>
+          row === null || row.balance < 1
+            ? refuse('nothing is left')
+            : [{ key, type: 'debited', data: { amount: 1 } }],
+        { timeoutMs: 60_000 },
+      );
+    const ended = await Promise.allSettled(
+      Array.from({ length: WITHDRAWALS }, (_, index) => withdraw(accounts[index % accounts.length]!)),
+    );
+
+    const accepted = ended.filter((one) => one.status === 'fulfilled').map((one) => one.value!);
+    expect(accepted.every(({ told }) => told.outcome === 'accepted')).toBe(true);
+    expect(new Set(accepted.map(({ told }) => told.sequence)).size).toBe(MONEY);
+    expect(accepted).toHaveLength(MONEY);
+    const others = ended.filter((one) => one.status === 'rejected').map((one) => one.reason as unknown);
+    expect(others.filter((error) => !(error instanceof DecisionRefused))).toEqual([]);
+    expect(others.map((error) => (error as DecisionRefused).reason)).toEqual(
+      Array.from({ length: WITHDRAWALS - MONEY }, () => 'nothing is left'),
+    );
+
+    await Promise.all(accepted.map((receipt) => receipt.reached('everywhere', { timeoutMs: 30_000 })));
+    for (const region of REGIONS) {
+      expect(await cluster.sql(region, 'select balance from accounts where id = $1', [key])).toEqual([
+        { balance: '0' },
+      ]);
+    }
+  } finally {
+    await Promise.all(services.map((service) => service.close()));
+  }
+});
