@@ -84,7 +84,8 @@ async function missingPackages() {
     wanted.map(async ([path, entry]) => {
       try {
         const manifest = JSON.parse(await readFile(join(projectFolder, path, 'package.json'), 'utf8'));
-        return entry.link === true || manifest.version === entry.version;
+        // Some manifests write their version with a v, which npm leaves out of the lock file.
+        return entry.link === true || manifest.version?.replace(/^v/, '') === entry.version;
       } catch {
         return false;
       }
