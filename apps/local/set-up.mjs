@@ -1,5 +1,6 @@
 /**
- * Makes a clone runnable: npm packages, Java and the Kafka jars, the build. Used by `npm start` and by `npm test`.
+ * Makes a clone runnable: npm packages, Java and the Kafka jars, the build. Used by `npm start` and by `npm test`; tests that need
+ * Prometheus ask for it here.
  *
  * Free of dependencies and valid on Node 20, because it runs before anything is installed. Every step looks first at
  * what is there and does nothing where inputs and outputs agree, so that a second run costs well under a second. Two
