@@ -1,5 +1,6 @@
 /**
- * Makes a clone runnable: npm packages, Java and the Kafka jars, the build. Used by `npm start` and by `npm test`.
+ * Makes a clone runnable: npm packages, Java and the Kafka jars, the build. Used by `npm start` and by `npm test`; tests that need
+ * Prometheus ask for it here.
  *
  * Free of dependencies and valid on Node 20, because it runs before anything is installed. Every step looks first at
  * what is there and does nothing where inputs and outputs agree, so that a second run costs well under a second. Two
@@ -84,7 +85,8 @@ async function missingPackages() {
     wanted.map(async ([path, entry]) => {
       try {
         const manifest = JSON.parse(await readFile(join(projectFolder, path, 'package.json'), 'utf8'));
-        return entry.link === true || manifest.version === entry.version;
+        // Some manifests write their version with a v, which npm leaves out of the lock file.
+        return entry.link === true || manifest.version?.replace(/^v/, '') === entry.version;
       } catch {
         return false;
       }
@@ -202,6 +204,52 @@ export async function installWithApt(choosePackages, byHand, log) {
   await apt('package lists', ['update', '-q']);
   const packages = choosePackages();
   await apt(packages.join(' and '), ['install', '-y', '-q', '--no-install-recommends', ...packages]);
+}
+
+const PROMETHEUS_MINOR_MIN = 42;
+const prometheusFolder = join(projectFolder, '.lockstep/prometheus');
+
+/**
+ * Prometheus and its promtool, for those tests that need them: the path's, if it is new enough, else Debian's. That is
+ * unpacked beside the Kafka jars, not installed, because an installed one starts its service.
+ *
+ * @returns {Promise<{ prometheus: string, promtool: string }>}
+ */
+export async function findPrometheus({ log = () => undefined } = {}) {
+  const release = await alone(log);
+  try {
+    const found = prometheusHere();
+    if (found !== undefined) return found;
+    const byHand =
+      `Prometheus 2.${PROMETHEUS_MINOR_MIN} or newer with promtool is missing (for the tests of the alert rules). ` +
+      'Install it, on Debian or Ubuntu with `apt-get install prometheus`, and start again.';
+    if (process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) throw new SetUpError(byHand);
+    await run('package lists', 'apt-get', ['update', '-q'], log);
+    const incoming = `${prometheusFolder}.incoming`;
+    await rm(incoming, { recursive: true, force: true });
+    await mkdir(incoming, { recursive: true });
+    const fetch = 'cd "$1" && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb . && rm *.deb';
+    await run('Prometheus', 'sh', ['-c', fetch, 'sh', incoming], log);
+    await rm(prometheusFolder, { recursive: true, force: true });
+    await rename(incoming, prometheusFolder);
+    const fetched = prometheusHere();
+    if (fetched === undefined) throw new SetUpError(byHand);
+    return fetched;
+  } finally {
+    release();
+  }
+}
+
+function prometheusHere() {
+  return ['', join(prometheusFolder, 'usr/bin/')]
+    .map((folder) => ({ prometheus: `${folder}prometheus`, promtool: `${folder}promtool` }))
+    .find((pair) =>
+      Object.values(pair).every((command) => {
+        const said = spawnSync(command, ['--version'], { encoding: 'utf8' });
+        const [, major, minor] = /version (\d+)\.(\d+)/.exec(`${said.stdout}${said.stderr}`) ?? [];
+        return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= PROMETHEUS_MINOR_MIN);
+      }),
+    );
 }
 
 /** The oldest runtime that Kafka accepts and this system offers. */

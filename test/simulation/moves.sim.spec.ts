@@ -104,6 +104,39 @@ test('a failover needs nothing of the home', async () => {
   expect((await answered(made, write(made, 'us', 'after'))).status).toBe(200);
 });
 
+test('a term and a move are reported by exactly one process, and the figures of every coordinator follow them', async () => {
+  const made = await cluster();
+  const reported = (kind: string): readonly object[] =>
+    REGIONS.flatMap((region) => made.region(region).facts.filter((fact) => fact.kind === kind));
+  const outlookOf = (region: string) => made.region(region).coordinator.outlook();
+  expect(reported('term-begun')).toEqual([
+    expect.objectContaining({ term: 1n, because: 'vacant', leaderlessMs: null }),
+  ]);
+  const leading = leaderSeenBy(made, 'us')!;
+  expect(REGIONS.filter((region) => outlookOf(region).leads)).toEqual([leading]);
+  await answered(made, operatorOf(made).move('switchover', SHARD, asked('us'), 'alice'));
+  expect(reported('move-ended')).toEqual([
+    expect.objectContaining({
+      move: expect.objectContaining({ shard: SHARD, to: 'us', outcome: 'done' }),
+      gapMs: expect.any(Number),
+    }),
+  ]);
+  const lost = made.region('ap');
+  for (const name of lost.processNames()) lost.killProcess(name);
+  const quorumOf = (region: string) => outlookOf(region).quorums.find(({ shard }) => shard === SHARD);
+  await made.options.world.runUntil(() => quorumOf('us')?.voters === 2, 10_000);
+  expect(quorumOf('us')).toEqual({ shard: SHARD, voters: 2, isReachable: true });
+  expect(outlookOf('us')).toMatchObject({
+    term: 1n,
+    isControlCurrent: true,
+    openMoves: 0,
+    oldestMoveMs: null,
+  });
+  made.region('us').killReplicator();
+  await made.options.world.runUntil(() => quorumOf('us')?.isReachable !== true, 10_000);
+  expect(quorumOf('us')).toMatchObject({ voters: 1, isReachable: false });
+});
+
 test('what must not be moved is refused with every reason, and nothing is decided', async () => {
   const made = await cluster();
   const same = await answered(made, operatorOf(made).move('switchover', SHARD, asked('eu'), 'alice'));

@@ -66,5 +66,6 @@ export type { Admitted, KnockingWrite } from './gateway/admission.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
 export type { WriteCall } from './gateway/writes.js';
 export type { ChangedShard, RuleChange } from './coordinate/rule-changes.js';
+export type { ClusterOutlook } from './coordinate/cluster-outlook.js';
 export { Coordinator, describeFinding, topicsOf } from './coordinate/coordinator.js';
 export type { CoordinatedDataset, CoordinatorOptions } from './coordinate/coordinator.js';

@@ -113,6 +113,22 @@ export class FactLog {
         );
         return;
       }
+      case 'term-begun': {
+        const { because, term } = fact;
+        this.#tell('info', [fact.kind], { term: Number(term), because }, `leads term ${term} from now on`);
+        return;
+      }
+      case 'move-ended': {
+        const { decision, detail, from, move, outcome, shard, to } = fact.move;
+        const why = detail === '' ? '' : `: ${detail}`;
+        this.#tell(
+          outcome === 'done' ? 'info' : 'warn',
+          [fact.kind, shard],
+          { shard, decision: Number(decision), outcome, gapMs: fact.gapMs },
+          `the ${move} of ${shard} from ${from} to ${to} is ${outcome}${why}`,
+        );
+        return;
+      }
       case 'entry-appended':
       case 'watermark':
       case 'entry-resubmitted':

@@ -32,6 +32,7 @@ export class Instruments {
   readonly #provider: MeterProvider;
   readonly #counters = new Map<MetricKey, Counter>();
   readonly #histograms = new Map<MetricKey, Histogram>();
+  readonly #prepared: (() => void)[] = [];
   readonly #observed: (() => MetricData)[] = [];
 
   constructor(origin: Origin) {
@@ -57,6 +58,11 @@ export class Instruments {
     this.#histograms.get(key)?.record(value, labels);
   }
 
+  /** Called at each scrape, before anything is read. */
+  beforeScrape(step: () => void): void {
+    this.#prepared.push(step);
+  }
+
   /** `read` is called at each scrape and tells what is known then; what it does not tell has no series. */
   observe<Key extends ObservedKey>(key: Key, read: (tell: Tell<LabelsOf<Key>>) => void): void {
     this.#observed.push(() => {
@@ -71,6 +77,7 @@ export class Instruments {
   /** Prometheus exposition format, version 0.0.4. Rejects after `shutdown`. */
   async text(): Promise<string> {
     const { resource, scopeMetrics } = (await this.#reader.collect()).resourceMetrics;
+    for (const step of this.#prepared) step();
     const metrics = this.#observed.map((read) => read()).filter(({ dataPoints }) => dataPoints.length > 0);
     return this.#serializer.serialize({
       resource,

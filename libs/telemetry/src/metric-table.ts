@@ -62,13 +62,96 @@ export const METRICS = {
     sentence:
       'Whether this region has stopped at the shard, and the code that says why; code is none while it goes on.',
   },
+  voteWithheld: {
+    kind: 'observed-gauge',
+    name: 'lockstep_vote_withheld',
+    unit: '0 or 1',
+    labels: ['dataset', 'shard', 'code'],
+    sentence:
+      "Whether this region's vote on the shard does not count, and the code that says why; code is none while it counts.",
+  },
+  term: {
+    kind: 'observed-gauge',
+    name: 'lockstep_term',
+    unit: 'term',
+    labels: [],
+    sentence:
+      'Number of the term as this coordinator has read it; no series before the first. Only of coordinators, as all down to the failover metrics.',
+  },
+  leads: {
+    kind: 'observed-gauge',
+    name: 'lockstep_leads',
+    unit: '0 or 1',
+    labels: [],
+    sentence: 'Whether this coordinator leads, as far as it has read.',
+  },
+  controlCurrent: {
+    kind: 'observed-gauge',
+    name: 'lockstep_control_current',
+    unit: '0 or 1',
+    labels: [],
+    sentence:
+      'Whether this coordinator has read the control log to its end; 0 while the log does not answer it.',
+  },
+  pauses: {
+    kind: 'observed-gauge',
+    name: 'lockstep_pauses',
+    unit: 'pauses',
+    labels: [],
+    sentence: 'Pauses of moves that stand; no series before the control log was read.',
+  },
+  openMoves: {
+    kind: 'observed-gauge',
+    name: 'lockstep_open_moves',
+    unit: 'moves',
+    labels: [],
+    sentence: 'Moves of shards that are decided and not over; no series before the control log was read.',
+  },
+  oldestMove: {
+    kind: 'observed-gauge',
+    name: 'lockstep_oldest_open_move_seconds',
+    unit: 'seconds',
+    labels: [],
+    sentence: 'Log time since the oldest open move was decided; no series while none is open.',
+  },
+  heard: {
+    kind: 'observed-gauge',
+    name: 'lockstep_region_heard_seconds',
+    unit: 'seconds',
+    labels: ['about'],
+    sentence:
+      'Time since the streams of the region named in about told this coordinator something last, a heartbeat included; no series before they did.',
+  },
+  doubts: {
+    kind: 'observed-gauge',
+    name: 'lockstep_region_doubts',
+    unit: 'regions',
+    labels: ['about'],
+    sentence:
+      'Regions that now find the region named in about unfit, by votes in the control log; no series before that was read.',
+  },
+  quorumVoters: {
+    kind: 'observed-gauge',
+    name: 'lockstep_quorum_voters',
+    unit: 'regions',
+    labels: ['dataset', 'shard'],
+    sentence: 'Regions that count for the shard, are heard by this coordinator and have not stopped at it.',
+  },
+  quorumReachable: {
+    kind: 'observed-gauge',
+    name: 'lockstep_quorum_reachable',
+    unit: '0 or 1',
+    labels: ['dataset', 'shard'],
+    sentence:
+      "Whether those regions can meet the shard's rule in force; no series while nobody has told a rule.",
+  },
   failoverLost: {
     kind: 'observed-gauge',
     name: 'lockstep_failover_lost_entries',
     unit: 'entries',
     labels: ['dataset', 'shard'],
     sentence:
-      'Entries that a failover now, to the region that had best take the shard, would lose; 0 while the end of its log is known; no series while it is not. Only of coordinators, as the next three.',
+      'Entries that a failover now, to the region that had best take the shard, would lose; 0 while the end of its log is known; no series while it is not.',
   },
   failoverAtRisk: {
     kind: 'observed-gauge',
@@ -92,6 +175,47 @@ export const METRICS = {
     unit: '0 or 1',
     labels: ['dataset', 'shard'],
     sentence: 'Whether every check would allow a failover of the shard now.',
+  },
+  terms: {
+    kind: 'counter',
+    name: 'lockstep_terms_total',
+    unit: 'terms',
+    labels: ['because'],
+    sentence:
+      'Terms that this coordinator began by its claim, by what had become of the leader before: vacant (it resigned, or nobody had led), suspected or silenced.',
+  },
+  leaderless: {
+    kind: 'histogram',
+    name: 'lockstep_leaderless_seconds',
+    unit: 'seconds',
+    labels: [],
+    sentence:
+      'Log time from the last sign of one leader to the claim of the next, told by the one that claimed.',
+    boundaries: SECONDS,
+  },
+  moves: {
+    kind: 'counter',
+    name: 'lockstep_moves_total',
+    unit: 'moves',
+    labels: ['move', 'outcome'],
+    sentence:
+      'Moves of shards that were over, by kind and outcome, told by the coordinator whose entry ended them.',
+  },
+  moveStage: {
+    kind: 'histogram',
+    name: 'lockstep_move_stage_seconds',
+    unit: 'seconds',
+    labels: ['move', 'stage'],
+    sentence: 'Log time that a finished move took to reach the stage from the one before.',
+    boundaries: SECONDS,
+  },
+  moveGap: {
+    kind: 'histogram',
+    name: 'lockstep_move_gap_seconds',
+    unit: 'seconds',
+    labels: ['move'],
+    sentence: 'Log time in which nobody took writes of the shard because of a finished move.',
+    boundaries: SECONDS,
   },
   leaseChanges: {
     kind: 'counter',
@@ -220,6 +344,14 @@ export const METRICS = {
     labels: ['dataset', 'status', 'code'],
     sentence:
       'Writes answered to clients of this gateway, by HTTP status and code; code is none for a receipt.',
+  },
+  requestsRefused: {
+    kind: 'counter',
+    name: 'lockstep_refused_requests_total',
+    unit: 'requests',
+    labels: ['status', 'code'],
+    sentence:
+      'Requests turned away at the door, before they were taken for a write, a read or an order: too-many-requests is admission. What is no HTTP is not counted.',
   },
   writeSeconds: {
     kind: 'histogram',

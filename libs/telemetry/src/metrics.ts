@@ -9,6 +9,7 @@
 import type {
   BatchCommitted,
   Clock,
+  ClusterOutlook,
   EntryAppended,
   Fact,
   FailoverForecast,
@@ -17,6 +18,7 @@ import type {
 import {
   parseShardName,
   type DatasetName,
+  type FinishedMove,
   type Halt,
   type ShardName,
   type Watermark,
@@ -26,6 +28,8 @@ import type { KeyOfKind, LabelsOf } from './metric-table.js';
 
 export const LAG_KNOWN_MS_MAX = 30_000;
 const STAGES_AT_RISK = ['logged', 'accepted', 'quorum'] as const;
+
+type UnlabelledKey = 'controlCurrent' | 'leads' | 'oldestMove' | 'openMoves' | 'pauses' | 'term';
 
 /** What this process last knew of a shard. */
 interface KnownShard {
@@ -116,33 +120,93 @@ export class Metrics {
           verdict: fact.verdict,
         });
         return;
+      case 'term-begun':
+        this.#instruments.add('terms', { because: fact.because });
+        if (fact.leaderlessMs !== null) this.#instruments.record('leaderless', {}, fact.leaderlessMs / 1_000);
+        return;
+      case 'move-ended':
+        this.#moveEnded(fact.move, fact.gapMs);
+        return;
     }
   }
 
-  /** What is asked for at each scrape; beyond `SERIES_MAX` series of a metric, shards have none, which reads as unknown. */
-  observeFailovers(forecasts: () => readonly FailoverForecast[]): void {
-    const predictions = (): readonly [LabelsOf<'epoch'>, FailoverForecast][] =>
-      forecasts()
-        .slice(0, Math.floor(SERIES_MAX / STAGES_AT_RISK.length))
-        .map((forecast) => [labelsOf(forecast.shard), forecast]);
+  /** Asked once at each scrape; beyond `SERIES_MAX` series of a metric, shards have none, which reads as unknown. */
+  observeCluster(outlook: () => ClusterOutlook): void {
+    let seen!: ClusterOutlook;
+    this.#instruments.beforeScrape(() => {
+      seen = outlook();
+    });
+    this.#observeControl(() => seen);
+    this.#observeQuorums(() => seen.quorums.slice(0, SERIES_MAX));
+    this.#observeFailovers(() => seen.forecasts.slice(0, Math.floor(SERIES_MAX / STAGES_AT_RISK.length)));
+  }
+
+  #observeControl(seen: () => ClusterOutlook): void {
+    const observe = (key: UnlabelledKey, valueOf: (outlook: ClusterOutlook) => number | null): void =>
+      this.#instruments.observe(key, (tell) => {
+        const value = valueOf(seen());
+        if (value !== null) tell({}, value);
+      });
+    observe('term', ({ term }) => (term === null ? null : Number(term)));
+    observe('leads', ({ leads }) => (leads ? 1 : 0));
+    observe('controlCurrent', ({ isControlCurrent }) => (isControlCurrent ? 1 : 0));
+    observe('pauses', ({ pauses }) => pauses);
+    observe('openMoves', ({ openMoves }) => openMoves);
+    observe('oldestMove', ({ oldestMoveMs }) => (oldestMoveMs === null ? null : oldestMoveMs / 1_000));
+    this.#instruments.observe('heard', (tell) => {
+      for (const { about, heardMsAgo } of seen().regions)
+        if (heardMsAgo !== null) tell({ about }, heardMsAgo / 1_000);
+    });
+    this.#instruments.observe('doubts', (tell) => {
+      for (const { about, doubts } of seen().regions) if (doubts !== null) tell({ about }, doubts);
+    });
+  }
+
+  #observeQuorums(quorums: () => ClusterOutlook['quorums']): void {
+    this.#instruments.observe('quorumVoters', (tell) => {
+      for (const { shard, voters } of quorums()) tell(labelsOf(shard), voters);
+    });
+    this.#instruments.observe('quorumReachable', (tell) => {
+      for (const { isReachable, shard } of quorums())
+        if (isReachable !== null) tell(labelsOf(shard), isReachable ? 1 : 0);
+    });
+  }
+
+  #observeFailovers(forecasts: () => readonly FailoverForecast[]): void {
     this.#instruments.observe('failoverAllowed', (tell) => {
-      for (const [labels, { isAllowed }] of predictions()) tell(labels, isAllowed ? 1 : 0);
+      for (const { isAllowed, shard } of forecasts()) tell(labelsOf(shard), isAllowed ? 1 : 0);
     });
     this.#instruments.observe('failoverLost', (tell) => {
-      for (const [labels, { predicted }] of predictions())
-        if (predicted !== null && predicted.lostEntries !== null) tell(labels, predicted.lostEntries);
+      for (const { predicted, shard } of forecasts())
+        if (predicted !== null && predicted.lostEntries !== null)
+          tell(labelsOf(shard), predicted.lostEntries);
     });
     this.#instruments.observe('failoverGap', (tell) => {
-      for (const [labels, { predicted }] of predictions())
-        if (predicted !== null && predicted.gapMs !== null) tell(labels, predicted.gapMs / 1_000);
+      for (const { predicted, shard } of forecasts())
+        if (predicted !== null && predicted.gapMs !== null) tell(labelsOf(shard), predicted.gapMs / 1_000);
     });
     this.#instruments.observe('failoverAtRisk', (tell) => {
-      for (const [labels, { predicted }] of predictions())
+      for (const { predicted, shard } of forecasts())
         for (const stage of STAGES_AT_RISK) {
           const entries = predicted?.atRisk[stage] ?? null;
-          if (entries !== null) tell({ ...labels, stage }, entries);
+          if (entries !== null) tell({ ...labelsOf(shard), stage }, entries);
         }
     });
+  }
+
+  /** Of a request that no part of the role has seen. */
+  requestRefused(status: number, code: string): void {
+    this.#instruments.add('requestsRefused', { status: String(status), code });
+  }
+
+  #moveEnded({ move, outcome, passed }: FinishedMove, gapMs: number | null): void {
+    this.#instruments.add('moves', { move, outcome });
+    for (const [index, { atMs, stage }] of passed.entries()) {
+      const before = passed[index - 1];
+      if (before !== undefined)
+        this.#instruments.record('moveStage', { move, stage }, secondsBetween(before.atMs, atMs));
+    }
+    if (gapMs !== null) this.#instruments.record('moveGap', { move }, gapMs / 1_000);
   }
 
   #batchCommitted(fact: BatchCommitted): void {
@@ -203,6 +267,13 @@ export class Metrics {
     this.#instruments.observe('halted', (tell) => {
       for (const { labels, halt } of this.#shards.values()) {
         tell({ ...labels, code: halt?.code ?? 'none' }, halt === null ? 0 : 1);
+      }
+    });
+    this.#instruments.observe('voteWithheld', (tell) => {
+      for (const { labels, watermark } of this.#shards.values()) {
+        if (watermark === null) continue;
+        const { withheld } = watermark.value;
+        tell({ ...labels, code: withheld?.code ?? 'none' }, withheld === null ? 0 : 1);
       }
     });
   }

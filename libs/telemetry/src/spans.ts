@@ -90,6 +90,8 @@ export class Spans {
       case 'watermark':
       case 'write-degraded':
       case 'entry-resubmitted':
+      case 'term-begun':
+      case 'move-ended':
         return;
     }
   }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type {
   BatchCommitted,
+  ClusterOutlook,
   EntryAppended,
   Fact,
   FailoverForecast,
@@ -15,6 +16,7 @@ import {
   offset,
   sequence,
   type DatasetName,
+  type FinishedMove,
   type Prediction,
   type RegionName,
   type ShardName,
@@ -295,7 +297,7 @@ describe('metrics', () => {
   test('what a failover would cost now is read at each scrape; what is not known has no series', async () => {
     const { telemetry } = open({});
     let now = forecast({});
-    telemetry.observeFailovers(() => [now]);
+    telemetry.observeCluster(() => outlook({ forecasts: [now] }));
     const known = await telemetry.metricsText();
     const shard = 'shard="accounts/3"';
     expect(valueOf(known, 'lockstep_failover_lost_entries', shard)).toBe(0);
@@ -314,11 +316,100 @@ describe('metrics', () => {
     expect(nowhere).not.toMatch(/lockstep_failover_(lost_entries|gap_seconds|at_risk_entries)\{/);
   });
 
+  test('how the cluster stands is read once at each scrape; what a coordinator does not know has no series', async () => {
+    const { telemetry } = open({});
+    let now = outlook({});
+    let reads = 0;
+    telemetry.observeCluster(() => {
+      reads += 1;
+      return now;
+    });
+    const known = await telemetry.metricsText();
+    expect(reads).toBe(1);
+    const values = {
+      term: 7,
+      leads: 1,
+      control_current: 1,
+      pauses: 0,
+      open_moves: 1,
+      oldest_open_move_seconds: 2.5,
+    };
+    for (const [name, value] of Object.entries(values))
+      expect(valueOf(known, `lockstep_${name}`)).toBe(value);
+    expect(valueOf(known, 'lockstep_region_heard_seconds', 'about="us"')).toBe(0.25);
+    expect(valueOf(known, 'lockstep_region_doubts', 'about="us"')).toBe(2);
+    expect(valueOf(known, 'lockstep_quorum_voters', 'shard="accounts/3"')).toBe(1);
+    expect(valueOf(known, 'lockstep_quorum_reachable', 'shard="accounts/3"')).toBe(0);
+    now = outlook({
+      leads: false,
+      term: null,
+      isControlCurrent: false,
+      pauses: null,
+      openMoves: null,
+      oldestMoveMs: null,
+      regions: [{ about: 'us' as RegionName, heardMsAgo: null, doubts: null }],
+      quorums: [{ shard: SHARD, voters: 0, isReachable: null }],
+    });
+    const unknown = await telemetry.metricsText();
+    expect(valueOf(unknown, 'lockstep_leads')).toBe(0);
+    expect(valueOf(unknown, 'lockstep_control_current')).toBe(0);
+    expect(valueOf(unknown, 'lockstep_quorum_voters', 'shard="accounts/3"')).toBe(0);
+    expect(unknown).not.toMatch(
+      /lockstep_(term|pauses|open_moves|oldest_open_move_seconds|region_\w+|quorum_reachable)\{/,
+    );
+  });
+
+  test('terms and moves are told by outcome and with their times', async () => {
+    const { telemetry } = open({});
+    telemetry.observer.report({ kind: 'term-begun', term: 1n, because: 'vacant', leaderlessMs: null });
+    telemetry.observer.report({ kind: 'term-begun', term: 2n, because: 'suspected', leaderlessMs: 1_500 });
+    telemetry.observer.report({ kind: 'move-ended', move: finishedMove({}), gapMs: 300 });
+    telemetry.observer.report({
+      kind: 'move-ended',
+      move: finishedMove({ outcome: 'cancelled', passed: [] }),
+      gapMs: null,
+    });
+    const text = await telemetry.metricsText();
+    expect(valueOf(text, 'lockstep_terms_total', 'because="suspected"')).toBe(1);
+    expect(valueOf(text, 'lockstep_leaderless_seconds_count')).toBe(1);
+    expect(valueOf(text, 'lockstep_leaderless_seconds_sum')).toBe(1.5);
+    const switchover = 'move="switchover"';
+    expect(valueOf(text, 'lockstep_moves_total', switchover, 'outcome="done"')).toBe(1);
+    expect(valueOf(text, 'lockstep_moves_total', switchover, 'outcome="cancelled"')).toBe(1);
+    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', switchover, 'stage="fencing"')).toBe(0.2);
+    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', switchover, 'stage="done"')).toBe(0.8);
+    expect(valueOf(text, 'lockstep_move_gap_seconds_count', switchover)).toBe(1);
+    expect(valueOf(text, 'lockstep_move_gap_seconds_sum', switchover)).toBe(0.3);
+  });
+
+  test('a vote that does not count shows 1 with its code', async () => {
+    const { telemetry } = open({});
+    const withheld = { code: 'diverged', detail: 'x' } as const;
+    telemetry.observer.report({ kind: 'watermark', watermark: watermark({ withheld }) });
+    const text = await telemetry.metricsText();
+    expect(valueOf(text, 'lockstep_vote_withheld', 'shard="accounts/3"', 'code="diverged"')).toBe(1);
+    telemetry.observer.report({ kind: 'watermark', watermark: watermark({}) });
+    const counts = await telemetry.metricsText();
+    expect(counts).not.toContain('code="diverged"');
+    expect(valueOf(counts, 'lockstep_vote_withheld', 'shard="accounts/3"', 'code="none"')).toBe(0);
+  });
+
+  test('requests that were turned away at the door are counted by status and code', async () => {
+    const { telemetry } = open({});
+    for (let n = 0; n < 3; n += 1) telemetry.requestRefused(429, 'too-many-requests');
+    telemetry.requestRefused(413, 'too-large');
+    const text = await telemetry.metricsText();
+    const refused = 'lockstep_refused_requests_total';
+    expect(valueOf(text, refused, 'status="429"', 'code="too-many-requests"')).toBe(3);
+    expect(valueOf(text, refused, 'status="413"', 'code="too-large"')).toBe(1);
+  });
+
   test('every metric of the table has a series once its fact was reported', async () => {
     const sink = await openSink();
     const { telemetry, textOnceSampled } = open({ otlpUrl: sink.url });
     for (const fact of everyFact(telemetry)) telemetry.observer.report(fact);
-    telemetry.observeFailovers(() => [forecast({})]);
+    telemetry.observeCluster(() => outlook({ forecasts: [forecast({})] }));
+    telemetry.requestRefused(429, 'too-many-requests');
     telemetry.observer.report(entryAppended(telemetry.openSpan(null), 'not a shard' as ShardName));
     sink.hold();
     for (let n = 0; n < QUEUE_SPANS_MAX + 600; n += 1)
@@ -377,6 +468,8 @@ describe('reporting', () => {
       ['error', 'shard-halted'],
       ['error', 'loop-failed'],
       ['warn', 'write-degraded'],
+      ['info', 'term-begun'],
+      ['info', 'move-ended'],
     ]);
     expect(lines().find(({ event }) => event === 'batch-slow')).toMatchObject({
       region: 'eu',
@@ -655,6 +748,8 @@ function everyFact(telemetry: Telemetry): readonly Fact[] {
     { kind: 'watermark', watermark: watermark({}) },
     { kind: 'entry-resubmitted', shard: SHARD, verdict: 'fenced' },
     { kind: 'write-degraded', shard: SHARD, sequence: sequence(40n) },
+    { kind: 'term-begun', term: 7n, because: 'suspected', leaderlessMs: 1_500 },
+    { kind: 'move-ended', move: finishedMove({}), gapMs: 300 },
   ];
 }
 
@@ -673,4 +768,37 @@ const forecast = (change: Partial<Prediction>): FailoverForecast => ({
     measuredMoves: 3,
     ...change,
   },
+});
+
+const finishedMove = (change: Partial<FinishedMove>): FinishedMove => ({
+  decision: 12n,
+  move: 'switchover',
+  shard: SHARD,
+  from: 'eu' as RegionName,
+  to: 'us' as RegionName,
+  expectedEpoch: epoch(4n),
+  reason: 'maintenance',
+  actor: 'ada',
+  evacuation: null,
+  passed: [
+    { stage: 'decided', at: 12n, atMs: 1_000 },
+    { stage: 'fencing', at: 13n, atMs: 1_200 },
+    { stage: 'done', at: 14n, atMs: 2_000 },
+  ],
+  outcome: 'done',
+  detail: '',
+  ...change,
+});
+
+const outlook = (change: Partial<ClusterOutlook>): ClusterOutlook => ({
+  leads: true,
+  term: 7n,
+  isControlCurrent: true,
+  pauses: 0,
+  openMoves: 1,
+  oldestMoveMs: 2_500,
+  regions: [{ about: 'us' as RegionName, heardMsAgo: 250, doubts: 2 }],
+  quorums: [{ shard: SHARD, voters: 1, isReachable: false }],
+  forecasts: [],
+  ...change,
 });

@@ -5,7 +5,7 @@
  * Reporting never throws, never waits and holds a bounded amount. One part that fails on a fact does not keep the
  * others from it; the failure is counted and told. No URL, no spans: then nothing is sampled and nothing is sent.
  */
-import type { Clock, Fact, FailoverForecast, Observer, SpanContext } from '@lockstep/engine';
+import type { Clock, ClusterOutlook, Fact, Observer, SpanContext } from '@lockstep/engine';
 import type { Logger } from 'pino';
 import { FactLog } from './fact-log.js';
 import { Instruments } from './instruments.js';
@@ -27,8 +27,10 @@ export interface TelemetryOptions extends Origin {
 
 export interface Telemetry {
   readonly observer: Observer;
-  /** Called once: what failovers would cost is asked of it at each scrape. */
-  observeFailovers(forecasts: () => readonly FailoverForecast[]): void;
+  /** Called once, of a coordinator: how the cluster stands is asked of it at each scrape. */
+  observeCluster(outlook: () => ClusterOutlook): void;
+  /** A request was turned away before any part of the role had seen it. Never throws, never waits. */
+  requestRefused(status: number, code: string): void;
   /** The span of an arriving request. Its ids are always there; it is sampled only while tracing is on. */
   openSpan(traceparent: string | null): SpanContext;
   /** The span of an answered request that is not a write; a write's follows from its fact. Never throws, never waits. */
@@ -74,7 +76,8 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
         if (spans !== null) attempt(fact.kind, () => spans.report(fact));
       },
     },
-    observeFailovers: (forecasts) => metrics.observeFailovers(forecasts),
+    observeCluster: (outlook) => metrics.observeCluster(outlook),
+    requestRefused: (status, code) => metrics.requestRefused(status, code),
     openSpan(traceparent) {
       const span = continueTrace(traceparent, identities, options.sampleRatio);
       return spans === null ? { ...span, sampled: false } : span;

@@ -10,6 +10,7 @@ import {
   controlEntryText,
   findControlStart,
   foldControl,
+  scoreMove,
   type ControlCommand,
   type ControlRecord,
   type ControlState,
@@ -67,6 +68,8 @@ export class ControlLog {
   private nextOffset = 0n as Offset;
   private isAtEnd = false;
   private haltedBy: string | null = null;
+  /** Control sequence of the last own entry whose outcome was reported. */
+  private reportedAt = 0n;
   private readonly changed = new Signal();
   private readonly stopping = new Gate();
   private reader: LogReader | null = null;
@@ -231,6 +234,7 @@ export class ControlLog {
     if (reader.topicId !== this.topicId) {
       this.topicId = reader.topicId;
       this.folded = null;
+      this.reportedAt = 0n;
     }
     if (this.folded === null) {
       await this.begin(reader);
@@ -309,13 +313,36 @@ export class ControlLog {
       this.haltedBy = `${step.code}: ${step.detail}`;
       return;
     }
+    const before = this.folded!;
     this.folded = step.state;
     const { entry } = step;
     if (entry?.session !== this.session) return;
+    this.report(before, step);
     // The first copy is the one that counts; later ones are superseded, whatever they say.
     const listener = this.awaited.get(entry.number);
     this.awaited.delete(entry.number);
     listener?.(step);
+  }
+
+  /** Whoever said it reports it, so that of all processes exactly one does; once, however often the log is read. */
+  private report(before: ControlState, { at, state }: FoldedControl): void {
+    if (at <= this.reportedAt) return;
+    this.reportedAt = at;
+    const { observer } = this.options;
+    const { election } = state;
+    if (election.term > before.election.term)
+      observer.report({
+        kind: 'term-begun',
+        term: election.term,
+        because: before.election.phase,
+        leaderlessMs:
+          before.election.term === 0n ? null : election.heartbeatAtMs - before.election.heartbeatAtMs,
+      });
+    if (state.finished === before.finished) return;
+    const known = new Set(before.finished.map(({ decision }) => decision));
+    for (const move of state.finished)
+      if (!known.has(move.decision))
+        observer.report({ kind: 'move-ended', move, gapMs: scoreMove(move, null).gapMs });
   }
 
   private async closeReader(): Promise<void> {

@@ -38,6 +38,7 @@ import type { Signer } from '../ports/signing.js';
 import type { QueryStore } from '../ports/store.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { shardsOf } from '../shards-of.js';
+import { clusterOutlook, type ClusterOutlook } from './cluster-outlook.js';
 import { ControlEntries } from './control-entries.js';
 import { RuleChanges, type RuleChange } from './rule-changes.js';
 
@@ -152,6 +153,16 @@ export class Coordinator {
           };
         }),
       })),
+    };
+  }
+
+  /** What is asked at each look at the metrics. */
+  outlook(): ClusterOutlook {
+    const { candidacy, moves } = this;
+    return {
+      ...clusterOutlook({ ...this.options, shards: this.shards() }),
+      leads: candidacy.leads(),
+      forecasts: moves.forecasts(),
     };
   }
 

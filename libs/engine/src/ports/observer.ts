@@ -5,7 +5,9 @@
 import type { Disposition } from './port-error.js';
 import type {
   DatasetName,
+  ControlState,
   Epoch,
+  FinishedMove,
   Halt,
   LeaseNumber,
   Offset,
@@ -65,7 +67,16 @@ export type Fact =
   | { readonly kind: 'watermark'; readonly watermark: Watermark }
   /** A write is acknowledged though its rule was not met in time. */
   | { readonly kind: 'write-degraded'; readonly shard: ShardName; readonly sequence: Sequence }
-  | { readonly kind: 'entry-resubmitted'; readonly shard: ShardName; readonly verdict: Verdict };
+  | { readonly kind: 'entry-resubmitted'; readonly shard: ShardName; readonly verdict: Verdict }
+  /** A claim of this process began a term. `leaderlessMs`: since the last sign of the leader before, in log time; null for the first. */
+  | {
+      readonly kind: 'term-begun';
+      readonly term: bigint;
+      readonly because: ControlState['election']['phase'];
+      readonly leaderlessMs: number | null;
+    }
+  /** What this process said in the control log ended a move. `gapMs`: how long nobody took writes; null where no fence stood. */
+  | { readonly kind: 'move-ended'; readonly move: FinishedMove; readonly gapMs: number | null };
 
 /** One entry stands in the log. */
 export interface EntryAppended {

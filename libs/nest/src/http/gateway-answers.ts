@@ -14,34 +14,44 @@ type CallerReading =
   { readonly caller: Caller; readonly idempotencyKey: string | null } | { readonly refused: Answer };
 
 export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
+  const told = (refused: Answer): Answer => {
+    telemetry.requestRefused(refused.status, refused.code ?? 'none');
+    return refused;
+  };
   const notFound = (what: string): Answer => answerProblem(problem('not-found', what));
   return {
-    refusal: (write) => gateway.admission.refusal(write),
-    admit: (write) => gateway.admission.enter(write),
+    refusal: (write) => {
+      const refused = gateway.admission.refusal(write);
+      return refused === null ? null : told(refused);
+    },
+    admit: (write) => {
+      const admitted = gateway.admission.enter(write);
+      return 'refused' in admitted ? { refused: told(admitted.refused) } : admitted;
+    },
     write: async ({ dataset, body, headers }) => {
       const reading = readCaller(headers, telemetry);
-      if ('refused' in reading) return reading.refused;
+      if ('refused' in reading) return told(reading.refused);
       return gateway.write({ dataset, body, ...reading });
     },
     writeBatch: async ({ dataset, body, headers }) => {
       const reading = readCaller(headers, telemetry);
-      if ('refused' in reading) return reading.refused;
+      if ('refused' in reading) return told(reading.refused);
       return gateway.writeBatch({ dataset, body, caller: reading.caller });
     },
     receipt: async ({ dataset, idempotencyKey, query, headers }) => {
       const reading = readCaller(headers, telemetry);
-      if ('refused' in reading) return reading.refused;
+      if ('refused' in reading) return told(reading.refused);
       return gateway.receipt({ dataset, idempotencyKey, query, caller: reading.caller });
     },
     row: async ({ dataset, key, query, headers }) => {
       const reading = readCaller(headers, telemetry);
-      if ('refused' in reading) return reading.refused;
+      if ('refused' in reading) return told(reading.refused);
       const token = headers['lockstep-token'] ?? null;
       return gateway.row({ dataset, key, query, token, caller: reading.caller });
     },
     rows: async ({ body, headers }) => {
       const reading = readCaller(headers, telemetry);
-      if ('refused' in reading) return reading.refused;
+      if ('refused' in reading) return told(reading.refused);
       const token = headers['lockstep-token'] ?? null;
       return gateway.rowsTogether({ body, token, caller: reading.caller });
     },

@@ -50,6 +50,7 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 /** Thrown where a request is refused before an API sees it; the filter writes its answer. */
 export class Refusal extends Error {
   readonly answer: HttpAnswer;
+  readonly code: string;
 
   constructor(
     code: ProblemCode | HttpProblemCode,
@@ -58,6 +59,7 @@ export class Refusal extends Error {
   ) {
     super(detail);
     this.name = 'Refusal';
+    this.code = code;
     this.answer = problemAnswer(code, detail, headers);
   }
 }

@@ -8,23 +8,25 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseTraceparent } from '@lockstep/telemetry';
 import type { Logger } from '@lockstep/telemetry';
-import { problemAnswer, Refusal, writeAnswer } from './http-answer.js';
-import type { HttpAnswer } from './http-answer.js';
+import { Refusal, writeAnswer } from './http-answer.js';
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  /** @param told of each refusal, with its status and code. */
+  constructor(
+    private readonly logger: Logger,
+    private readonly told: (status: number, code: string) => void,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<IncomingMessage>();
-    writeAnswer(
-      http.getResponse<ServerResponse>(),
-      refusalOf(error, request) ?? this.#defect(error, request),
-    );
+    const { answer, code } = refusalOf(error, request) ?? this.#defect(error, request);
+    this.told(answer.status, code);
+    writeAnswer(http.getResponse<ServerResponse>(), answer);
   }
 
-  #defect(error: unknown, request: IncomingMessage): HttpAnswer {
+  #defect(error: unknown, request: IncomingMessage): Refusal {
     const traceparent = request.headers['traceparent'];
     const context = typeof traceparent === 'string' ? parseTraceparent(traceparent) : null;
     const traceId = context?.traceId ?? randomBytes(16).toString('hex');
@@ -33,22 +35,22 @@ export class ProblemFilter implements ExceptionFilter {
       { err: error, trace_id: traceId, method: request.method, path },
       'a request met a defect',
     );
-    return problemAnswer('internal', `Trace id ${traceId}.`);
+    return new Refusal('internal', `Trace id ${traceId}.`);
   }
 }
 
 /** Null when it is no refusal. Of Nest's own exceptions only the router's two can reach this. */
-function refusalOf(error: unknown, request: IncomingMessage): HttpAnswer | null {
-  if (error instanceof Refusal) return error.answer;
+function refusalOf(error: unknown, request: IncomingMessage): Refusal | null {
+  if (error instanceof Refusal) return error;
   if (!(error instanceof HttpException)) return null;
   switch (error.getStatus()) {
     case 404:
-      return problemAnswer(
+      return new Refusal(
         'not-found',
         `${request.method} ${request.url?.split('?')[0]} is no call of this process.`,
       );
     case 400:
-      return problemAnswer(
+      return new Refusal(
         'malformed',
         'The path has a percent sign that is no escape of UTF-8; write it as %25.',
       );

@@ -178,7 +178,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     : null;
   if (coordinator !== null) {
     loops.push(coordinator);
-    telemetry.observeFailovers(() => coordinator.operator.forecasts());
+    telemetry.observeCluster(() => coordinator.outlook());
   }
 
   const topics = new TopicCheck(log, topicsOf({ datasets: coordinated, replication }), clock, logger);
@@ -218,6 +218,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
       },
     },
     metricsText: () => telemetry.metricsText(),
+    refused: (status, code) => telemetry.requestRefused(status, code),
     close: async () => {
       await gateway?.close();
       // A leader says in the control log that it goes, so that the others need not find out.

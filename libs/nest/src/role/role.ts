@@ -13,6 +13,8 @@ export interface Role {
   readonly health: HealthApi;
   /** Prometheus exposition format. */
   metricsText(): Promise<string>;
+  /** A request was refused that no part of the role has seen. */
+  refused(status: number, code: string): void;
   /** A replicator's stream. @param publisherPrefix 16 hex digits; null for no verdicts. */
   openStream?(publisherPrefix: string | null): Subscription;
   /** Ends every loop and gives up leases; bounded. */

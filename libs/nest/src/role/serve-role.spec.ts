@@ -29,6 +29,8 @@ let served: ServedRole;
 let onWrite: (body: string) => Promise<HttpAnswer>;
 let subscriptions: { readonly prefix: string | null; closed: boolean }[] = [];
 let roleClosed = false;
+/** Status and code of each refusal that the role was told. */
+let refused: (readonly [status: number, code: string])[] = [];
 
 const record =
   (name: string) =>
@@ -87,6 +89,7 @@ const role: Role = {
   },
   health: { health: () => OK, ready: () => ({ ...OK, status: 503 }) },
   metricsText: () => Promise.resolve('lockstep_up 1\n'),
+  refused: (status, code) => refused.push([status, code]),
   openStream: (prefix): Subscription => {
     const opened = { prefix, closed: false };
     subscriptions.push(opened);
@@ -116,6 +119,7 @@ beforeEach(async () => {
   logged = [];
   subscriptions = [];
   roleClosed = false;
+  refused = [];
   onWrite = () => Promise.resolve(OK);
   served = await serveRole(role, LISTEN, logger);
 });
@@ -337,6 +341,20 @@ describe('a body', () => {
       415,
       'unsupported-encoding',
     );
+  });
+
+  test('that reaches no API is told to the role by status and code', async () => {
+    await post(ENTRIES, '{}', { 'Content-Encoding': 'gzip' });
+    await ask('/v1/nothing');
+    await ask(ENTRIES);
+    onWrite = () => Promise.reject(new Error('a defect'));
+    await post(ENTRIES, '{}');
+    expect(refused).toEqual([
+      [415, 'unsupported-encoding'],
+      [404, 'not-found'],
+      [405, 'method-not-allowed'],
+      [500, 'internal'],
+    ]);
   });
 
   test('that breaks off reaches no API and disturbs nobody', async () => {

@@ -39,7 +39,7 @@ export async function serveRole(
       abortOnError: false,
     },
   );
-  application.useGlobalFilters(new ProblemFilter(logger));
+  application.useGlobalFilters(new ProblemFilter(logger, (status, code) => role.refused(status, code)));
   await application.listen(listen.port, listen.host);
   const server = application.getHttpServer() as Server;
   const streams = application.get(OpenStreams);
