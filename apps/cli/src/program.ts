@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addAcknowledgeCommand } from './acknowledge-command.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { addLocalCommands } from './local-commands.js';
+import { addLogsCommand } from './logs-command.js';
 import { addMoveCommands } from './move-commands.js';
 import { addPauseCommands } from './pause-commands.js';
 
@@ -19,6 +20,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addMoveCommands(program);
   addAcknowledgeCommand(program);
   addPauseCommands(program);
+  addLogsCommand(program);
   let exitCode = 0;
   addLocalCommands(program, (ended) => (exitCode = ended));
   try {

@@ -172,7 +172,7 @@ export async function kafkaRecipe(node: KafkaNode, options: KafkaOptions): Promi
         ...(links === undefined ? [] : [`-Djdk.net.hosts.file=${hosts}`]),
         ...classPath,
         '-Dorg.slf4j.simpleLogger.showDateTime=true',
-        '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
+        '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSSXXX',
         // One line of it says that the broker is unfenced and serves.
         '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info',
         'kafka.Kafka',
