@@ -54,6 +54,8 @@ async function showLogs({ trace, shard, since, ...options }: LogsOptions): Promi
     console.log(
       options.json === true ? JSON.stringify(entryJson(sourceOf(log), entry)) : describeEntry(log, entry),
     );
+    // Whoever reads has seen enough, as `head` does.
+    if (process.stdout.destroyed) return;
   }
   if (entries === 0) tell(`Nothing of that stands in the ${logs.length} logs of ${folder}.`);
 }

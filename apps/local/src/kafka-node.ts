@@ -227,7 +227,13 @@ export async function startKafka(options: {
   /** The Java to run with; `undefined`: the one on the path. */
   readonly java?: string;
 }): Promise<KafkaHandle> {
-  const shape = { regions: [], brokers: options.brokers ?? 1, wideArea: false, standby: false };
+  const shape = {
+    regions: [],
+    brokers: options.brokers ?? 1,
+    wideArea: false,
+    standby: false,
+    jaeger: false,
+  };
   const plan =
     options.basePort === undefined
       ? (await choosePorts({ kind: 'auto' }, shape, null)).plan
