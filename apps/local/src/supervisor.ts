@@ -264,7 +264,8 @@ export class Supervisor {
           LOCKSTEP_CATALOGUE: this.#catalogue(region),
           LOCKSTEP_LISTEN: `127.0.0.1:${port}`,
           LOCKSTEP_POSTGRES_URL: postgresUrl(this.#ports(region).postgres, postgresPassword),
-          ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl }),
+          // Whoever asks for traces here wants to see every one.
+          ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl, LOCKSTEP_TRACE_RATIO: '1' }),
           LOCKSTEP_AUTH: 'none',
           LOCKSTEP_LOG_LEVEL: process.env['LOCKSTEP_LOG_LEVEL'] ?? 'info',
         },

@@ -103,6 +103,23 @@ export class FactLog {
       case 'write-answered':
         this.#refusedWrite(fact);
         return;
+      case 'move-ended': {
+        const { decision, detail, from, move, outcome, shard, span, stages, to } = fact;
+        const { epoch, term } = stages.at(-1)!;
+        this.#tell(
+          outcome === 'lost' ? 'error' : 'info',
+          [fact.kind, shard, String(decision)],
+          {
+            shard,
+            epoch: Number(epoch),
+            term: term === null ? null : Number(term),
+            decision: Number(decision),
+            traceId: span.traceId,
+          },
+          `${move} of ${shard} from ${from} to ${to}: ${outcome} (${detail})`,
+        );
+        return;
+      }
       case 'write-degraded': {
         const { shard, sequence } = fact;
         this.#tell(

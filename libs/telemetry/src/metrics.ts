@@ -90,6 +90,7 @@ export class Metrics {
         });
         return;
       case 'shard-resumed':
+      case 'move-ended':
       case 'vote':
       case 'store-went-back':
         // The next watermark says it.

@@ -23,6 +23,7 @@ import type { FetchedPartition, Log, LogReader, LogWriter } from '../ports/log.j
 import type { Observer } from '../ports/observer.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Clock, Identities } from '../ports/world.js';
+import { MoveNotes } from './move-trace.js';
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 const FETCH_WAIT_MS_MAX = 500;
@@ -67,6 +68,9 @@ export class ControlLog {
   private nextOffset = 0n as Offset;
   private isAtEnd = false;
   private haltedBy: string | null = null;
+  private readonly moveNotes = new MoveNotes();
+  /** Control sequence through which ends of moves were told; what is folded again is not told again. */
+  private toldThrough = 0n;
   private readonly changed = new Signal();
   private readonly stopping = new Gate();
   private reader: LogReader | null = null;
@@ -111,6 +115,11 @@ export class ControlLog {
   /** Null before the log was found; then as of the last record that was read. */
   state(): ControlState | null {
     return this.folded;
+  }
+
+  /** Identity of the log that is read; null before it was found. */
+  logId(): string | null {
+    return this.topicId;
   }
 
   /** True when the last answer of the log held everything that stood in it then. */
@@ -231,6 +240,7 @@ export class ControlLog {
     if (reader.topicId !== this.topicId) {
       this.topicId = reader.topicId;
       this.folded = null;
+      this.toldThrough = 0n;
     }
     if (this.folded === null) {
       await this.begin(reader);
@@ -270,6 +280,7 @@ export class ControlLog {
       }
       this.haltedBy = null;
       this.folded = start.state;
+      this.moveNotes.forget();
       this.nextOffset = from;
       for (const record of records) if (record.offset > start.state.offset) this.fold(record);
       this.nextOffset = endOffset;
@@ -311,7 +322,10 @@ export class ControlLog {
     }
     this.folded = step.state;
     const { entry } = step;
+    const ended = this.moveNotes.note(this.topicId!, step);
     if (entry?.session !== this.session) return;
+    if (step.at > this.toldThrough) for (const move of ended) this.options.observer.report(move);
+    this.toldThrough = step.at > this.toldThrough ? step.at : this.toldThrough;
     // The first copy is the one that counts; later ones are superseded, whatever they say.
     const listener = this.awaited.get(entry.number);
     this.awaited.delete(entry.number);

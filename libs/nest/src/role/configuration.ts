@@ -28,6 +28,8 @@ export interface RoleConfiguration {
   readonly signingKeyFile: string | null;
   /** Null: no spans. */
   readonly otlpUrl: string | null;
+  /** Share of new traces that are sampled, 0 to 1. */
+  readonly traceRatio: number;
   readonly auth: 'none';
   readonly logLevel: LogLevel;
 }
@@ -142,6 +144,15 @@ const schema = z
       },
       (text) => parseUrl(text, ['http:', 'https:']),
     ).optional(),
+    LOCKSTEP_TRACE_RATIO: variable(
+      {
+        values: 'a number from 0 to 1',
+        fallback: '0.01',
+        meaning:
+          "Share of new traces that are sampled; a caller's flag decides before it. Failed, open and slow requests and moves of shards are kept whatever it says.",
+      },
+      parseRatio,
+    ),
     LOCKSTEP_AUTH: variable(
       {
         values: 'none, together with a loopback LOCKSTEP_LISTEN',
@@ -181,6 +192,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
   const fallbacks: { readonly [name in Variable]?: string } = {
     LOCKSTEP_INSTANCE: hostName,
     LOCKSTEP_LISTEN: '127.0.0.1:7100',
+    LOCKSTEP_TRACE_RATIO: '0.01',
     LOCKSTEP_AUTH: 'none',
     LOCKSTEP_LOG_LEVEL: 'info',
   };
@@ -200,6 +212,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
       postgresUrl: values.LOCKSTEP_POSTGRES_URL,
       signingKeyFile: values.LOCKSTEP_SIGNING_KEY_FILE ?? null,
       otlpUrl: values.LOCKSTEP_OTLP_URL ?? null,
+      traceRatio: values.LOCKSTEP_TRACE_RATIO,
       auth: values.LOCKSTEP_AUTH,
       logLevel: values.LOCKSTEP_LOG_LEVEL,
     }),
@@ -225,6 +238,7 @@ export function redactedConfiguration(configuration: RoleConfiguration): {
     LOCKSTEP_POSTGRES_URL: withoutSecrets(configuration.postgresUrl),
     LOCKSTEP_SIGNING_KEY_FILE: configuration.signingKeyFile ?? '',
     LOCKSTEP_OTLP_URL: configuration.otlpUrl === null ? '' : withoutSecrets(configuration.otlpUrl),
+    LOCKSTEP_TRACE_RATIO: String(configuration.traceRatio),
     LOCKSTEP_AUTH: configuration.auth,
     LOCKSTEP_LOG_LEVEL: configuration.logLevel,
   };
@@ -279,6 +293,12 @@ function parseUrl(
   if (!protocols.includes(protocol) || hostname === '')
     return { wrong: `it is no URL of ${protocols.join(' or ')}//host` };
   return { value: text };
+}
+
+function parseRatio(text: string): { readonly value: number } | { readonly wrong: string } {
+  return /^(0(\.\d{1,9})?|1(\.0{1,9})?)$/.test(text)
+    ? { value: Number(text) }
+    : { wrong: `${quote(text)} is no number from 0 to 1` };
 }
 
 function parseAuth(text: string): { readonly value: 'none' } | { readonly wrong: string } {
