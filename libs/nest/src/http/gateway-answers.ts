@@ -1,5 +1,5 @@
 /**
- * The gateway of the engine behind the routes: headers become a caller, answers go out as they are.
+ * The gateway of the engine behind the routes: headers become a caller, answers go out as they are; reads are traced.
  */
 import type { Caller, Clock, Gateway } from '@lockstep/engine';
 import { answerJson, answerProblem, problem, type Answer } from '@lockstep/protocol';
