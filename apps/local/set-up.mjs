@@ -38,7 +38,7 @@ export class SetUpError extends Error {
  * @returns {Promise<{ node: string, java: string }>} the Node and the Java to run with.
  */
 export async function setUp({ log = () => undefined } = {}) {
-  const release = await alone(log);
+  const release = await alone('set-up', log);
   try {
     await installPackages(log);
     await linkPostgresLibraries(log);
@@ -315,8 +315,11 @@ async function sourcesHash() {
 
 // --- what the steps share
 
-/** Runs a command quietly, says every few seconds that it still runs, and shows its last words when it fails. */
-async function run(what, command, args, log, environment = {}) {
+/**
+ * Runs a command quietly, says every few seconds that it still runs, and shows its last words when it fails.
+ * @param {{ cwd?: string, [variable: string]: string | undefined }} settings where it runs, and its environment beside ours.
+ */
+export async function run(what, command, args, log, { cwd = projectFolder, ...environment } = {}) {
   const begun = Date.now();
   const seconds = () => `${((Date.now() - begun) / 1000).toFixed(1)} s`;
   log(`${what} ...`);
@@ -325,7 +328,7 @@ async function run(what, command, args, log, environment = {}) {
   try {
     const code = await new Promise((settle, fail) => {
       const child = spawn(command, args, {
-        cwd: projectFolder,
+        cwd,
         env: { ...process.env, PATH: pathWithoutWorkspace(), ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
@@ -359,9 +362,9 @@ function pathWithoutWorkspace() {
     .join(delimiter);
 }
 
-/** An abstract socket is a lock that no crash leaves behind. */
-async function alone(log) {
-  const name = `\0lockstep-set-up-${sha256(projectFolder).slice(0, 32)}`;
+/** Waits for others that do `what` in this clone. An abstract socket is a lock that no crash leaves behind. */
+export async function alone(what, log) {
+  const name = `\0lockstep-${what}-${sha256(projectFolder).slice(0, 32)}`;
   const WAIT_MS_MAX = 15 * 60_000;
   for (let waitedMs = 0; waitedMs < WAIT_MS_MAX; waitedMs += 500) {
     const held = await new Promise((settle) => {
@@ -370,11 +373,11 @@ async function alone(log) {
       server.listen(name, () => settle(() => server.close()));
     });
     if (held !== undefined) return held;
-    if (waitedMs % 10_000 === 0) log('another set-up of this folder is running, waiting for it');
+    if (waitedMs % 10_000 === 0) log(`another ${what} of this folder is running, waiting for it`);
     await new Promise((settle) => setTimeout(settle, 500));
   }
   throw new SetUpError(
-    'Another set-up of this folder has been running for 15 minutes. End it and start again.',
+    `Another ${what} of this folder has been running for 15 minutes. End it and start again.`,
   );
 }
 
@@ -397,6 +400,6 @@ function runs(command, args) {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
-function sha256(data) {
+export function sha256(data) {
   return createHash('sha256').update(data).digest('hex');
 }

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { OtlpSink } from './otlp-sink.js';
+import { expectFailoverTrace, expectWriteTrace, isWholeMove, WRITE_SPANS } from './trace-shape.js';
 import {
   call,
   eventually,
@@ -282,32 +283,31 @@ describe('reads', () => {
   });
 });
 
-test('one write is one trace: append and the apply of each region are children of the write, not of a batch', async () => {
+test('one write is one trace, from the gateway that took it to the read that saw it; each apply links to its batch', async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const root = '00f067aa0ba902b7';
+  const headers = { traceparent: `00-${traceId}-${root}-01` };
+  const key = `eu:traced-${Date.now()}`;
   const answer = await call(`${cluster.gateway('us')}/v1/datasets/accounts/entries`, {
     method: 'POST',
-    headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
-    body: JSON.stringify(opened(`eu:traced-${Date.now()}`)),
+    headers,
+    body: JSON.stringify(opened(key)),
   });
   expect(answer.body.traceId).toBe(traceId);
+  const row = `${cluster.gateway('ap')}/v1/datasets/accounts/rows/${encodeURIComponent(key)}`;
+  const read = await call(`${row}?consistency=session`, {
+    headers: { ...headers, 'lockstep-token': answer.body.token as string },
+  });
+  expect(read.status).toBe(200);
   const spans = await eventually(
     () => Promise.resolve(sink.spans.filter((span) => span.traceId === traceId)),
-    // Two servers (us forwards to eu), one append, three applies.
-    (found) => found.length >= 6,
+    (found) => found.length >= WRITE_SPANS,
   );
-  const append = spans.find((span) => span.name.startsWith('append '))!;
-  const applies = spans.filter((span) => span.name.startsWith('apply '));
-  expect(applies.map((span) => span.attributes['lockstep.region']).sort()).toEqual(['ap', 'eu', 'us']);
-  for (const apply of applies) {
-    expect(apply.parentSpanId).toBe(append.spanId);
-    expect(apply.links.length).toBe(1);
-    expect(apply.links[0]!.traceId).not.toBe(traceId);
+  expectWriteTrace(spans, root);
+  for (const { links, name } of spans.filter((span) => span.name.startsWith('apply '))) {
+    expect({ name, links: links.length }).toEqual({ name, links: 1 });
+    expect(links[0]!.traceId).not.toBe(traceId);
   }
-  const write = spans.find((span) => span.spanId === append.parentSpanId);
-  expect(write?.attributes['lockstep.region']).toBe('eu');
-  // Forwarded from us: the server span of us is the parent of that of eu, and child of the caller's.
-  const first = spans.find((span) => span.spanId === write?.parentSpanId);
-  expect(first).toMatchObject({ parentSpanId: '00f067aa0ba902b7', attributes: { 'lockstep.region': 'us' } });
 });
 
 test('metrics tell lag, verdicts, batch sizes, commit times and stage latencies; health and readiness answer', async () => {
@@ -337,4 +337,26 @@ test('metrics tell lag, verdicts, batch sizes, commit times and stage latencies;
     ({ body }) =>
       body.regions.map((one: { stream: string }) => one.stream).join() === 'connected,connected,connected',
   );
+});
+
+test('a failover is one trace: every stage with term, epoch and evidence, and its fence in every region', async () => {
+  const path = '/v1/shards/readings/0/failover';
+  const answer = await call(`${cluster.file.regions['ap']!.coordinator}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ to: 'us', reason: 'a test', timeoutMs: 20_000 }),
+  });
+  expect({ status: answer.status, body: answer.body }).toMatchObject({
+    status: 200,
+    body: { outcome: 'done' },
+  });
+  const move = await eventually(
+    () => Promise.resolve(sink.spans.find(({ name }) => name === 'failover readings')),
+    (found) => found !== undefined,
+  );
+  const spans = await eventually(
+    () => Promise.resolve(sink.spans.filter(({ traceId }) => traceId === move!.traceId)),
+    (found) => isWholeMove(found, REGIONS),
+  );
+  expectFailoverTrace(spans, { appliedIn: REGIONS, before: [] });
 });

@@ -9,6 +9,7 @@ import {
   type AwaitingOptions,
 } from './acting.js';
 import { CliError } from './cli-error.js';
+import { readDurationMs } from './duration.js';
 import { print, table, tell } from './output.js';
 import { askRole } from './role-call.js';
 
@@ -45,7 +46,6 @@ interface PauseOptions extends AwaitingOptions {
   readonly for?: number;
 }
 
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SCOPE = 'all, dataset:NAME, shard:DATASET/N or region:NAME';
 
 export function addPauseCommands(program: Command): void {
@@ -165,10 +165,4 @@ function readTime(text: string): Date {
   )
     return time;
   throw new InvalidArgumentError('Expected a time with its zone, such as 2026-11-21T20:00:00Z.');
-}
-
-function readDurationMs(text: string): number {
-  const [, count, unit] = /^([1-9]\d{0,4})([smhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new InvalidArgumentError('Expected a duration such as 30m.');
-  return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }

@@ -4,6 +4,7 @@ import { addAcknowledgeCommand } from './acknowledge-command.js';
 import { addCatalogueCommands } from './catalogue-commands.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { addLocalCommands } from './local-commands.js';
+import { addLogsCommand } from './logs-command.js';
 import { addMoveCommands } from './move-commands.js';
 import { addPauseCommands } from './pause-commands.js';
 
@@ -21,6 +22,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addAcknowledgeCommand(program);
   addPauseCommands(program);
   addCatalogueCommands(program);
+  addLogsCommand(program);
   let exitCode = 0;
   addLocalCommands(program, (ended) => (exitCode = ended));
   try {

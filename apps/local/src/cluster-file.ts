@@ -7,7 +7,8 @@ export interface ClusterFile {
   readonly kafka: { readonly brokers: readonly string[]; readonly pids: readonly (number | null)[] };
   readonly regions: Readonly<Record<string, RegionFile>>;
   readonly console: null;
-  readonly jaeger: null;
+  /** Where Jaeger's query API answers; `null` in a cluster without one. */
+  readonly jaeger: string | null;
 }
 
 export interface RegionFile {
@@ -34,5 +35,6 @@ export function addressLines(cluster: ClusterFile): readonly string[] {
       `${name.padEnd(8)} gateway ${region.gateway}   coordinator ${region.coordinator}   replicator ${region.replicator}${region.standby === undefined ? '' : `   standby ${region.standby}`}`,
       `         ${region.postgres}`,
     ]),
+    ...(cluster.jaeger === null ? [] : [`Jaeger   ${cluster.jaeger}`]),
   ];
 }

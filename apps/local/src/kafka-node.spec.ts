@@ -5,7 +5,8 @@ import { planPorts } from './port-plan.js';
 const regions = ['eu', 'us-west', 'ap'];
 
 function cluster(brokers: 1 | 3, links: KafkaOptions['links']) {
-  const plan = planPorts('well-known', { regions, brokers, standby: false, wideArea: links !== undefined });
+  const shape = { regions, brokers, standby: false, jaeger: false, wideArea: links !== undefined };
+  const plan = planPorts('well-known', shape);
   const nodes = plan.brokers.map((ports, index): KafkaNode => ({
     id: index + 1,
     ports,

@@ -172,7 +172,7 @@ export async function kafkaRecipe(node: KafkaNode, options: KafkaOptions): Promi
         ...(links === undefined ? [] : [`-Djdk.net.hosts.file=${hosts}`]),
         ...classPath,
         '-Dorg.slf4j.simpleLogger.showDateTime=true',
-        '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
+        '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSSXXX',
         // One line of it says that the broker is unfenced and serves.
         '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info',
         'kafka.Kafka',
@@ -227,7 +227,13 @@ export async function startKafka(options: {
   /** The Java to run with; `undefined`: the one on the path. */
   readonly java?: string;
 }): Promise<KafkaHandle> {
-  const shape = { regions: [], brokers: options.brokers ?? 1, wideArea: false, standby: false };
+  const shape = {
+    regions: [],
+    brokers: options.brokers ?? 1,
+    wideArea: false,
+    standby: false,
+    jaeger: false,
+  };
   const plan =
     options.basePort === undefined
       ? (await choosePorts({ kind: 'auto' }, shape, null)).plan

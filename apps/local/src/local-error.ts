@@ -7,7 +7,6 @@ export type LocalErrorCode =
   | 'invalid-option'
   | 'option-conflict'
   | 'invalid-catalogue'
-  | 'not-built-yet'
   | 'foreign-folder'
   | 'closed-folder'
   | 'port-taken'
@@ -27,7 +26,6 @@ const exitCodes: Readonly<Record<LocalErrorCode, ExitCode>> = {
   'invalid-option': 2,
   'option-conflict': 2,
   'invalid-catalogue': 2,
-  'not-built-yet': 2,
   'foreign-folder': 2,
   'closed-folder': 1,
   'port-taken': 3,

@@ -58,7 +58,7 @@ describe('the options of npm start', () => {
     '--ports 60001',
     '--ports some',
     '--otlp ftp://x',
-    '--jaeger',
+    '--jaeger --otlp http://127.0.0.1:4318',
   ])('%s is refused with exit code 2', (line) => {
     expect(codeOf(() => parse(line)).exitCode).toBe(2);
   });
@@ -80,6 +80,12 @@ describe('options meet a data folder', () => {
     expect(settleOptions({}, recorded)).toEqual(recorded);
   });
 
+  test('a Jaeger is recorded like the rest: said once, and taken up later', () => {
+    const withJaeger = settleOptions(parse('--jaeger').said, undefined);
+    expect(withJaeger).toEqual({ ...defaultOptions, jaeger: true });
+    expect(settleOptions({}, withJaeger)).toEqual(withJaeger);
+  });
+
   test('a record that is older than an option has its default', () => {
     const { standby: _standby, ...older } = recorded;
     expect(settleOptions({}, older as ClusterOptions)).toEqual(recorded);
@@ -95,6 +101,7 @@ describe('options meet a data folder', () => {
     [{ wanMs: 0 }, '--wan: made with 40, now 0'],
     [{ ports: { kind: 'base' as const, base: 8_000 } }, '--ports: made with auto, now 8000'],
     [{ standby: true }, '--standby: made with the default, now on'],
+    [{ jaeger: true }, '--jaeger: made with the default, now on'],
     [{ brokersIn: 'eu' }, '--brokers-in: made with the default, now eu'],
     [{ otlpUrl: 'http://127.0.0.1:4318' }, '--otlp: made with the default, now http://127.0.0.1:4318'],
   ])('%j is a conflict that exits 2, says what differs and names --reset', (said, sentence) => {

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** Absolute folder; `null` is the sample catalogue. */
   readonly catalogue: string | null;
   readonly otlpUrl: string | null;
+  /** A Jaeger beside the cluster, to which all spans go. */
+  readonly jaeger: boolean;
   readonly ports: Ports;
   /** A second replicator in every region. */
   readonly standby: boolean;
@@ -45,6 +47,7 @@ export const defaultOptions: ClusterOptions = {
   wanMs: null,
   catalogue: null,
   otlpUrl: null,
+  jaeger: false,
   ports: { kind: 'default' },
   standby: false,
 };
@@ -57,6 +60,7 @@ export const usage = `npm start -- [options]
   --standby            a second replicator per region, which takes over from the first
   --catalogue DIR      catalogue to run instead of the sample
   --otlp URL           where traces go (nowhere)
+  --jaeger             a Jaeger of its own, where traces go; built when it is first asked for
   --ports auto|BASE    free ports, or ports from BASE on (the well-known ones)
   --data DIR           where everything is kept (.lockstep/local)
   --detach             return when ready; \`npm run stop\` ends it
@@ -68,10 +72,10 @@ export const BASE_PORT_MAX = 60_000;
 
 export function parseRequest(args: readonly string[], folder: string): Request {
   const values = parseOptions(args, OPTIONS, usage);
-  if (values.jaeger === true) {
+  if (values.jaeger === true && values.otlp !== undefined) {
     throw new LocalError(
-      'not-built-yet',
-      '--jaeger comes later. To see traces now, run a collector of your own and name it with --otlp http://127.0.0.1:4318.',
+      'invalid-option',
+      'Traces go to one place: leave out --otlp for a Jaeger of this cluster, or --jaeger for a collector of your own.',
     );
   }
   return {
@@ -86,6 +90,7 @@ export function parseRequest(args: readonly string[], folder: string): Request {
       ...(values.wan === undefined ? {} : { wanMs: wholeNumber('--wan', values.wan, 0, WAN_MS_MAX) }),
       ...(values.catalogue === undefined ? {} : { catalogue: resolve(folder, values.catalogue) }),
       ...(values.otlp === undefined ? {} : { otlpUrl: parseUrl(values.otlp) }),
+      ...(values.jaeger === true ? { jaeger: true } : {}),
       ...(values.ports === undefined ? {} : { ports: parsePorts(values.ports) }),
       ...(values.standby === true ? { standby: true } : {}),
     },
@@ -122,6 +127,7 @@ const flags: Readonly<Record<keyof ClusterOptions, string>> = {
   wanMs: '--wan',
   catalogue: '--catalogue',
   otlpUrl: '--otlp',
+  jaeger: '--jaeger',
   ports: '--ports',
   standby: '--standby',
 };

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { BASE_PORT_MAX } from './options.js';
 import { choosePorts, planPorts, portsOf, REGIONS_MAX } from './port-plan.js';
 
-const three = { regions: ['eu', 'us', 'ap'], brokers: 1, wideArea: false, standby: false };
+const three = { regions: ['eu', 'us', 'ap'], brokers: 1, wideArea: false, standby: false, jaeger: false };
 
 describe('ports', () => {
   test('the well-known ones are those that the contract names', () => {
@@ -37,12 +37,20 @@ describe('ports', () => {
     });
   });
 
+  test('Jaeger has the ports that everybody knows it by, or two of the block', () => {
+    const shape = { ...three, jaeger: true };
+    expect(planPorts('well-known', shape).jaeger).toEqual({ otlp: 4318, query: 16_686 });
+    expect(planPorts({ base: 20_000 }, shape).jaeger).toEqual({ otlp: 20_691, query: 20_692 });
+    expect(planPorts('well-known', three).jaeger).toBeNull();
+  });
+
   test('no port is planned twice, also at the largest size', () => {
     const shape = {
       regions: Array.from({ length: REGIONS_MAX }, (_, index) => `r${index}`),
       brokers: 3,
       wideArea: true,
       standby: true,
+      jaeger: true,
     };
     for (const base of ['well-known', { base: BASE_PORT_MAX }] as const) {
       const ports = portsOf(planPorts(base, shape), shape);

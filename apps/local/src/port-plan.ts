@@ -26,9 +26,17 @@ export interface BrokerPorts {
   readonly byRegion: Readonly<Record<string, number>>;
 }
 
+export interface JaegerPorts {
+  /** Takes spans by OTLP/HTTP. */
+  readonly otlp: number;
+  readonly query: number;
+}
+
 export interface PortPlan {
   readonly regions: Readonly<Record<string, RegionPorts>>;
   readonly brokers: readonly BrokerPorts[];
+  /** `null` where there is none. */
+  readonly jaeger: JaegerPorts | null;
 }
 
 export interface PlanShape {
@@ -37,6 +45,7 @@ export interface PlanShape {
   readonly wideArea: boolean;
   /** A second replicator in every region. */
   readonly standby: boolean;
+  readonly jaeger: boolean;
 }
 
 export const REGIONS_MAX = 16;
@@ -44,12 +53,18 @@ const AUTO_BASE_LEAST = 10_000;
 const AUTO_BASE_MOST = 31_000;
 const AUTO_TRIES_MAX = 100;
 
-/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, standbys from 7701, Kafka from 19092. */
-const wellKnown = { services: 7_000, kafka: 19_092 } as const;
+/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, standbys from 7701, Kafka from 19092, Jaeger's own. */
+const wellKnown = { services: 7_000, kafka: 19_092, jaeger: { otlp: 4_318, query: 16_686 } } as const;
 
 export function planPorts(ports: { readonly base: number } | 'well-known', shape: PlanShape): PortPlan {
-  const { services, kafka } =
-    ports === 'well-known' ? wellKnown : { services: ports.base, kafka: ports.base + 500 };
+  const { services, kafka, jaeger } =
+    ports === 'well-known'
+      ? wellKnown
+      : {
+          services: ports.base,
+          kafka: ports.base + 500,
+          jaeger: { otlp: ports.base + 691, query: ports.base + 692 },
+        };
   return {
     regions: Object.fromEntries(
       shape.regions.map((region, index) => [
@@ -72,6 +87,7 @@ export function planPorts(ports: { readonly base: number } | 'well-known', shape
         shape.regions.map((region, index) => [region, kafka + 30 + 10 * index + broker]),
       ),
     })),
+    jaeger: shape.jaeger ? jaeger : null,
   };
 }
 
@@ -89,6 +105,7 @@ export function portsOf(plan: PortPlan, shape: PlanShape): readonly number[] {
       region.postgres,
       ...(region.standby === null ? [] : [region.standby]),
     ]),
+    ...(plan.jaeger === null ? [] : Object.values(plan.jaeger)),
   ];
 }
 

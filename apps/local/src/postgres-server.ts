@@ -60,6 +60,8 @@ const settings: Readonly<Record<string, string>> = {
   max_wal_size: '256MB',
   unix_socket_directories: '',
   log_min_messages: 'warning',
+  // A zone that every reader of the line knows.
+  log_timezone: 'UTC',
   jit: 'off',
 };
 

@@ -21,6 +21,7 @@ import {
 } from './data-folder.js';
 import { regionsOfCatalogue } from './derived-catalogue.js';
 import { guideThroughWrite } from './guided-write.js';
+import { buildJaeger } from './jaeger-process.js';
 import { isLocalError, LocalError } from './local-error.js';
 import { settleOptions, type ClusterOptions, type Request } from './options.js';
 import { choosePorts, REGIONS_MAX, type PlanShape } from './port-plan.js';
@@ -196,8 +197,10 @@ class Life {
       brokers: settled.brokers,
       wideArea: settled.wanMs !== null,
       standby: settled.standby,
+      jaeger: settled.jaeger,
     };
     const { plan, autoBase } = await choosePorts(settled.ports, shape, recorded?.autoBase ?? null);
+    if (settled.jaeger) await buildJaeger({ say, interrupt: this.#end.signal });
     const place = placePostgres(data.postgres);
     const record: ClusterRecord = {
       options: settled,
@@ -328,7 +331,7 @@ async function endLeftProcesses(data: DataFolder): Promise<number> {
     );
   await end(/-(gateway|replicator|coordinator|standby)$/, 'SIGTERM');
   await end(/-postgres$/, 'SIGINT');
-  await end(/^kafka-\d+$/, 'SIGTERM');
+  await end(/^(kafka-\d+|jaeger)$/, 'SIGTERM');
   await rm(data.processes, { force: true });
   return left.length;
 }

@@ -1,13 +1,12 @@
 /**
- * The processes of one local cluster: brokers, a database and the roles of each region, and the links between.
+ * The processes of one local cluster: brokers, a database and the roles of each region, the links between, and Jaeger.
  *
- * Order of the start: brokers and databases together, roles when those serve. Order of the end: roles first, since they
- * have something to write, then databases, then brokers. What runs is recorded at every change before anybody is told,
+ * Order of the start: brokers, Jaeger and databases together, roles when those serve. Order of the end: roles first, since they
+ * have something to write, then databases and Jaeger, then brokers. What runs is recorded at every change before anybody is told,
  * so that a later supervisor can end what a dead one left.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import { lastLines } from './bounded-log.js';
 import { roles, type ClusterFile, type RegionFile, type Role } from './cluster-file.js';
@@ -15,7 +14,9 @@ import type { ClusterStatus, Order, ProcessOrder, ProcessStatus, Target } from '
 import { projectFolder, replaceFile, type DataFolder } from './data-folder.js';
 import { deriveCatalogue, type RegionView } from './derived-catalogue.js';
 import { kafkaRecipe, kafkaReplication, type KafkaNode, type KafkaOptions } from './kafka-node.js';
+import { jaegerRecipe } from './jaeger-process.js';
 import { isLocalError, LocalError } from './local-error.js';
+import { answersWell } from './http-probe.js';
 import type { PortPlan, RegionPorts } from './port-plan.js';
 import { makeDatabase, postgresRecipe, postgresUrl, type PostgresPlace } from './postgres-server.js';
 import { SupervisedProcess, type ProcessEvents, type ProcessRecipe } from './supervised-process.js';
@@ -48,9 +49,9 @@ interface Region {
 
 const KAFKA_READY_MS_MAX = 90_000;
 const POSTGRES_READY_MS_MAX = 60_000;
+const JAEGER_READY_MS_MAX = 60_000;
 const ROLE_READY_MS_MAX = 120_000;
 const ROLE_END_MS_MAX = 8_000;
-const PROBE_MS_MAX = 2_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -58,6 +59,7 @@ export class Supervisor {
   readonly #nodes: readonly KafkaNode[];
   readonly #brokers: SupervisedProcess[] = [];
   readonly #regions = new Map<string, Region>();
+  #jaeger: SupervisedProcess | undefined;
   #state: 'starting' | 'running' | 'ending' = 'starting';
   #writing: Promise<void> = Promise.resolve();
   readonly #begun: Promise<void>[] = [];
@@ -89,7 +91,11 @@ export class Supervisor {
     const { regions, say } = this.#options;
     await this.#wideArea?.open();
     await Promise.all(regions.map((region) => this.#writeCatalogue(region)));
-    await this.#allBegun([this.#startKafka(), ...regions.map((region) => this.#startDatabase(region))]);
+    await this.#allBegun([
+      this.#startKafka(),
+      this.#startJaeger(),
+      ...regions.map((region) => this.#startDatabase(region)),
+    ]);
     this.#mustGoOn();
     say('Starting the roles of each region ...');
     await this.#allBegun(regions.map((region) => this.#startRoles(region)));
@@ -107,7 +113,7 @@ export class Supervisor {
       },
       regions: Object.fromEntries(this.#options.regions.map((name) => [name, this.#regionFile(name)])),
       console: null,
-      jaeger: null,
+      jaeger: this.#options.plan.jaeger === null ? null : urlOf(this.#options.plan.jaeger.query),
     };
   }
 
@@ -147,7 +153,8 @@ export class Supervisor {
     await rm(this.#options.data.cluster, { force: true });
     const regions = [...this.#regions.values()];
     await Promise.all(regions.flatMap((region) => [...region.roles.values()].map((role) => role.end())));
-    await Promise.all(regions.map((region) => region.postgres.end()));
+    // Behind the roles: they send their last spans when they end.
+    await Promise.all([...regions.map((region) => region.postgres.end()), this.#jaeger?.end()]);
     await Promise.all(this.#brokers.map((broker) => broker.end()));
     // A start that was interrupted may still make a database; it starts nothing any more.
     await Promise.allSettled(this.#begun);
@@ -181,6 +188,14 @@ export class Supervisor {
         say(`Kafka broker ${index + 1} is ready at 127.0.0.1:${this.#nodes[index]?.ports.client}`);
       }),
     );
+  }
+
+  async #startJaeger(): Promise<void> {
+    const { data, plan, say } = this.#options;
+    if (plan.jaeger === null) return;
+    this.#jaeger = this.#supervise(jaegerRecipe(plan.jaeger, join(data.logs, 'jaeger.log')));
+    await this.#startReady(this.#jaeger, JAEGER_READY_MS_MAX);
+    say(`Jaeger is ready at ${urlOf(plan.jaeger.query)}`);
   }
 
   async #startDatabase(region: string): Promise<void> {
@@ -229,7 +244,8 @@ export class Supervisor {
   }
 
   #roleRecipe(region: string, role: Role, port: number): ProcessRecipe {
-    const { data, otlpUrl, postgresPassword } = this.#options;
+    const { data, plan, postgresPassword } = this.#options;
+    const otlpUrl = plan.jaeger === null ? this.#options.otlpUrl : urlOf(plan.jaeger.otlp);
     return {
       name: `${region}-${role}`,
       log: join(data.logs, `${region}-${role}.log`),
@@ -248,12 +264,13 @@ export class Supervisor {
           LOCKSTEP_CATALOGUE: this.#catalogue(region),
           LOCKSTEP_LISTEN: `127.0.0.1:${port}`,
           LOCKSTEP_POSTGRES_URL: postgresUrl(this.#ports(region).postgres, postgresPassword),
-          ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl }),
+          // Whoever asks for traces here wants to see every one.
+          ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl, LOCKSTEP_TRACE_RATIO: '1' }),
           LOCKSTEP_AUTH: 'none',
           LOCKSTEP_LOG_LEVEL: process.env['LOCKSTEP_LOG_LEVEL'] ?? 'info',
         },
       },
-      isReady: () => answersReady(port),
+      isReady: () => answersWell(port, '/readyz'),
       endSignal: 'SIGTERM',
       endMsMax: ROLE_END_MS_MAX,
     };
@@ -347,14 +364,13 @@ export class Supervisor {
   #regionFile(name: string): RegionFile {
     const { postgres, roles: byRole } = this.#region(name);
     const ports = this.#ports(name);
-    const url = (port: number) => `http://127.0.0.1:${port}`;
     const pid = (role: Role) => byRole.get(role)?.pid ?? null;
     return {
-      gateway: url(ports.gateway),
-      coordinator: url(ports.coordinator),
-      replicator: url(ports.replicator),
+      gateway: urlOf(ports.gateway),
+      coordinator: urlOf(ports.coordinator),
+      replicator: urlOf(ports.replicator),
       postgres: postgresUrl(ports.postgres, this.#options.postgresPassword),
-      ...(ports.standby === null ? {} : { standby: url(ports.standby) }),
+      ...(ports.standby === null ? {} : { standby: urlOf(ports.standby) }),
       pids: {
         postgres: postgres.pid,
         gateway: pid('gateway'),
@@ -396,6 +412,7 @@ export class Supervisor {
   #all(): readonly SupervisedProcess[] {
     return [
       ...this.#brokers,
+      ...(this.#jaeger === undefined ? [] : [this.#jaeger]),
       ...this.#options.regions
         .flatMap((name) => this.#regions.get(name) ?? [])
         .flatMap((region) => [region.postgres, ...region.roles.values()]),
@@ -478,24 +495,12 @@ async function statusOf(process: SupervisedProcess): Promise<ProcessStatus> {
   return { name: recipe.name, pid: process.pid, state: word, log: recipe.log };
 }
 
+const urlOf = (port: number): string => `http://127.0.0.1:${port}`;
+
 /** What a role needs of the caller's environment, and nothing that would configure it behind the supervisor's back. */
 function callersEnvironment(): Record<string, string> {
   const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'];
   return Object.fromEntries(
     names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );
-}
-
-function answersReady(port: number): Promise<boolean> {
-  return new Promise((settle) => {
-    const request = get(
-      { host: '127.0.0.1', port, path: '/readyz', agent: false, timeout: PROBE_MS_MAX },
-      (response) => {
-        response.resume();
-        settle(response.statusCode === 200);
-      },
-    );
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => settle(false));
-  });
 }

@@ -40,9 +40,11 @@ export type {
   BatchCommitted,
   EntryAppended,
   Fact,
+  MoveEnded,
   Observer,
   SpanContext,
   TracedEntry,
+  TracedStage,
   WriteAnswered,
 } from './ports/observer.js';
 export type { Clock, Identities, Sleep } from './ports/world.js';

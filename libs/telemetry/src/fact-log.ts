@@ -103,6 +103,25 @@ export class FactLog {
       case 'write-answered':
         this.#refusedWrite(fact);
         return;
+      case 'move-ended': {
+        const { decision, detail, from, move, outcome, shard, span, stages, to } = fact;
+        const { epoch, term } = stages.at(-1)!;
+        this.#tell(
+          outcome === 'lost' ? 'error' : outcome === 'done' ? 'info' : 'warn',
+          [fact.kind, shard, String(decision)],
+          {
+            shard,
+            epoch: Number(epoch),
+            term: term === null ? null : Number(term),
+            decision: Number(decision),
+            outcome,
+            gapMs: fact.gapMs,
+            traceId: span.traceId,
+          },
+          `${move} of ${shard} from ${from} to ${to}: ${outcome} (${detail})`,
+        );
+        return;
+      }
       case 'write-degraded': {
         const { shard, sequence } = fact;
         this.#tell(
@@ -116,17 +135,6 @@ export class FactLog {
       case 'term-begun': {
         const { because, term } = fact;
         this.#tell('info', [fact.kind], { term: Number(term), because }, `leads term ${term} from now on`);
-        return;
-      }
-      case 'move-ended': {
-        const { decision, detail, from, move, outcome, shard, to } = fact.move;
-        const why = detail === '' ? '' : `: ${detail}`;
-        this.#tell(
-          outcome === 'done' ? 'info' : 'warn',
-          [fact.kind, shard],
-          { shard, decision: Number(decision), outcome, gapMs: fact.gapMs },
-          `the ${move} of ${shard} from ${from} to ${to} is ${outcome}${why}`,
-        );
         return;
       }
       case 'entry-appended':

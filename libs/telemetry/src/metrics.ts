@@ -13,12 +13,12 @@ import type {
   EntryAppended,
   Fact,
   FailoverForecast,
+  MoveEnded,
   WriteAnswered,
 } from '@lockstep/engine';
 import {
   parseShardName,
   type DatasetName,
-  type FinishedMove,
   type Halt,
   type ShardName,
   type Watermark,
@@ -125,7 +125,7 @@ export class Metrics {
         if (fact.leaderlessMs !== null) this.#instruments.record('leaderless', {}, fact.leaderlessMs / 1_000);
         return;
       case 'move-ended':
-        this.#moveEnded(fact.move, fact.gapMs);
+        this.#moveEnded(fact);
         return;
     }
   }
@@ -199,7 +199,7 @@ export class Metrics {
     this.#instruments.add('requestsRefused', { status: String(status), code });
   }
 
-  #moveEnded({ move, outcome, passed }: FinishedMove, gapMs: number | null): void {
+  #moveEnded({ gapMs, move, outcome, passed }: MoveEnded): void {
     this.#instruments.add('moves', { move, outcome });
     for (const [index, { atMs, stage }] of passed.entries()) {
       const before = passed[index - 1];

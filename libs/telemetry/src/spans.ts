@@ -2,13 +2,21 @@
  * Facts to spans. One write is one trace:
  *
  *     POST entries (server)
- *       append lockstep.accounts (producer)        its context travels in the record
- *         apply lockstep.accounts (consumer)       in every region; links to the batch that committed it
+ *       publish accounts (internal)                from the hand-over to the publisher until the log has answered
+ *         append lockstep.accounts (producer)      the answered attempt; its context travels in the record
+ *           apply lockstep.accounts (consumer)     in every region; links to the batch that committed it
+ *       quorum accounts (internal)                 from the verdict until the rule was known to be met
+ *     GET .../rows/{key} (server)                  of whoever reads with the write's context
+ *
+ *     failover accounts (internal)                 one move of a shard
+ *       stage fencing (internal)                   each stage, with its term and evidence
+ *         publish, append, apply as above          the fence in the shard's own log
  *
  *     apply-batch accounts                         a trace of its own: one transaction applies entries of many traces
  *
- * Facts carry ids and times, so finished spans are built directly; no tracer, no ambient context. A span exists only
- * where its context is sampled.
+ * Facts carry ids and times, so finished spans are built directly; no tracer, no ambient context. A span exists where its
+ * context is sampled, and where its end shows that somebody will ask: of a request that failed, stayed open or was slow,
+ * what this process knows is kept whatever the sample says. Moves are always sampled.
  */
 import {
   SpanKind,
@@ -24,6 +32,7 @@ import type {
   BatchCommitted,
   EntryAppended,
   Fact,
+  MoveEnded,
   SpanContext,
   TracedEntry,
   WriteAnswered,
@@ -45,8 +54,15 @@ export interface AnsweredRequest {
   readonly span: SpanContext;
 }
 
+/** A request that took longer is kept. */
+const SLOW_MS_MIN = 1_000;
+/** Appends of unsampled writes that wait for their write's end; the oldest is forgotten. */
+export const HELD_APPENDS_MAX = 4_096;
+
 export class Spans {
   readonly #queue: SpanQueue;
+  /** By the id of the write's server span. */
+  readonly #held = new Map<string, EntryAppended>();
   readonly #identities: SpanIdentities;
   readonly #resource;
 
@@ -70,9 +86,14 @@ export class Spans {
     switch (fact.kind) {
       case 'write-answered':
         if (fact.span?.sampled === true) this.#writeAnswered(fact, fact.span);
+        else if (fact.span !== null) this.#unsampledWrite(fact, fact.span);
         return;
       case 'entry-appended':
         if (fact.span?.sampled === true) this.#entryAppended(fact, fact.span);
+        else if (fact.span !== null) this.#hold(fact, fact.span);
+        return;
+      case 'move-ended':
+        this.#moveEnded(fact);
         return;
       case 'batch-committed':
         if (fact.traced.length > 0) this.#batchCommitted(fact);
@@ -91,13 +112,12 @@ export class Spans {
       case 'write-degraded':
       case 'entry-resubmitted':
       case 'term-begun':
-      case 'move-ended':
         return;
     }
   }
 
   requestAnswered(request: AnsweredRequest): void {
-    if (!request.span.sampled) return;
+    if (!request.span.sampled && !isWorthKeeping(request)) return;
     this.#offer({
       ...timesOf(request),
       ...placeOf(request.span),
@@ -135,13 +155,92 @@ export class Spans {
       }),
       moments: [...fact.stageMs].map(([stage, ms]) => ({ name: stage, atMs: fact.startedAtMs + ms })),
     });
+    this.#quorumReached(fact, span);
+  }
+
+  #hold(fact: EntryAppended, span: SpanContext): void {
+    const [oldest] = this.#held.keys();
+    if (this.#held.size >= HELD_APPENDS_MAX && oldest !== undefined) this.#held.delete(oldest);
+    this.#held.set(span.parentSpanId ?? span.spanId, fact);
+  }
+
+  #unsampledWrite(fact: WriteAnswered, span: SpanContext): void {
+    const append = this.#held.get(span.spanId);
+    this.#held.delete(span.spanId);
+    if (!isWorthKeeping(fact)) return;
+    if (append !== undefined && append.span !== null) this.#entryAppended(append, append.span);
+    this.#writeAnswered(fact, span);
+  }
+
+  #quorumReached(fact: WriteAnswered, span: SpanContext): void {
+    const reachedMs = fact.stageMs.get('quorum');
+    if (reachedMs === undefined) return;
+    const fromMs = fact.stageMs.get('accepted') ?? fact.stageMs.get('logged') ?? 0;
+    this.#offer({
+      startedAtMs: fact.startedAtMs + Math.min(fromMs, reachedMs),
+      endedAtMs: fact.startedAtMs + reachedMs,
+      context: { ...span, spanId: this.#identities.spanId() },
+      parentSpanId: span.spanId,
+      name: `quorum ${fact.dataset}`,
+      kind: SpanKind.INTERNAL,
+      attributes: known({ [ATTRIBUTE.dataset]: fact.dataset, [ATTRIBUTE.shard]: fact.shard }),
+    });
+  }
+
+  #moveEnded(fact: MoveEnded): void {
+    const { dataset } = placeInLog(fact.shard);
+    this.#offer({
+      ...timesOf(fact),
+      ...placeOf(fact.span),
+      name: `${fact.move} ${dataset}`,
+      kind: SpanKind.INTERNAL,
+      failed: fact.outcome === 'lost',
+      attributes: known({
+        [ATTRIBUTE.dataset]: dataset,
+        [ATTRIBUTE.shard]: fact.shard,
+        [ATTRIBUTE.term]: ordinal(fact.stages.at(-1)?.term ?? null),
+        [ATTRIBUTE.epoch]: ordinal(fact.stages.at(-1)?.epoch ?? null),
+        [ATTRIBUTE.decision]: ordinal(fact.decision),
+        [ATTRIBUTE.evacuation]: ordinal(fact.evacuation),
+        [ATTRIBUTE.moveFrom]: fact.from,
+        [ATTRIBUTE.moveTo]: fact.to,
+        [ATTRIBUTE.moveReason]: fact.reason,
+        [ATTRIBUTE.moveActor]: fact.actor,
+        [ATTRIBUTE.moveOutcome]: fact.outcome,
+        [ATTRIBUTE.moveDetail]: fact.detail,
+      }),
+    });
+    for (const stage of fact.stages)
+      this.#offer({
+        ...timesOf(stage),
+        ...placeOf(stage.span),
+        name: `stage ${stage.stage}`,
+        kind: SpanKind.INTERNAL,
+        attributes: known({
+          [ATTRIBUTE.shard]: fact.shard,
+          [ATTRIBUTE.stage]: stage.stage,
+          [ATTRIBUTE.term]: ordinal(stage.term),
+          [ATTRIBUTE.epoch]: ordinal(stage.epoch),
+          [ATTRIBUTE.evidence]: stage.evidence,
+        }),
+      });
   }
 
   #entryAppended(fact: EntryAppended, span: SpanContext): void {
-    const { topic, partition } = placeInLog(fact.shard);
+    const { dataset, topic, partition } = placeInLog(fact.shard);
+    const publish = { ...span, spanId: this.#identities.spanId() };
+    this.#offer({
+      startedAtMs: fact.queuedAtMs,
+      endedAtMs: fact.endedAtMs,
+      ...placeOf(publish),
+      name: `publish ${dataset}`,
+      kind: SpanKind.INTERNAL,
+      attributes: { [ATTRIBUTE.dataset]: dataset, [ATTRIBUTE.shard]: fact.shard },
+    });
     this.#offer({
       ...timesOf(fact),
-      ...placeOf(span),
+      context: span,
+      parentSpanId: publish.spanId,
       name: `append ${topic}`,
       kind: SpanKind.PRODUCER,
       attributes: {
@@ -226,10 +325,11 @@ export class Spans {
       return {
         name: finished.name,
         kind: finished.kind,
-        spanContext: () => apiContext(context),
+        // What is offered is kept, although its request may not have been sampled.
+        spanContext: () => apiContext({ ...context, sampled: true }),
         ...(parentSpanId === null
           ? {}
-          : { parentSpanContext: apiContext({ ...context, spanId: parentSpanId }) }),
+          : { parentSpanContext: apiContext({ ...context, spanId: parentSpanId, sampled: true }) }),
         startTime,
         endTime: hrTime(endedAtMs),
         duration: hrTime(endedAtMs - finished.startedAtMs),
@@ -269,10 +369,23 @@ function placeOf(span: SpanContext): Pick<FinishedSpan, 'context' | 'parentSpanI
   return { context: span, parentSpanId: span.parentSpanId };
 }
 
-function placeInLog(shard: ShardName): { readonly topic: string; readonly partition: string } {
+/** 202 is a write whose stage was not reached in its time. */
+function isWorthKeeping(request: {
+  readonly status: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}): boolean {
+  const { endedAtMs, startedAtMs, status } = request;
+  return status >= 500 || status === 202 || endedAtMs - startedAtMs >= SLOW_MS_MIN;
+}
+
+const ordinal = (value: bigint | null): number | null => (value === null ? null : Number(value));
+
+function placeInLog(shard: ShardName) {
   const parsed = parseShardName(shard);
   if (parsed === null) throw new Error(`not a shard name: ${shard}`);
-  return { topic: topicOf(parsed.dataset), partition: String(parsed.partition) };
+  const { dataset, partition } = parsed;
+  return { dataset, topic: topicOf(dataset), partition: String(partition) };
 }
 
 function apiContext(context: TraceContext) {

@@ -7,6 +7,7 @@ import type {
   EntryAppended,
   Fact,
   FailoverForecast,
+  MoveEnded,
   SpanContext,
   WriteAnswered,
 } from '@lockstep/engine';
@@ -16,7 +17,6 @@ import {
   offset,
   sequence,
   type DatasetName,
-  type FinishedMove,
   type Prediction,
   type RegionName,
   type ShardName,
@@ -27,6 +27,7 @@ import { openLogger } from './logger.js';
 import { METRICS } from './metric-table.js';
 import { LAG_KNOWN_MS_MAX } from './metrics.js';
 import { QUEUE_SPANS_MAX } from './span-queue.js';
+import { HELD_APPENDS_MAX } from './spans.js';
 import { openTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.js';
 import { formatTraceparent } from './trace-context.js';
 
@@ -70,18 +71,28 @@ describe('spans', () => {
 
     const spans = sink.spans();
     const write = spans.filter(({ traceId }) => traceId === client.traceId);
+    const publish = write.find(({ name }) => name === 'publish accounts')!;
     const summaryOf = ({ name, kind, parentSpanId, resource }: SunkSpan) =>
       [name, kind, parentSpanId, resource['lockstep.region']].join(' ');
     expect(new Set(write.map(summaryOf))).toEqual(
       new Set([
         `GET /v1/datasets/{dataset}/rows/{key} 2 ${'d'.repeat(16)} eu`,
         `POST entries 2 ${client.spanId} eu`,
-        `append lockstep.accounts 4 ${request.spanId} eu`,
+        `publish accounts 1 ${request.spanId} eu`,
+        `append lockstep.accounts 4 ${publish.spanId} eu`,
         `apply lockstep.accounts 5 ${append.spanId} eu`,
         `apply lockstep.accounts 5 ${append.spanId} us`,
+        `quorum accounts 1 ${request.spanId} eu`,
       ]),
     );
-    expect(write).toHaveLength(5);
+    expect(write).toHaveLength(7);
+    const timesOf = (name: string) => {
+      const span = write.find((one) => one.name === name)!;
+      return [span.startTimeUnixNano, span.endTimeUnixNano];
+    };
+    expect(timesOf('publish accounts')).toEqual(['1005000000', '1020000000']);
+    expect(timesOf('append lockstep.accounts')).toEqual(['1010000000', '1020000000']);
+    expect(timesOf('quorum accounts')).toEqual(['1020000000', '1050000000']);
     const batches = spans.filter(({ traceId }) => traceId !== client.traceId);
     expect(batches.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
       ['apply-batch accounts', undefined],
@@ -163,13 +174,118 @@ describe('spans', () => {
     expect(sink.spans().map(({ name }) => name)).toEqual(['GET /sampled']);
   });
 
+  test.each([
+    ['failed', { status: 503, code: 'log-unreachable' }],
+    ['open', { status: 202, stage: 'logged' }],
+    ['slow', { endedAtMs: 2_000 }],
+  ])('of an unsampled write that was %s its gateway keeps all that it knows', async (_how, change) => {
+    const sink = await openSink();
+    const { telemetry } = open({ otlpUrl: sink.url, sampleRatio: 0 });
+    const asked = telemetry.openSpan(null);
+    const other = telemetry.openSpan(null);
+    for (const span of [asked, other])
+      telemetry.observer.report(
+        entryAppended({ ...span, spanId: 'c'.repeat(16), parentSpanId: span.spanId }),
+      );
+    telemetry.observer.report(writeAnswered(other));
+    telemetry.observer.report({ ...writeAnswered(asked), ...change });
+    await telemetry.shutdown();
+    const spans = sink.spans();
+    expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([asked.traceId]));
+    expect(spans.map(({ name }) => name).sort()).toEqual([
+      'POST entries',
+      'append lockstep.accounts',
+      'publish accounts',
+      'quorum accounts',
+    ]);
+  });
+
+  test('an unsampled read that failed or was slow is kept, another is not', async () => {
+    const sink = await openSink();
+    const { telemetry } = open({ otlpUrl: sink.url, sampleRatio: 0 });
+    const read = (status: number, endedAtMs: number): void =>
+      telemetry.httpSpan({
+        method: 'GET',
+        route: `/${status}/${endedAtMs}`,
+        status,
+        startedAtMs: 0,
+        endedAtMs,
+        span: telemetry.openSpan(null),
+      });
+    read(200, 999);
+    read(200, 1_000);
+    read(503, 1);
+    read(412, 1);
+    await telemetry.shutdown();
+    expect(sink.spans().map(({ name }) => name)).toEqual(['GET /200/1000', 'GET /503/1']);
+  });
+
+  test('appends that wait for their write are bounded: the oldest is forgotten, its write is kept', async () => {
+    const sink = await openSink();
+    const { telemetry } = open({ otlpUrl: sink.url, sampleRatio: 0 });
+    const writes = Array.from({ length: HELD_APPENDS_MAX + 1 }, () => telemetry.openSpan(null));
+    for (const span of writes)
+      telemetry.observer.report(
+        entryAppended({ ...span, spanId: 'c'.repeat(16), parentSpanId: span.spanId }),
+      );
+    for (const span of [writes[0]!, writes[1]!])
+      telemetry.observer.report({ ...writeAnswered(span), status: 503 });
+    await telemetry.shutdown();
+    const appends = sink.spans().filter(({ name }) => name.startsWith('append'));
+    expect(appends.map(({ traceId }) => traceId)).toEqual([writes[1]!.traceId]);
+    expect(sink.spans().filter(({ name }) => name === 'POST entries')).toHaveLength(2);
+  });
+
+  test('a move is one trace, sampled or not: every stage with term, epoch and evidence', async () => {
+    const sink = await openSink();
+    const { telemetry, lines } = open({ otlpUrl: sink.url, sampleRatio: 0, role: 'coordinator' });
+    telemetry.observer.report(moveEnded({}));
+    await telemetry.shutdown();
+    const spans = sink.spans();
+    expect(spans.map(({ name, parentSpanId, spanId }) => [name, spanId, parentSpanId])).toEqual([
+      ['failover accounts', '1'.repeat(16), undefined],
+      ['stage decided', '2'.repeat(16), '1'.repeat(16)],
+      ['stage done', '3'.repeat(16), '1'.repeat(16)],
+    ]);
+    expect(spans[0]?.attributes).toEqual({
+      'lockstep.dataset': 'accounts',
+      'lockstep.shard': 'accounts/3',
+      'lockstep.term': 2,
+      'lockstep.epoch': 5,
+      'lockstep.move.decision': 38,
+      'lockstep.move.from': 'eu',
+      'lockstep.move.to': 'us',
+      'lockstep.move.reason': 'eu is unfit',
+      'lockstep.move.actor': 'governor',
+      'lockstep.move.outcome': 'done',
+      'lockstep.move.detail': 'us is home',
+    });
+    expect(spans[2]?.attributes).toEqual({
+      'lockstep.shard': 'accounts/3',
+      'lockstep.stage': 'done',
+      'lockstep.term': 2,
+      'lockstep.epoch': 5,
+      'lockstep.evidence': 'us is home',
+    });
+    // What is not known is not an attribute.
+    expect(spans[1]?.attributes).toEqual({
+      'lockstep.shard': 'accounts/3',
+      'lockstep.stage': 'decided',
+      'lockstep.epoch': 4,
+    });
+    expect(lines().filter(({ event }) => event === 'move-ended')).toEqual([
+      expect.objectContaining({ shard: 'accounts/3', epoch: 5, decision: 38, traceId: 'a'.repeat(32) }),
+    ]);
+  });
+
   test('beyond the bound of the queue spans are dropped and counted, and reporting goes on', async () => {
     const sink = await openSink();
     sink.hold();
     const { telemetry } = open({ otlpUrl: sink.url });
     const span = telemetry.openSpan(null);
     // The first export takes 512 spans out of the queue and waits for its answer.
-    for (let n = 0; n < QUEUE_SPANS_MAX + 512 + 7; n += 1) telemetry.observer.report(entryAppended(span));
+    const read = { method: 'GET', route: '/', status: 200, startedAtMs: 1, endedAtMs: 2, span };
+    for (let n = 0; n < QUEUE_SPANS_MAX + 512 + 7; n += 1) telemetry.httpSpan(read);
     expect(
       valueOf(await telemetry.metricsText(), 'lockstep_dropped_spans_total', 'reason="queue-full"'),
     ).toBe(7);
@@ -186,7 +302,7 @@ describe('spans', () => {
     await telemetry.shutdown();
     expect(sink.requests()).toBe(1);
     expect(lines().filter(({ event }) => event === 'spans-lost')).toEqual([
-      expect.objectContaining({ code: 'export-failed', spans: 2 }),
+      expect.objectContaining({ code: 'export-failed', spans: 4 }),
     ]);
   });
 });
@@ -363,23 +479,19 @@ describe('metrics', () => {
     const { telemetry } = open({});
     telemetry.observer.report({ kind: 'term-begun', term: 1n, because: 'vacant', leaderlessMs: null });
     telemetry.observer.report({ kind: 'term-begun', term: 2n, because: 'suspected', leaderlessMs: 1_500 });
-    telemetry.observer.report({ kind: 'move-ended', move: finishedMove({}), gapMs: 300 });
-    telemetry.observer.report({
-      kind: 'move-ended',
-      move: finishedMove({ outcome: 'cancelled', passed: [] }),
-      gapMs: null,
-    });
+    telemetry.observer.report(moveEnded({ gapMs: 300 }));
+    telemetry.observer.report(moveEnded({ outcome: 'cancelled', passed: [], gapMs: null }));
     const text = await telemetry.metricsText();
     expect(valueOf(text, 'lockstep_terms_total', 'because="suspected"')).toBe(1);
     expect(valueOf(text, 'lockstep_leaderless_seconds_count')).toBe(1);
     expect(valueOf(text, 'lockstep_leaderless_seconds_sum')).toBe(1.5);
-    const switchover = 'move="switchover"';
-    expect(valueOf(text, 'lockstep_moves_total', switchover, 'outcome="done"')).toBe(1);
-    expect(valueOf(text, 'lockstep_moves_total', switchover, 'outcome="cancelled"')).toBe(1);
-    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', switchover, 'stage="fencing"')).toBe(0.2);
-    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', switchover, 'stage="done"')).toBe(0.8);
-    expect(valueOf(text, 'lockstep_move_gap_seconds_count', switchover)).toBe(1);
-    expect(valueOf(text, 'lockstep_move_gap_seconds_sum', switchover)).toBe(0.3);
+    const failover = 'move="failover"';
+    expect(valueOf(text, 'lockstep_moves_total', failover, 'outcome="done"')).toBe(1);
+    expect(valueOf(text, 'lockstep_moves_total', failover, 'outcome="cancelled"')).toBe(1);
+    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', failover, 'stage="fencing"')).toBe(0.2);
+    expect(valueOf(text, 'lockstep_move_stage_seconds_sum', failover, 'stage="done"')).toBe(0.8);
+    expect(valueOf(text, 'lockstep_move_gap_seconds_count', failover)).toBe(1);
+    expect(valueOf(text, 'lockstep_move_gap_seconds_sum', failover)).toBe(0.3);
   });
 
   test('a vote that does not count shows 1 with its code', async () => {
@@ -664,8 +776,62 @@ function entryAppended(span: SpanContext | null, shard = SHARD): EntryAppended {
     offset: offset(41n),
     bytes: 470,
     span,
+    queuedAtMs: 1_005,
     startedAtMs: 1_010,
     endedAtMs: 1_020,
+  };
+}
+
+function moveEnded(change: Partial<MoveEnded>): MoveEnded {
+  const below = (digit: string): SpanContext => ({
+    traceId: 'a'.repeat(32),
+    spanId: digit.repeat(16),
+    parentSpanId: digit === '1' ? null : '1'.repeat(16),
+    sampled: true,
+  });
+  return {
+    kind: 'move-ended',
+    decision: 38n,
+    move: 'failover',
+    shard: SHARD,
+    from: 'eu' as RegionName,
+    to: 'us' as RegionName,
+    expectedEpoch: epoch(4n),
+    reason: 'eu is unfit',
+    actor: 'governor',
+    evacuation: null,
+    outcome: 'done',
+    detail: 'us is home',
+    passed: [
+      { stage: 'decided', at: 38n, atMs: 1_000 },
+      { stage: 'fencing', at: 39n, atMs: 1_200 },
+      { stage: 'done', at: 40n, atMs: 2_000 },
+    ],
+    gapMs: 300,
+    stages: [
+      {
+        stage: 'decided',
+        term: null,
+        epoch: 4n,
+        evidence: null,
+        startedAtMs: 1,
+        endedAtMs: 3,
+        span: below('2'),
+      },
+      {
+        stage: 'done',
+        term: 2n,
+        epoch: 5n,
+        evidence: 'us is home',
+        startedAtMs: 3,
+        endedAtMs: 3,
+        span: below('3'),
+      },
+    ],
+    startedAtMs: 1,
+    endedAtMs: 3,
+    span: below('1'),
+    ...change,
   };
 }
 
@@ -749,7 +915,7 @@ function everyFact(telemetry: Telemetry): readonly Fact[] {
     { kind: 'entry-resubmitted', shard: SHARD, verdict: 'fenced' },
     { kind: 'write-degraded', shard: SHARD, sequence: sequence(40n) },
     { kind: 'term-begun', term: 7n, because: 'suspected', leaderlessMs: 1_500 },
-    { kind: 'move-ended', move: finishedMove({}), gapMs: 300 },
+    moveEnded({}),
   ];
 }
 
@@ -768,26 +934,6 @@ const forecast = (change: Partial<Prediction>): FailoverForecast => ({
     measuredMoves: 3,
     ...change,
   },
-});
-
-const finishedMove = (change: Partial<FinishedMove>): FinishedMove => ({
-  decision: 12n,
-  move: 'switchover',
-  shard: SHARD,
-  from: 'eu' as RegionName,
-  to: 'us' as RegionName,
-  expectedEpoch: epoch(4n),
-  reason: 'maintenance',
-  actor: 'ada',
-  evacuation: null,
-  passed: [
-    { stage: 'decided', at: 12n, atMs: 1_000 },
-    { stage: 'fencing', at: 13n, atMs: 1_200 },
-    { stage: 'done', at: 14n, atMs: 2_000 },
-  ],
-  outcome: 'done',
-  detail: '',
-  ...change,
 });
 
 const outlook = (change: Partial<ClusterOutlook>): ClusterOutlook => ({

@@ -10,7 +10,6 @@ import {
   controlEntryText,
   findControlStart,
   foldControl,
-  scoreMove,
   type ControlCommand,
   type ControlRecord,
   type ControlState,
@@ -21,9 +20,10 @@ import {
 import { Gate, Signal, waitAtMost } from '../gate.js';
 import { messageOf, reportLoopFailure } from '../loop-failure.js';
 import type { FetchedPartition, Log, LogReader, LogWriter } from '../ports/log.js';
-import type { Observer } from '../ports/observer.js';
+import type { MoveEnded, Observer } from '../ports/observer.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Clock, Identities } from '../ports/world.js';
+import { MoveNotes } from './move-trace.js';
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 const FETCH_WAIT_MS_MAX = 500;
@@ -68,8 +68,9 @@ export class ControlLog {
   private nextOffset = 0n as Offset;
   private isAtEnd = false;
   private haltedBy: string | null = null;
-  /** Control sequence of the last own entry whose outcome was reported. */
-  private reportedAt = 0n;
+  private readonly moveNotes = new MoveNotes();
+  /** Control sequence through which own entries were told of; what is folded again is not told again. */
+  private toldThrough = 0n;
   private readonly changed = new Signal();
   private readonly stopping = new Gate();
   private reader: LogReader | null = null;
@@ -114,6 +115,11 @@ export class ControlLog {
   /** Null before the log was found; then as of the last record that was read. */
   state(): ControlState | null {
     return this.folded;
+  }
+
+  /** Identity of the log that is read; null before it was found. */
+  logId(): string | null {
+    return this.topicId;
   }
 
   /** True when the last answer of the log held everything that stood in it then. */
@@ -234,7 +240,7 @@ export class ControlLog {
     if (reader.topicId !== this.topicId) {
       this.topicId = reader.topicId;
       this.folded = null;
-      this.reportedAt = 0n;
+      this.toldThrough = 0n;
     }
     if (this.folded === null) {
       await this.begin(reader);
@@ -274,6 +280,7 @@ export class ControlLog {
       }
       this.haltedBy = null;
       this.folded = start.state;
+      this.moveNotes.forget();
       this.nextOffset = from;
       for (const record of records) if (record.offset > start.state.offset) this.fold(record);
       this.nextOffset = endOffset;
@@ -316,8 +323,9 @@ export class ControlLog {
     const before = this.folded!;
     this.folded = step.state;
     const { entry } = step;
+    const ended = this.moveNotes.note(this.topicId!, step);
     if (entry?.session !== this.session) return;
-    this.report(before, step);
+    this.report(before, step, ended);
     // The first copy is the one that counts; later ones are superseded, whatever they say.
     const listener = this.awaited.get(entry.number);
     this.awaited.delete(entry.number);
@@ -325,9 +333,9 @@ export class ControlLog {
   }
 
   /** Whoever said it reports it, so that of all processes exactly one does; once, however often the log is read. */
-  private report(before: ControlState, { at, state }: FoldedControl): void {
-    if (at <= this.reportedAt) return;
-    this.reportedAt = at;
+  private report(before: ControlState, { at, state }: FoldedControl, ended: readonly MoveEnded[]): void {
+    if (at <= this.toldThrough) return;
+    this.toldThrough = at;
     const { observer } = this.options;
     const { election } = state;
     if (election.term > before.election.term)
@@ -338,11 +346,7 @@ export class ControlLog {
         leaderlessMs:
           before.election.term === 0n ? null : election.heartbeatAtMs - before.election.heartbeatAtMs,
       });
-    if (state.finished === before.finished) return;
-    const known = new Set(before.finished.map(({ decision }) => decision));
-    for (const move of state.finished)
-      if (!known.has(move.decision))
-        observer.report({ kind: 'move-ended', move, gapMs: scoreMove(move, null).gapMs });
+    for (const move of ended) observer.report(move);
   }
 
   private async closeReader(): Promise<void> {

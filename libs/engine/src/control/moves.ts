@@ -49,12 +49,13 @@ import { Gate, waitAtMost } from '../gate.js';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { Log } from '../ports/log.js';
-import type { Observer } from '../ports/observer.js';
+import type { Observer, SpanContext } from '../ports/observer.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Clock } from '../ports/world.js';
 import type { Candidacy } from './candidacy.js';
 import type { ControlLog, Said } from './control-log.js';
 import { FoldSpeeds } from './fold-speeds.js';
+import { moveSpan, spanBelow, stageSpan } from './move-trace.js';
 import { seeShard } from './seen-shard.js';
 
 const SAID_MS_MAX = 5_000;
@@ -319,11 +320,11 @@ export class Moves {
         return;
       case 'append-entry':
         // What became of it is seen in watermarks.
-        void entries.append(step.shard, step.entry, step.timeoutMs);
+        void entries.append(step.shard, step.entry, step.timeoutMs, this.spanIn(move, attempt.acts));
         return;
       case 'probe':
         // The candidate's own coordinator probes when it reads the stage; it may be down, or have probed under an earlier leader.
-        if (attempt.acts > 1) void entries.append(move.shard, { kind: 'probe' });
+        if (attempt.acts > 1) void this.probe(move, attempt.acts);
         return;
       case 'place-leader':
         attempt.leader = await this.placeLeader(step.shard, step.region);
@@ -351,14 +352,28 @@ export class Moves {
 
   /** The candidate shows that it reaches the log, as soon as it reads that its fence was folded. */
   private probeAsCandidate(state: ControlState): void {
-    const { entries, region } = this.options;
-    for (const { decision, shard, stage, to } of state.open) {
+    const { region } = this.options;
+    for (const move of state.open) {
+      const { decision, stage, to } = move;
       if (stage !== 'folded' || to !== region || this.probed.has(decision)) continue;
       this.probed.add(decision);
-      void entries.append(shard, { kind: 'probe' });
+      void this.probe(move, 'of the candidate');
     }
     for (const decision of this.probed)
       if (!state.open.some((move) => move.decision === decision)) this.probed.delete(decision);
+  }
+
+  private probe(move: OpenMove, attempt: number | string): Promise<unknown> {
+    const span = this.spanIn(move, attempt);
+    return this.options.entries.append(move.shard, { kind: 'probe' }, undefined, span);
+  }
+
+  /** Of an entry that this process appends to the shard's log at the move's present stage. */
+  private spanIn({ decision, stageAt }: OpenMove, attempt: number | string): SpanContext | null {
+    const { control, region } = this.options;
+    const log = control.logId();
+    if (log === null) return null;
+    return spanBelow(stageSpan(moveSpan(log, decision), stageAt), `append ${region} ${attempt}`);
   }
 
   /** Until what is seen of the shard, or the control log, has changed. */

@@ -8,7 +8,7 @@ import {
 } from '@lockstep/protocol';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import type { Log } from '../ports/log.js';
-import type { Observer } from '../ports/observer.js';
+import type { Observer, SpanContext } from '../ports/observer.js';
 import type { Signer } from '../ports/signing.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
@@ -30,8 +30,16 @@ export interface ControlEntriesOptions {
 export class ControlEntries {
   constructor(private readonly options: ControlEntriesOptions) {}
 
-  /** @param timeoutMs how long it is waited for; with a minute for clocks that differ it has expired. */
-  async append(shard: ShardName, body: ControlBody, timeoutMs = CONTROL_TIMEOUT_MS): Promise<Published> {
+  /**
+   * @param timeoutMs how long it is waited for; with a minute for clocks that differ it has expired.
+   * @param span of the append, which regions that fold the entry continue; null for no trace.
+   */
+  async append(
+    shard: ShardName,
+    body: ControlBody,
+    timeoutMs = CONTROL_TIMEOUT_MS,
+    span: SpanContext | null = null,
+  ): Promise<Published> {
     const { clock, feed, identities, log, observer, region, signer } = this.options;
     const { dataset, partition } = parseShardName(shard)!;
     const publisher = new ShardPublisher({
@@ -50,7 +58,7 @@ export class ControlEntries {
       bytes: BYTES,
       notAfterMs: Math.max(clock.nowMs(), feed.own(shard)?.logTimeMs ?? 0) + timeoutMs + CLOCK_TOLERANCE_MS,
       giveUpAtMs: clock.monotonicMs() + timeoutMs,
-      span: null,
+      span,
     });
     const published = await ticket!.settled;
     await publisher.close();

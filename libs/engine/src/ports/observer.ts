@@ -28,6 +28,7 @@ export type Fact =
   | EntryAppended
   | BatchCommitted
   | WriteAnswered
+  | MoveEnded
   | {
       readonly kind: 'append-failed';
       readonly shard: ShardName;
@@ -74,9 +75,7 @@ export type Fact =
       readonly term: bigint;
       readonly because: ControlState['election']['phase'];
       readonly leaderlessMs: number | null;
-    }
-  /** What this process said in the control log ended a move. `gapMs`: how long nobody took writes; null where no fence stood. */
-  | { readonly kind: 'move-ended'; readonly move: FinishedMove; readonly gapMs: number | null };
+    };
 
 /** One entry stands in the log. */
 export interface EntryAppended {
@@ -86,6 +85,9 @@ export interface EntryAppended {
   readonly offset: Offset;
   readonly bytes: number;
   readonly span: SpanContext | null;
+  /** When it was handed to the publisher; the log was asked later, and perhaps more than once. */
+  readonly queuedAtMs: number;
+  /** Of the attempt that the log answered. */
   readonly startedAtMs: number;
   readonly endedAtMs: number;
 }
@@ -133,6 +135,31 @@ export interface WriteAnswered {
   /** Milliseconds from the start until each stage was known. */
   readonly stageMs: ReadonlyMap<string, number>;
   readonly span: SpanContext | null;
+}
+
+/** A move of a shard to another home has ended; told by the coordinator whose entry ended it, for all its stages. */
+export interface MoveEnded extends FinishedMove {
+  readonly kind: 'move-ended';
+  /** How long nobody took writes; null where no fence stood. */
+  readonly gapMs: number | null;
+  /** Oldest first; the last is the outcome. */
+  readonly stages: readonly TracedStage[];
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly span: SpanContext;
+}
+
+export interface TracedStage {
+  /** Of the promotion machine; `doubted` before them, where regions had said that the home is unfit. */
+  readonly stage: string;
+  /** Of the leader; null, as the evidence, where this process began to read the log behind it. */
+  readonly term: bigint | null;
+  readonly epoch: bigint;
+  readonly evidence: string | null;
+  /** Log times. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly span: SpanContext;
 }
 
 /** Where a span stands in its trace; ids as in W3C trace context. */

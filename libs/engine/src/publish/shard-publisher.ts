@@ -87,6 +87,8 @@ export interface Ticket {
 
 interface Queued {
   readonly submission: Submission;
+  /** Wall clock, for display. */
+  readonly queuedAtMs: number;
   readonly settle: (result: Published) => void;
   numbered: (publisher: PublisherId, number: EntryNumber) => void;
 }
@@ -133,7 +135,8 @@ export class ShardPublisher {
     const settled = new Promise<Published>((resolve) => {
       settle = resolve;
     });
-    const queued: Queued = { submission, settle, numbered: () => undefined };
+    const queuedAtMs = this.options.clock.nowMs();
+    const queued: Queued = { submission, queuedAtMs, settle, numbered: () => undefined };
     this.queue.push(queued);
     this.queuedBytes += submission.bytes;
     this.sending ??= this.send();
@@ -275,10 +278,12 @@ export class ShardPublisher {
     for (const [index, { queued, publisher, number }] of batch.entries()) {
       const offset = (appended.baseOffset + BigInt(index)) as Offset;
       const { appendTimeMs, startedAtMs } = appended;
-      const { bytes, publication, span } = queued.submission;
+      const { queuedAtMs, submission } = queued;
+      const { bytes, publication, span } = submission;
       queued.settle({ kind: 'logged', offset, appendTimeMs, publisher, number });
       const epoch = (publication.kind === 'data' ? publication.epoch : 0n) as Epoch;
-      observer.report({ kind: 'entry-appended', shard, epoch, offset, bytes, span, startedAtMs, endedAtMs });
+      const times = { queuedAtMs, startedAtMs, endedAtMs };
+      observer.report({ kind: 'entry-appended', shard, epoch, offset, bytes, span, ...times });
     }
   }
 

@@ -1,7 +1,7 @@
 /**
- * The gateway of the engine behind the routes: headers become a caller, answers go out as they are.
+ * The gateway of the engine behind the routes: headers become a caller, answers go out as they are; reads are traced.
  */
-import type { Caller, Gateway } from '@lockstep/engine';
+import type { Caller, Clock, Gateway } from '@lockstep/engine';
 import { answerJson, answerProblem, problem, type Answer } from '@lockstep/protocol';
 import type { Telemetry } from '@lockstep/telemetry';
 import { FORWARDED_HEADER, parseForwarded, type Forwarded } from '@lockstep/transport';
@@ -13,12 +13,34 @@ const HOPS_MAX = 1;
 type CallerReading =
   { readonly caller: Caller; readonly idempotencyKey: string | null } | { readonly refused: Answer };
 
-export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
+/** As spans name them: with placeholders, never with a key. */
+const RECEIPT_ROUTE = '/v1/datasets/{dataset}/receipts/{idempotencyKey}';
+const ROW_ROUTE = '/v1/datasets/{dataset}/rows/{key}';
+const ROWS_ROUTE = '/v1/rows';
+
+export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<Clock, 'nowMs'>): GatewayApi {
   const told = (refused: Answer): Answer => {
     telemetry.requestRefused(refused.status, refused.code ?? 'none');
     return refused;
   };
   const notFound = (what: string): Answer => answerProblem(problem('not-found', what));
+  /** A write tells of itself; a read is told here, a defect too. */
+  const traced = async (
+    method: string,
+    route: string,
+    { trace: span }: Caller,
+    read: () => Promise<Answer>,
+  ): Promise<Answer> => {
+    const startedAtMs = clock.nowMs();
+    let status = 500;
+    try {
+      const answer = await read();
+      status = answer.status;
+      return answer;
+    } finally {
+      telemetry.httpSpan({ method, route, status, startedAtMs, endedAtMs: clock.nowMs(), span });
+    }
+  };
   return {
     refusal: (write) => {
       const refused = gateway.admission.refusal(write);
@@ -41,19 +63,24 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
     receipt: async ({ dataset, idempotencyKey, query, headers }) => {
       const reading = readCaller(headers, telemetry);
       if ('refused' in reading) return told(reading.refused);
-      return gateway.receipt({ dataset, idempotencyKey, query, caller: reading.caller });
+      const { caller } = reading;
+      return traced('GET', RECEIPT_ROUTE, caller, () =>
+        gateway.receipt({ dataset, idempotencyKey, query, caller }),
+      );
     },
     row: async ({ dataset, key, query, headers }) => {
       const reading = readCaller(headers, telemetry);
       if ('refused' in reading) return told(reading.refused);
+      const { caller } = reading;
       const token = headers['lockstep-token'] ?? null;
-      return gateway.row({ dataset, key, query, token, caller: reading.caller });
+      return traced('GET', ROW_ROUTE, caller, () => gateway.row({ dataset, key, query, token, caller }));
     },
     rows: async ({ body, headers }) => {
       const reading = readCaller(headers, telemetry);
       if ('refused' in reading) return told(reading.refused);
+      const { caller } = reading;
       const token = headers['lockstep-token'] ?? null;
-      return gateway.rowsTogether({ body, token, caller: reading.caller });
+      return traced('POST', ROWS_ROUTE, caller, () => gateway.rowsTogether({ body, token, caller }));
     },
     quarantine: ({ query }) => gateway.quarantine(query),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),

@@ -47,8 +47,6 @@ import type { RoleConfiguration } from './configuration.js';
 import type { Role } from './role.js';
 
 const START_RETRY_MS = 1_000;
-/** Locally every write is traced; the flag of an incoming trace decides before this does. */
-const SAMPLE_RATIO = 1;
 
 /** A catalogue that cannot be used: the start stops, with file, line and reason. */
 export class CatalogueRefused extends Error {
@@ -71,7 +69,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     role: roles.join(','),
     instance: configuration.instance,
     otlpUrl: configuration.otlpUrl,
-    sampleRatio: SAMPLE_RATIO,
+    sampleRatio: configuration.traceRatio,
     logger,
     clock,
     identities,
@@ -192,7 +190,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     ...(coordinator?.notReady() ?? []),
   ];
   return {
-    ...(gateway === null ? {} : { gateway: gatewayApi(gateway, telemetry) }),
+    ...(gateway === null ? {} : { gateway: gatewayApi(gateway, telemetry, clock) }),
     ...(coordinator === null
       ? {}
       : {

@@ -38,6 +38,8 @@ export interface RoleConfiguration {
   readonly signingKeyFile: string | null;
   /** Null: no spans. */
   readonly otlpUrl: string | null;
+  /** Share of new traces that are sampled, 0 to 1. */
+  readonly traceRatio: number;
   readonly auth: 'none';
   readonly logLevel: LogLevel;
 }
@@ -121,6 +123,15 @@ const schema = z
       },
       (text) => parseUrl(text, ['http:', 'https:']),
     ).optional(),
+    LOCKSTEP_TRACE_RATIO: describedText(
+      {
+        values: 'a number from 0 to 1',
+        fallback: '0.01',
+        meaning:
+          "Share of new traces that are sampled; a caller's flag decides before it. Failed, open and slow requests and moves of shards are kept whatever it says.",
+      },
+      parseRatio,
+    ),
     LOCKSTEP_AUTH: describedText(
       {
         values: 'none, together with a loopback LOCKSTEP_LISTEN',
@@ -160,6 +171,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
   const fallbacks: { readonly [name in Variable]?: string } = {
     LOCKSTEP_INSTANCE: hostName,
     LOCKSTEP_LISTEN: '127.0.0.1:7100',
+    LOCKSTEP_TRACE_RATIO: '0.01',
     LOCKSTEP_AUTH: 'none',
     LOCKSTEP_LOG_LEVEL: 'info',
   };
@@ -179,6 +191,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
       postgresUrl: values.LOCKSTEP_POSTGRES_URL,
       signingKeyFile: values.LOCKSTEP_SIGNING_KEY_FILE ?? null,
       otlpUrl: values.LOCKSTEP_OTLP_URL ?? null,
+      traceRatio: values.LOCKSTEP_TRACE_RATIO,
       auth: values.LOCKSTEP_AUTH,
       logLevel: values.LOCKSTEP_LOG_LEVEL,
     }),
@@ -199,6 +212,7 @@ export function redactedConfiguration(configuration: RoleConfiguration): {
     LOCKSTEP_POSTGRES_URL: withoutSecrets(configuration.postgresUrl),
     LOCKSTEP_SIGNING_KEY_FILE: configuration.signingKeyFile ?? '',
     LOCKSTEP_OTLP_URL: configuration.otlpUrl === null ? '' : withoutSecrets(configuration.otlpUrl),
+    LOCKSTEP_TRACE_RATIO: String(configuration.traceRatio),
     LOCKSTEP_AUTH: configuration.auth,
     LOCKSTEP_LOG_LEVEL: configuration.logLevel,
   };
@@ -220,6 +234,12 @@ function parseListen(text: string): Parsed<RoleConfiguration['listen']> {
   const host = bracketed ?? plain;
   if (host === undefined || Number(port) > 65_535) return { wrong: `${quote(text)} is no host and port` };
   return { value: { host, port: Number(port) } };
+}
+
+function parseRatio(text: string): Parsed<number> {
+  return /^(0(\.\d{1,9})?|1(\.0{1,9})?)$/.test(text)
+    ? { value: Number(text) }
+    : { wrong: `${quote(text)} is no number from 0 to 1` };
 }
 
 function parseAuth(text: string): Parsed<'none'> {
