@@ -1,10 +1,6 @@
 /**
-<<<<<<< HEAD
- * `lockstep status | shards | lag | rule | receipt`: what gateways and coordinators answer over HTTP, as tables.
-=======
  * `lockstep status | shards | lag | rule | receipt | quarantine`: what gateways and coordinators answer over HTTP, as tables. Without an
  * address they are found through the local cluster's files.
->>>>>>> fences
  */
 import type { Command } from 'commander';
 import { CliError } from './cli-error.js';

@@ -38,7 +38,6 @@ import {
   type Scope,
   type ShardName,
 } from '@lockstep/protocol';
-import { answerRefusal } from '../gateway/refusals.js';
 import type { Log } from '../ports/log.js';
 import type { Clock } from '../ports/world.js';
 import type { Candidacy } from './candidacy.js';
@@ -106,7 +105,7 @@ export class OperatorCalls {
     if (state === null) return unavailable('the control log has not been read yet');
     const inputs = considerMove(state, { move, shard, to, acceptLoss: false }, seen);
     if (inputs === null)
-      return answerRefusal(problem('not-ready', `no region has told the home of ${shard} yet`));
+      return answerProblem(problem('not-ready', `no region has told the home of ${shard} yet`));
     const predicted = moves.predict(state, inputs);
     const { checks, gapUnknown, isAllowed, loss, writesHeldMsMax } = preflight(inputs, predicted);
     return answerJson(200, {
@@ -341,7 +340,7 @@ export class OperatorCalls {
     if (candidacy.leads() && control.isCurrent()) return null;
     if (!control.isCurrent())
       return unavailable(control.halted() ?? 'the control log is not read to its end');
-    return answerRefusal(problem('no-leader', 'this coordinator does not lead'));
+    return answerProblem(problem('no-leader', 'this coordinator does not lead'));
   }
 }
 
@@ -353,7 +352,7 @@ const movesOf = ({ finished: ended, open }: ControlState): readonly (OpenMove | 
 const finished = (state: ControlState | null, decision: bigint): FinishedMove | undefined =>
   state?.finished.find((one) => one.decision === decision);
 
-const unavailable = (detail: string): Answer => answerRefusal(problem('control-unavailable', detail));
+const unavailable = (detail: string): Answer => answerProblem(problem('control-unavailable', detail));
 
 const notSaid = (said: Exclude<Said, { kind: 'judged' }>): Answer =>
   said.kind === 'failed'

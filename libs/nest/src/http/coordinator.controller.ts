@@ -1,5 +1,6 @@
 /** The coordinator's routes. Those whose part does not exist yet say so: `not-yet` instead of silence or a guess. */
 import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { ReturnTurns } from '@lockstep/engine';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { PASSED_ON_HEADER } from './leader-call.js';
@@ -33,6 +34,8 @@ interface ShardInPath {
 
 @Controller()
 export class CoordinatorController {
+  private readonly turns = new ReturnTurns();
+
   constructor(
     @Inject(COORDINATOR_API) private readonly coordinator: CoordinatorApi,
     @Inject(IncomingBodies) private readonly bodies: IncomingBodies,
@@ -40,27 +43,27 @@ export class CoordinatorController {
 
   @Get(CLUSTER)
   async cluster(@Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.cluster());
+    this.tell(response, await this.coordinator.cluster());
   }
 
   @Get(DECISIONS)
   async decisions(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.decisions(incomingQuery(request)));
+    this.tell(response, await this.coordinator.decisions(incomingQuery(request)));
   }
 
   @Get(HISTORY)
   async history(@Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.history());
+    this.tell(response, await this.coordinator.history());
   }
 
   @Get(RECORDS)
   async records(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.records(incomingQuery(request)));
+    this.tell(response, await this.coordinator.records(incomingQuery(request)));
   }
 
   @Get(PREFLIGHT)
   async preflight(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.preflight(incomingQuery(request)));
+    this.tell(response, await this.coordinator.preflight(incomingQuery(request)));
   }
 
   @Post(RULE)
@@ -151,13 +154,15 @@ export class CoordinatorController {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
   }
 
+  private tell(response: ServerResponse, answer: HttpAnswer): void {
+    writeAnswer(response, this.turns.give(answer));
+  }
+
   private async answer(
     request: IncomingMessage,
     response: ServerResponse,
     to: (body: string) => Promise<HttpAnswer>,
   ): Promise<void> {
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await to(body)),
-    );
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) => this.tell(response, await to(body)));
   }
 }

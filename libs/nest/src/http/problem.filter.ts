@@ -6,6 +6,7 @@ import { Catch, HttpException } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReturnTurns } from '@lockstep/engine';
 import { parseTraceparent } from '@lockstep/telemetry';
 import type { Logger } from '@lockstep/telemetry';
 import { problemAnswer, Refusal, writeAnswer } from './http-answer.js';
@@ -13,14 +14,17 @@ import type { HttpAnswer } from './http-answer.js';
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
+  readonly #turns = new ReturnTurns();
+
   constructor(private readonly logger: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<IncomingMessage>();
+    const refusal = refusalOf(error, request);
     writeAnswer(
       http.getResponse<ServerResponse>(),
-      refusalOf(error, request) ?? this.#defect(error, request),
+      refusal === null ? this.#defect(error, request) : this.#turns.give(refusal),
     );
   }
 
