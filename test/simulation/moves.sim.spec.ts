@@ -104,6 +104,65 @@ test('a failover needs nothing of the home', async () => {
   expect((await answered(made, write(made, 'us', 'after'))).status).toBe(200);
 });
 
+interface WriteStatus {
+  readonly writes: string;
+  readonly reason: string | null;
+  readonly home: string;
+  readonly gateway: string;
+  readonly epoch: number;
+  readonly since: string | null;
+  readonly move: { readonly to: string; readonly gateway: string } | null;
+  readonly comeBack: { readonly afterMs: number; readonly withinMs: number };
+}
+
+const statusBy = (made: SimulatedCluster, region: string): WriteStatus => {
+  const { body } = made.region(region).gateway.status({ shard: SHARD });
+  return (JSON.parse(body) as { readonly shards: readonly WriteStatus[] }).shards[0]!;
+};
+
+test('a gateway says where writes are taken before, while and after a shard moves', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  expect(statusBy(made, 'eu')).toMatchObject({
+    writes: 'here',
+    gateway: 'http://eu',
+    since: null,
+    move: null,
+  });
+  expect(statusBy(made, 'us')).toMatchObject({ writes: 'forwarded', gateway: 'http://eu', epoch: 1 });
+  const moved = operatorOf(made).move('switchover', SHARD, asked('us'), 'alice');
+  await world.runUntil(() => statusBy(made, 'ap').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'ap')).toMatchObject({
+    reason: 'moving',
+    home: 'eu',
+    move: { to: 'us', gateway: 'http://us' },
+    comeBack: { afterMs: 1_000, withinMs: 3_000 },
+  });
+  await answered(made, moved);
+  const isOpen = (region: string): boolean => statusBy(made, region).since !== null;
+  await world.runUntil(() => REGIONS.every(isOpen), 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ writes: 'here', home: 'us', epoch: 2, move: null });
+  expect(statusBy(made, 'eu')).toMatchObject({ writes: 'forwarded', gateway: 'http://us' });
+  // What the first move took is what the next one is expected to take.
+  const again = operatorOf(made).move('switchover', SHARD, asked('eu'), 'alice');
+  await world.runUntil(() => statusBy(made, 'ap').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'ap').comeBack.afterMs).toBeGreaterThanOrEqual(1_000);
+  await answered(made, again);
+});
+
+test('a gateway that does not hear the home says so, and where writes are taken once another one is', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const home = made.region('eu');
+  for (const name of home.processNames()) home.killProcess(name);
+  await world.runUntil(() => statusBy(made, 'us').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ reason: 'home-not-heard', home: 'eu' });
+  await world.runUntil(() => !['eu', null].includes(leaderSeenBy(made, 'us')), 20_000);
+  await answered(made, operatorOf(made).move('failover', SHARD, asked('ap'), 'alice'));
+  await world.runUntil(() => statusBy(made, 'us').writes === 'forwarded', 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ home: 'ap', gateway: 'http://ap', epoch: 2 });
+});
+
 test('what must not be moved is refused with every reason, and nothing is decided', async () => {
   const made = await cluster();
   const same = await answered(made, operatorOf(made).move('switchover', SHARD, asked('eu'), 'alice'));

@@ -181,6 +181,7 @@ export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
 export { LIMIT_MAX, nextLimit, passesByItself, refusalBy, retryAfterSeconds } from './admission/admission.js';
+export { reconnection } from './admission/reconnection.js';
 export { placeReplicas, replicasLedFrom } from './placement/replicas.js';
 export type { LeaderPlacement, PlacedBroker } from './placement/replicas.js';
 export { controlEntryText, DEFAULT_CONTROL_SETTINGS } from './control/command.js';

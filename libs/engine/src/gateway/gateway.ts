@@ -20,6 +20,7 @@ import { Receipts, type ReceiptCall } from './receipts.js';
 import { Rows, type RowCall, type RowsCall } from './rows.js';
 import { ReturnTurns } from './return-turns.js';
 import { describeShard } from './shard-description.js';
+import { readWriteStatus } from './write-status.js';
 import { Writes, type WriteCall } from './writes.js';
 
 export class Gateway {
@@ -74,6 +75,11 @@ export class Gateway {
   /** Late writes of former homes, newest first. */
   async quarantine(query: { readonly [name: string]: string }): Promise<Answer> {
     return this.turns.give(await readQuarantine(this.options, query));
+  }
+
+  /** Where writes are taken now, and when to come back with those that are not. */
+  status(query: { readonly [name: string]: string }): Answer {
+    return readWriteStatus(this.options, query);
   }
 
   /** The body of GET /v1/shards. */

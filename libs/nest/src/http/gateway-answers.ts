@@ -46,6 +46,7 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry): GatewayApi {
       return gateway.rowsTogether({ body, token, caller: reading.caller });
     },
     quarantine: ({ query }) => gateway.quarantine(query),
+    status: ({ query }) => Promise.resolve(gateway.status(query)),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),
     shard: (dataset, n) => {
       const shard = gateway.shard(dataset, n);

@@ -301,6 +301,31 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/status': {
+      get: {
+        tags: ['gateway'],
+        summary: 'Where writes are taken now, and when to come back with those that are not.',
+        description:
+          'From the memory of this gateway, also while log and stores are away. Any gateway takes any write: `gateway` saves a hop. ' +
+          'Figures are expectations and no promises. Repeat a write under its idempotency key.',
+        parameters: [
+          parameter('query', 'dataset', 'Without it all datasets.', text),
+          parameter('query', 'shard', 'For example `accounts/0`; without it all shards.', text),
+        ],
+        responses: {
+          '200': answer(
+            'As this region knows it.',
+            object(['region', 'at', 'shards'], {
+              region: text,
+              at: time,
+              shards: listOf(reference('WriteStatus')),
+            }),
+            { 'Cache-Control': { schema: text } },
+          ),
+          ...refusals('malformed', 'unknown-dataset', 'not-found'),
+        },
+      },
+    },
     '/v1/quarantine': {
       get: {
         tags: ['gateway'],
@@ -645,6 +670,49 @@ const DOCUMENT = {
           additionalProperties: { type: 'object' },
         },
       }),
+      WriteStatus: object(
+        ['shard', 'writes', 'reason', 'home', 'gateway', 'epoch', 'since', 'move', 'comeBack'],
+        {
+          shard: text,
+          writes: {
+            enum: ['here', 'forwarded', 'waiting', 'refused'],
+            description:
+              '`here`: appended by this region; `forwarded`: brought to the home; `waiting`: held or tried again until the ' +
+              "caller's time is over; `refused`: 503.",
+          },
+          reason: {
+            enum: ['moving', 'home-not-heard', 'home-not-known', 'halted', null],
+            description: 'Why they are not taken.',
+          },
+          home: orNull(text),
+          gateway: { ...orNull(text), description: "The home's, as the catalogue names it." },
+          epoch: orNull(ordinal),
+          since: {
+            ...orNull(time),
+            description:
+              'When the home of this epoch opened; null where the control log does not remember it.',
+          },
+          move: {
+            ...orNull(
+              object(['decision', 'move', 'stage', 'since', 'to', 'gateway'], {
+                decision: ordinal,
+                move: { enum: ['switchover', 'failover'] },
+                stage: text,
+                since: { ...time, description: 'When the stage began.' },
+                to: text,
+                gateway: orNull(text),
+              }),
+            ),
+            description: 'The move that is under way.',
+          },
+          comeBack: {
+            ...object(['afterMs', 'withinMs'], { afterMs: ordinal, withinMs: ordinal }),
+            description:
+              'Come back at a random moment of the window of `withinMs` that begins `afterMs` from now. While a shard moves, ' +
+              '`afterMs` is what remains of the time that the move was predicted to take.',
+          },
+        },
+      ),
       RowsRequest: object(['rows'], {
         rows: {
           type: 'array',

@@ -65,6 +65,7 @@ const gateway: GatewayApi = {
   row: record('row'),
   rows: record('rows'),
   quarantine: record('quarantine'),
+  status: record('status'),
   shards: record('shards'),
   shard: record('shard'),
 };
@@ -243,6 +244,7 @@ describe('the gateway routes', () => {
 
   test('hand over keys, shards and queries of the other reads', async () => {
     await ask('/v1/datasets/accounts/receipts/a%2Fb%20c?wait=quorum&shard=accounts%2F3&flag');
+    await ask('/v1/status?shard=accounts%2F3');
     await ask('/v1/shards');
     await ask('/v1/shards/accounts/3');
     expect(calls).toEqual([
@@ -255,6 +257,7 @@ describe('the gateway routes', () => {
           headers: expect.any(Object) as object,
         },
       ],
+      ['status', { query: { shard: 'accounts/3' } }],
       ['shards'],
       ['shard', 'accounts', '3'],
     ]);
