@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import {
+  CONTROL_TOPIC,
   NOTHING_REPLAYED,
   readControlPage,
   replayDecisions,
@@ -48,6 +49,7 @@ const asked = (to: string, more: object = {}): Parameters<ReturnType<typeof oper
   dryRun: false,
   acceptLoss: false,
   timeoutMs: 20_000,
+  actor: null,
   ...more,
 });
 
@@ -161,6 +163,44 @@ test('a gateway that does not hear the home says so, and where writes are taken 
   await answered(made, operatorOf(made).move('failover', SHARD, asked('ap'), 'alice'));
   await world.runUntil(() => statusBy(made, 'us').writes === 'forwarded', 10_000);
   expect(statusBy(made, 'us')).toMatchObject({ home: 'ap', gateway: 'http://ap', epoch: 2 });
+});
+
+test('a loss is accepted by two persons, in the log before the move is decided, and that replays', async () => {
+  const made = await cluster();
+  // us is connected and goes on telling what it holds, and folds nothing further.
+  made.region('us').database.crash();
+  expect((await answered(made, write(made, 'eu', 'ahead'))).status).toBe(200);
+  const operator = operatorOf(made);
+  const ask = (actor: string): Promise<Answer> =>
+    operator.move('failover', SHARD, asked('us', { acceptLoss: true, actor }), 'somebody');
+  const approve = (actor: string): Promise<Answer> => {
+    const approval = { to: 'us' as RegionName, reason: 'eu is lost', actor };
+    return answered(made, made.region('ap').coordinator.operator.approve(SHARD, approval, 'somebody'));
+  };
+  const alone = await answered(made, ask('anna'));
+  expect(alone).toMatchObject({ status: 409, code: 'approval-needed' });
+  expect(JSON.parse(alone.body)).toMatchObject({
+    checks: expect.arrayContaining([expect.objectContaining({ code: 'approval', passed: false })]),
+  });
+  expect((await approve('anna')).status).toBe(200);
+  expect(await answered(made, ask('anna'))).toMatchObject({ code: 'approval-needed' });
+  const approved = await approve('bob');
+  expect(JSON.parse(approved.body)).toMatchObject({ shard: SHARD, to: 'us', actor: 'bob' });
+  const told = JSON.parse(operator.decisions({ shard: SHARD, decision: null, limit: 9 }).body) as {
+    readonly approvals: readonly { readonly actor: string }[];
+  };
+  expect(told.approvals.map(({ actor }) => actor)).toEqual(['bob', 'anna']);
+  const moved = ask('anna');
+  await made.options.world.runUntil(() => operatorOf(made).openDecisions() === 1, 10_000);
+  made.region('us').database.start();
+  const { approval } = JSON.parse(approved.body) as { readonly approval: number };
+  expect(JSON.parse((await answered(made, moved)).body)).toMatchObject({
+    outcome: 'done',
+    actor: 'anna',
+    lossAgreed: { approval, actor: 'bob' },
+  });
+  const { decisions, differences } = replayDecisions(made.log.records(CONTROL_TOPIC, 0));
+  expect({ decisions, differences }).toEqual({ decisions: 3, differences: [] });
 });
 
 test('what must not be moved is refused with every reason, and nothing is decided', async () => {

@@ -1,6 +1,7 @@
 /** The command `lockstep`: what it knows, and how it ends. 0 = done, 1 = it failed, 2 = it cannot be meant so. */
 import { Command, CommanderError } from 'commander';
 import { addAcknowledgeCommand } from './acknowledge-command.js';
+import { addApproveCommand } from './approve-command.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { addLocalCommands } from './local-commands.js';
 import { addMoveCommands } from './move-commands.js';
@@ -18,6 +19,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addClusterCommands(program);
   addMoveCommands(program);
   addAcknowledgeCommand(program);
+  addApproveCommand(program);
   addPauseCommands(program);
   let exitCode = 0;
   addLocalCommands(program, (ended) => (exitCode = ended));

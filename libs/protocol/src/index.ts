@@ -161,6 +161,7 @@ export {
   readControlPageQuery,
   readDecisionNumber,
   readDecisionsQuery,
+  readApproveRequest,
   readEvacuateRequest,
   readMoveRequest,
   readPreflightQuery,
@@ -168,6 +169,7 @@ export {
 export type {
   AskedControlPage,
   AskedDecisions,
+  AskedApproval,
   AskedEvacuation,
   AskedMove,
   AskedPreflight,
@@ -218,6 +220,7 @@ export {
   preflight,
 } from './promotion/preflight.js';
 export type { MoveCheck, MoveInputs } from './promotion/preflight.js';
+export { APPROVED_MS, lossApproved, lossSubjectOf } from './promotion/approval.js';
 export { predictMove, scoreMove } from './promotion/prediction.js';
 export type { Prediction, Score } from './promotion/prediction.js';
 export { decideMove } from './promotion/decide-move.js';

@@ -19,6 +19,7 @@ const PREFLIGHT = 'v1/preflight';
 const RULE = 'v1/datasets/:dataset/rule';
 const SWITCHOVER = 'v1/shards/:dataset/:n/switchover';
 const FAILOVER = 'v1/shards/:dataset/:n/failover';
+const APPROVE = 'v1/shards/:dataset/:n/approve';
 const EVACUATE = 'v1/regions/:region/evacuate';
 const CANCEL = 'v1/decisions/:decision/cancel';
 const ACKNOWLEDGE = 'v1/decisions/:decision/acknowledge';
@@ -97,6 +98,15 @@ export class CoordinatorController {
     );
   }
 
+  @Post(APPROVE)
+  approve(
+    @Param() shard: ShardInPath,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.approve(shard, body));
+  }
+
   @Post(EVACUATE)
   evacuate(
     @Param('region') region: string,
@@ -149,7 +159,7 @@ export class CoordinatorController {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }
 
-  @All([RULE, SWITCHOVER, FAILOVER, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
+  @All([RULE, SWITCHOVER, FAILOVER, APPROVE, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
   }

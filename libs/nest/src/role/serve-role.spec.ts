@@ -76,6 +76,7 @@ const role: Role = {
     cluster: record('cluster'),
     changeRule: record('changeRule'),
     move: record('move'),
+    approve: record('approve'),
     preflight: record('preflight'),
     evacuate: record('evacuate'),
     cancel: record('cancel'),
@@ -471,6 +472,7 @@ describe('the coordinator routes', () => {
     await post('/v1/datasets/accounts/rule', body);
     await post('/v1/shards/accounts/3/switchover', body);
     await post('/v1/shards/a%2Fb/x/failover', body);
+    await post('/v1/shards/accounts/3/approve', body);
     await post('/v1/regions/eu/evacuate', body);
     await post('/v1/decisions/31/cancel', body);
     await post('/v1/decisions/31/acknowledge', body);
@@ -480,6 +482,7 @@ describe('the coordinator routes', () => {
       ['changeRule', 'accounts', body],
       ['move', 'switchover', { dataset: 'accounts', n: '3' }, body, false],
       ['move', 'failover', { dataset: 'a/b', n: 'x' }, body, false],
+      ['approve', { dataset: 'accounts', n: '3' }, body],
       ['evacuate', 'eu', body, false],
       ['cancel', '31', body],
       ['acknowledge', '31', body],
