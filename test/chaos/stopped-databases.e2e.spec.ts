@@ -137,3 +137,29 @@ test('two at once, where the dataset says degrade: acknowledged, and said so in 
   expect(await place(keys[0]!)).toMatchObject({ status: 200, headers: expect.anything() });
   await expectAgreement(cluster);
 }, 240_000);
+
+test('a next home that stands still lacks what was written: its loss is accepted by two persons, or not at all', async () => {
+  const written = { events: [{ key: 'eu:lossy', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } }] };
+  const { shard } = (await write(cluster, 'eu', 'accounts', written)).body as { shard: string };
+  const words = [shard, 'us', '--reason', 'a drill', '--yes'];
+  const failover = ['failover', ...words, '--accept-loss', '--as', 'anna'];
+  let refused = '';
+  await stopped(['us'], async () => {
+    const credit = { events: [{ key: 'eu:lossy', type: 'credited', data: { amount: 1 } }], ack: 'quorum' };
+    expect((await write(cluster, 'eu', 'accounts', credit)).status).toBe(200);
+    refused = await cluster.lockstep(failover, 1);
+    await cluster.lockstep(['approve', ...words, '--as', 'bob']);
+    // Decided, it waits for the next home.
+    await cluster.lockstep([...failover, '--timeout', '1'], 1);
+  });
+  expect(refused).toContain('nobody else has approved');
+  const told = await eventually(
+    () => cluster.lockstep(['decisions', shard]),
+    (text) => text.includes('from eu to us: done'),
+  );
+  expect(told).toContain('loss accepted: bob agreed');
+  expect(told).toContain('wanted by anna');
+  await cluster.lockstep(['decisions', 'replay']);
+  await cluster.lockstep(['switchover', shard, 'eu', '--reason', 'the drill is over', '--yes']);
+  await expectAgreement(cluster);
+}, 240_000);

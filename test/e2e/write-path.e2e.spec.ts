@@ -166,6 +166,27 @@ test('rows are equal in three databases, and hashes at equal sequence', async ()
   }
 });
 
+test('a client that asks where writes are taken needs no forwarding', async () => {
+  const shards = (await call(`${cluster.gateway('us')}/v1/status?dataset=accounts`)).body.shards as {
+    shard: string;
+    home: Region;
+    gateway: string;
+    writes: string;
+  }[];
+  expect(new Set(shards.map(({ home }) => home))).toEqual(new Set(REGIONS));
+  for (const { gateway, home, shard, writes } of shards) {
+    expect(gateway).toBe(cluster.gateway(home));
+    expect(writes).toBe(home === 'us' ? 'here' : 'forwarded');
+    const key = `${home}:direct-${shard.replace('/', '-')}-${Date.now()}`;
+    const written = await call(`${gateway}/v1/datasets/accounts/entries`, {
+      method: 'POST',
+      headers: { 'Lockstep-Forward': 'never' },
+      body: JSON.stringify(opened(key)),
+    });
+    expect(written.status).toBe(200);
+  }
+});
+
 describe('idempotency keys', () => {
   test('the same key at once through three gateways: one effect, one answer; another payload is refused', async () => {
     const key = `eu:once-${Date.now()}`;

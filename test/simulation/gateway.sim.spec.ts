@@ -134,7 +134,10 @@ test('after a rest longer than sessions are remembered the next write is accepte
   expect((await answered(made, made.write('eu', 'orders', placed('eu:first')))).status).toBe(200);
 });
 
-test('a defect in a projection halts its shard by name in every region, and the others go on', async () => {
+/** A cluster whose orders no region can fold once such a write stands in their log; its shard is halted. */
+async function haltedOrders(
+  key: string,
+): Promise<{ readonly made: SimulatedCluster; readonly shard: ShardName }> {
   const orders = datasets.get(ORDERS)!;
   const { content, hash } = orders.configuration;
   const { projection } = content;
@@ -146,7 +149,6 @@ test('a defect in a projection halts its shard by name in every region, and the 
     configuration: compileConfiguration(hash, { ...content, projection: { ...projection, reducer } }, null),
   };
   const made = await cluster({ datasets: new Map([...datasets, [ORDERS, defective]]) });
-  const key = 'eu:bad';
   const events = [
     { key, type: 'placed', data: { customer: 'c', total: 1 } },
     { key, type: 'paid', data: {} },
@@ -157,12 +159,32 @@ test('a defect in a projection halts its shard by name in every region, and the 
   for (const region of REGIONS) {
     expect(made.region(region).feed.own(shard)?.halted).toMatchObject({ code: 'fold-failed' });
   }
-  expect(await answered(made, made.write('eu', 'orders', placed(key)))).toMatchObject({
+  return { made, shard };
+}
+
+test('a defect in a projection halts its shard by name in every region, and the others go on', async () => {
+  const { made } = await haltedOrders('eu:bad');
+  expect(await answered(made, made.write('eu', 'orders', placed('eu:bad')))).toMatchObject({
     status: 503,
     code: 'shard-halted',
   });
   const account = { key: 'eu:ada', type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
   expect((await answered(made, made.write('eu', 'accounts', { events: [account] }))).status).toBe(200);
+});
+
+test('callers that are refused together are sent back in turns, each once, whichever gateway refused', async () => {
+  const { made } = await haltedOrders('eu:turn');
+  // Too short for a gateway to ask the home twice.
+  const write = { ...placed('eu:turn'), timeoutMs: 90 };
+  const turnBy = async (region: string): Promise<string> => {
+    const { code, headers, status } = await answered(made, made.write(region, 'orders', write));
+    expect([status, code ?? 'shard-halted']).toEqual([503, 'shard-halted']);
+    const turns = Object.entries(headers).filter(([name]) => name.toLowerCase() === 'retry-after');
+    expect(turns).toHaveLength(1);
+    return turns[0]![1];
+  };
+  // The third is told by another gateway, which would begin with 1: the home's word stands.
+  expect([await turnBy('eu'), await turnBy('eu'), await turnBy('us')]).toEqual(['1', '2', '3']);
 });
 
 test.each(['session', 'strong'])(

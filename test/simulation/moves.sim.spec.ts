@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import {
+  CONTROL_TOPIC,
   NOTHING_REPLAYED,
   readControlPage,
   replayDecisions,
@@ -48,6 +49,7 @@ const asked = (to: string, more: object = {}): Parameters<ReturnType<typeof oper
   dryRun: false,
   acceptLoss: false,
   timeoutMs: 20_000,
+  actor: null,
   ...more,
 });
 
@@ -117,7 +119,9 @@ test('a term and a move are reported by exactly one process, and the figures of 
   await answered(made, operatorOf(made).move('switchover', SHARD, asked('us'), 'alice'));
   expect(reported('move-ended')).toEqual([
     expect.objectContaining({
-      move: expect.objectContaining({ shard: SHARD, to: 'us', outcome: 'done' }),
+      shard: SHARD,
+      to: 'us',
+      outcome: 'done',
       gapMs: expect.any(Number),
     }),
   ]);
@@ -135,6 +139,115 @@ test('a term and a move are reported by exactly one process, and the figures of 
   made.region('us').killReplicator();
   await made.options.world.runUntil(() => quorumOf('us')?.isReachable !== true, 10_000);
   expect(quorumOf('us')).toMatchObject({ voters: 1, isReachable: false });
+});
+
+interface WriteStatus {
+  readonly writes: string;
+  readonly reason: string | null;
+  readonly home: string;
+  readonly gateway: string;
+  readonly epoch: number;
+  readonly since: string | null;
+  readonly move: { readonly to: string; readonly gateway: string } | null;
+  readonly comeBack: { readonly afterMs: number; readonly withinMs: number };
+}
+
+const statusBy = (made: SimulatedCluster, region: string): WriteStatus => {
+  const { body } = made.region(region).gateway.status({ shard: SHARD });
+  return (JSON.parse(body) as { readonly shards: readonly WriteStatus[] }).shards[0]!;
+};
+
+test('a gateway says where writes are taken before, while and after a shard moves', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  expect(statusBy(made, 'eu')).toMatchObject({
+    writes: 'here',
+    gateway: 'http://eu',
+    since: null,
+    move: null,
+  });
+  expect(statusBy(made, 'us')).toMatchObject({ writes: 'forwarded', gateway: 'http://eu', epoch: 1 });
+  const moved = operatorOf(made).move('switchover', SHARD, asked('us'), 'alice');
+  await world.runUntil(() => statusBy(made, 'ap').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'ap')).toMatchObject({
+    reason: 'moving',
+    home: 'eu',
+    move: { to: 'us', gateway: 'http://us' },
+    comeBack: { afterMs: 1_000, withinMs: 3_000 },
+  });
+  await answered(made, moved);
+  const isOpen = (region: string): boolean => statusBy(made, region).since !== null;
+  await world.runUntil(() => REGIONS.every(isOpen), 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ writes: 'here', home: 'us', epoch: 2, move: null });
+  expect(statusBy(made, 'eu')).toMatchObject({ writes: 'forwarded', gateway: 'http://us' });
+  // What the first move took is what the next one is expected to take.
+  const again = operatorOf(made).move('switchover', SHARD, asked('eu'), 'alice');
+  await world.runUntil(() => statusBy(made, 'ap').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'ap').comeBack.afterMs).toBeGreaterThanOrEqual(1_000);
+  await answered(made, again);
+});
+
+test('a gateway that does not hear the home says so, and where writes are taken once another one is', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const home = made.region('eu');
+  for (const name of home.processNames()) home.killProcess(name);
+  await world.runUntil(() => statusBy(made, 'us').writes === 'waiting', 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ reason: 'home-not-heard', home: 'eu' });
+  await world.runUntil(() => !['eu', null].includes(leaderSeenBy(made, 'us')), 20_000);
+  await answered(made, operatorOf(made).move('failover', SHARD, asked('ap'), 'alice'));
+  await world.runUntil(() => statusBy(made, 'us').writes === 'forwarded', 10_000);
+  expect(statusBy(made, 'us')).toMatchObject({ home: 'ap', gateway: 'http://ap', epoch: 2 });
+});
+
+test('a loss is accepted by two persons, in the log before the move is decided, and that replays', async () => {
+  const made = await cluster();
+  // us is connected and goes on telling what it holds, and folds nothing further.
+  made.region('us').database.crash();
+  const shards = new Set<string>();
+  for (let index = 0; !shards.has(SHARD); index += 1) {
+    const events = [{ key: `eu:${index}`, type: 'placed', data: { customer: 'c', total: 1 } }];
+    const written = await answered(made, made.write('eu', 'orders', { events }, `ahead-${index}`));
+    shards.add((JSON.parse(written.body) as { readonly shard: string }).shard);
+  }
+  const operator = operatorOf(made);
+  const lacking = (): number | null =>
+    (
+      JSON.parse(operator.preflight({ move: 'failover', shard: SHARD, to: 'us' as RegionName }).body) as {
+        readonly atRisk: { readonly logged: number | null };
+      }
+    ).atRisk.logged;
+  await made.options.world.runUntil(() => lacking() === 1, 10_000);
+  const ask = (actor: string): Promise<Answer> =>
+    operator.move('failover', SHARD, asked('us', { acceptLoss: true, actor }), 'somebody');
+  const approve = (actor: string): Promise<Answer> => {
+    const approval = { to: 'us' as RegionName, reason: 'eu is lost', actor };
+    return answered(made, made.region('ap').coordinator.operator.approve(SHARD, approval, 'somebody'));
+  };
+  const alone = await answered(made, ask('anna'));
+  expect(alone).toMatchObject({ status: 409, code: 'approval-needed' });
+  expect(JSON.parse(alone.body)).toMatchObject({
+    checks: expect.arrayContaining([expect.objectContaining({ code: 'approval', passed: false })]),
+  });
+  expect((await approve('anna')).status).toBe(200);
+  expect(await answered(made, ask('anna'))).toMatchObject({ code: 'approval-needed' });
+  const approved = await approve('bob');
+  expect(JSON.parse(approved.body)).toMatchObject({ shard: SHARD, to: 'us', actor: 'bob' });
+  const told = JSON.parse(operator.decisions({ shard: SHARD, decision: null, limit: 9 }).body) as {
+    readonly approvals: readonly { readonly actor: string }[];
+  };
+  expect(told.approvals.map(({ actor }) => actor)).toEqual(['bob', 'anna']);
+  const moved = ask('anna');
+  await made.options.world.runUntil(() => operatorOf(made).openDecisions() === 1, 10_000);
+  made.region('us').database.start();
+  const { approval } = JSON.parse(approved.body) as { readonly approval: number };
+  expect(JSON.parse((await answered(made, moved)).body)).toMatchObject({
+    outcome: 'done',
+    actor: 'anna',
+    lossAgreed: { approval, actor: 'bob' },
+  });
+  const { decisions, differences } = replayDecisions(made.log.records(CONTROL_TOPIC, 0));
+  expect({ decisions, differences }).toEqual({ decisions: 3, differences: [] });
 });
 
 test('what must not be moved is refused with every reason, and nothing is decided', async () => {

@@ -94,7 +94,14 @@ test.each([3, 11])(
       const { operator } = made.region(leaderSeenBy(made, 'us')!).coordinator;
       const before = JSON.parse(operator.preflight({ move: kind, shard: SHARD, to }).body) as Predicted;
       expect(before).toMatchObject({ entriesLost: 0, measuredMoves: index < 2 ? index : expect.any(Number) });
-      const asked = { to, reason: 'a drill', dryRun: false, acceptLoss: false, timeoutMs: 20_000 };
+      const asked = {
+        to,
+        reason: 'a drill',
+        dryRun: false,
+        acceptLoss: false,
+        timeoutMs: 20_000,
+        actor: null,
+      };
       const moved = JSON.parse((await answered(made, operator.move(kind, SHARD, asked, 'alice'))).body);
       expect(moved).toMatchObject({ outcome: 'done', to });
       const told = [...orders.told];

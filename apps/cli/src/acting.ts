@@ -29,6 +29,14 @@ export function withReason(command: Command): Command {
     .option('--yes', 'act without asking');
 }
 
+export interface ActorOption {
+  readonly as?: string;
+}
+
+/** Whoever asks is named by the call while authentication is off. */
+export const withActor = (command: Command): Command =>
+  command.option('--as <name>', 'who asks; believed while authentication is off');
+
 export function withTimeout(command: Command): Command {
   return command.addOption(
     new Option('--timeout <seconds>', 'how long to wait until it has come about')

@@ -212,6 +212,7 @@ const words = (all: readonly (Decision | Governed)[]): string =>
   wordsOfDecisions(
     all.filter((one): one is Decision => !isGoverned(one)),
     all.filter(isGoverned),
+    [],
   );
 
 test.each(told)('%s', (_, decision, lines) => {
@@ -227,6 +228,17 @@ test('all of them stand in one order, the newest first, whoever decided', () => 
     .map((paragraph) => Number(paragraph.split('  ')[0]));
   expect(numbers).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
   expect(words([])).toBe('Nothing has been decided.');
+});
+
+test('a loss that was accepted names the second person, and an approval that holds stands among the decisions', () => {
+  const accepted = move({ decision: 9, move: 'failover', lossAgreed: { approval: 8, actor: 'bob' } });
+  expect(words([accepted])).toContain('    loss accepted: bob agreed (approval 8)');
+  const approval = { approval: 11, shard: 'orders/1', to: 'ap', actor: 'eve', until: at(9) };
+  const [first, second] = wordsOfDecisions([accepted], [], [approval]).split('\n\n');
+  expect(first).toBe(
+    `11  eve agrees until ${at(9)} that a failover of orders/1 to ap by another person may lose what ap lacks`,
+  );
+  expect(second).toMatch(/^9 /);
 });
 
 test('a loss beyond what was said cannot be overlooked', () => {

@@ -26,6 +26,8 @@ export interface Decision {
   readonly reason?: string;
   readonly actor?: string;
   readonly evacuation?: number | null;
+  /** The second person who agreed to a loss. */
+  readonly lossAgreed?: { readonly approval: number; readonly actor: string };
   /** Null: it was not predicted. */
   readonly predicted?: Predicted | null;
   readonly real?: { readonly gapMs: number | null; readonly entriesLost: number | null };
@@ -52,9 +54,23 @@ export interface Governed {
   }[];
 }
 
+/** Of a second person, for a failover that may be asked for. */
+export interface Approval {
+  readonly approval: number;
+  readonly shard: string;
+  readonly to: string;
+  readonly actor: string;
+  readonly until: string;
+}
+
 /** Newest first, a paragraph each. */
-export function wordsOfDecisions(moves: readonly Decision[], governed: readonly Governed[]): string {
+export function wordsOfDecisions(
+  moves: readonly Decision[],
+  governed: readonly Governed[],
+  approvals: readonly Approval[],
+): string {
   const all = [
+    ...approvals.map((one) => ({ number: one.approval, words: wordsOfApproval(one) })),
     ...moves.map((move) => ({ number: move.decision, words: wordsOfMove(move) })),
     ...governed.map((one) => ({ number: one.decision, words: wordsOfGoverned(one) })),
   ];
@@ -76,6 +92,9 @@ function wordsOfMove(move: Decision): string {
     `${decision}  ${first?.at ?? '?'}  ${move.move} of ${shard} from ${from} to ${to}: ${end}`,
     [
       `wanted by ${by}${part}: ${why}; once it is done the shard is in epoch ${epoch}`,
+      ...(move.lossAgreed === undefined
+        ? []
+        : [`loss accepted: ${move.lossAgreed.actor} agreed (approval ${move.lossAgreed.approval})`]),
       ...(detail === '' ? [] : [`ended: ${detail}`]),
       `said before: ${move.predicted === undefined || move.predicted === null ? 'nothing, it was not predicted' : wordsOfPrediction(move.predicted)}`,
       ...(move.real === undefined ? [] : [`came: ${wordsOfResult(move)}`]),
@@ -132,6 +151,9 @@ function stagesOf(stages: Decision['stages']): string {
     .map(({ at, stage }, index) => (index === 0 ? stage : `${stage} +${Date.parse(at) - startMs} ms`))
     .join(', ');
 }
+
+const wordsOfApproval = ({ actor, approval, shard, to, until }: Approval): string =>
+  `${approval}  ${actor} agrees until ${until} that a failover of ${shard} to ${to} by another person may lose what ${to} lacks`;
 
 function wordsOfGoverned({ act, at, checks, decision, region, shards, votes }: Governed): string {
   const forbidding = checks.filter(({ passed }) => !passed);

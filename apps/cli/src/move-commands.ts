@@ -6,15 +6,18 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   awaitEnd,
   confirm,
+  withActor,
   withReason,
   withTimeout,
   type ActingOptions,
+  type ActorOption,
   type AwaitingOptions,
 } from './acting.js';
 import { CliError } from './cli-error.js';
 import {
   wordsOfDecisions,
   wordsOfPrediction,
+  type Approval,
   type Decision,
   type Governed,
   type Predicted,
@@ -25,6 +28,7 @@ import {
   askRole,
   callRole,
   isRefusal,
+  shardInPath,
   refusalIn,
   withAddress,
   type AddressOptions,
@@ -66,7 +70,7 @@ interface Evacuation {
   }[];
 }
 
-interface MoveOptions extends AwaitingOptions {
+interface MoveOptions extends AwaitingOptions, ActorOption {
   readonly dryRun?: boolean;
   readonly acceptLoss?: boolean;
 }
@@ -84,8 +88,11 @@ export function addMoveCommands(program: Command): void {
   withMove(program.command('switchover').description('move a shard to another home, without loss')).action(
     (shard: string, to: string, options: MoveOptions) => moveShard('switchover', shard, to, options),
   );
-  withMove(program.command('failover').description('move a shard away from a home that is lost'))
-    .option('--accept-loss', 'take the loss of what the log does not hold')
+  withActor(withMove(program.command('failover').description('move a shard away from a home that is lost')))
+    .option(
+      '--accept-loss',
+      'take the loss of what the next home lacks; needs the approval of another person',
+    )
     .action((shard: string, to: string, options: MoveOptions) => moveShard('failover', shard, to, options));
 
   withTimeout(
@@ -137,8 +144,10 @@ export function addMoveCommands(program: Command): void {
     const answer = (await askRole('coordinator', `/v1/decisions${query}`, options)) as {
       readonly decisions: readonly Decision[];
       readonly governed?: readonly Governed[];
+      readonly approvals?: readonly Approval[];
     };
-    print(answer, options, () => wordsOfDecisions(answer.decisions, answer.governed ?? []));
+    const { approvals = [], decisions: moves, governed = [] } = answer;
+    print(answer, options, () => wordsOfDecisions(moves, governed, approvals));
   });
 }
 
@@ -159,8 +168,13 @@ async function moveShard(
   options: MoveOptions,
 ): Promise<void> {
   const path = `/v1/shards/${shardInPath(shard)}/${move}`;
-  const { acceptLoss, reason } = options;
-  const asked = { to, reason, ...(acceptLoss === true ? { acceptLoss } : {}) };
+  const { acceptLoss, as: actor, reason } = options;
+  const asked = {
+    to,
+    reason,
+    ...(acceptLoss === true ? { acceptLoss } : {}),
+    ...(actor === undefined ? {} : { actor }),
+  };
   const rehearse = async (): Promise<Preflight> =>
     (await askRole('coordinator', path, options, { ...asked, dryRun: true })) as Preflight;
   if (options.dryRun === true) return showPreflight(await rehearse(), options);
@@ -356,8 +370,3 @@ const stillUnderWay = ({ decision, shard, stage }: Decision, { timeout }: Awaiti
     1,
     `Decision ${decision} is not over after ${timeout} s (${stage ?? '?'}); it goes on by itself. npx lockstep decisions ${shard} shows it.`,
   );
-
-function shardInPath(shard: string): string {
-  if (/^[a-z][a-z0-9_]*\/\d+$/.test(shard)) return shard;
-  throw new CliError(2, `A shard is written like accounts/0, not ${shard}.`);
-}

@@ -1,6 +1,7 @@
 /** The command `lockstep`: what it knows, and how it ends. 0 = done, 1 = it failed, 2 = it cannot be meant so. */
 import { Command, CommanderError } from 'commander';
 import { addAcknowledgeCommand } from './acknowledge-command.js';
+import { addApproveCommand } from './approve-command.js';
 import { addCatalogueCommands } from './catalogue-commands.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { addLocalCommands } from './local-commands.js';
@@ -20,6 +21,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addClusterCommands(program);
   addMoveCommands(program);
   addAcknowledgeCommand(program);
+  addApproveCommand(program);
   addPauseCommands(program);
   addCatalogueCommands(program);
   addLogsCommand(program);

@@ -27,7 +27,7 @@ import { run, runLine, type FakeAnswer, type Script } from './coordinator.fixtur
 const EU = 'eu' as RegionName;
 const US = 'us' as RegionName;
 const SHARD = 'accounts/0' as ShardName;
-const WISH = { move: 'switchover', shard: SHARD, to: US, acceptLoss: false } as const;
+const WISH = { move: 'switchover', shard: SHARD, to: US, acceptLoss: false, actor: 'anna' } as const;
 const FIRST = 'GET /v1/history/records';
 
 function seen(lagRecords: number): SeenShard {
@@ -49,7 +49,7 @@ function seen(lagRecords: number): SeenShard {
 function decided(state: ControlState, lagRecords: number): Extract<ControlCommand, { kind: 'decision' }> {
   const inputs = considerMove(state, WISH, seen(lagRecords))!;
   const { expectedEpoch, from } = inputs;
-  const asked = { ...WISH, from, expectedEpoch, reason: 'a drill', actor: 'anna', evacuation: null };
+  const asked = { ...WISH, from, expectedEpoch, reason: 'a drill', evacuation: null };
   return { kind: 'decision', term: 1n, ...asked, inputs: moveInputsJson(inputs) };
 }
 

@@ -100,3 +100,8 @@ function problemSentence(text: string): string {
     return text.slice(0, 500);
   }
 }
+
+export function shardInPath(shard: string): string {
+  if (/^[a-z][a-z0-9_]*\/\d+$/.test(shard)) return shard;
+  throw new CliError(2, `A shard is written like accounts/0, not ${shard}.`);
+}

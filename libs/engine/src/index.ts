@@ -66,6 +66,7 @@ export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-
 export { Gateway } from './gateway/gateway.js';
 export type { Admitted, KnockingWrite } from './gateway/admission.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
+export { ReturnTurns } from './gateway/return-turns.js';
 export type { WriteCall } from './gateway/writes.js';
 export type { ChangedShard, RuleChange } from './coordinate/rule-changes.js';
 export type { ClusterOutlook } from './coordinate/cluster-outlook.js';

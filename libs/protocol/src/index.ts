@@ -162,6 +162,7 @@ export {
   readControlPageQuery,
   readDecisionNumber,
   readDecisionsQuery,
+  readApproveRequest,
   readEvacuateRequest,
   readMoveRequest,
   readPreflightQuery,
@@ -169,6 +170,7 @@ export {
 export type {
   AskedControlPage,
   AskedDecisions,
+  AskedApproval,
   AskedEvacuation,
   AskedMove,
   AskedPreflight,
@@ -181,7 +183,8 @@ export { answerJson, answerProblem, answerWrite, isReached } from './receipt/ans
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';
 export type { Establishment } from './position/establish.js';
-export { LIMIT_MAX, nextLimit, refusalBy, retryAfterSeconds } from './admission/admission.js';
+export { LIMIT_MAX, nextLimit, passesByItself, refusalBy, retryAfterSeconds } from './admission/admission.js';
+export { reconnection } from './admission/reconnection.js';
 export { placeReplicas, replicasLedFrom } from './placement/replicas.js';
 export type { LeaderPlacement, PlacedBroker } from './placement/replicas.js';
 export { controlEntryText, DEFAULT_CONTROL_SETTINGS } from './control/command.js';
@@ -218,6 +221,7 @@ export {
   preflight,
 } from './promotion/preflight.js';
 export type { MoveCheck, MoveInputs } from './promotion/preflight.js';
+export { APPROVED_MS, lossApproved, lossSubjectOf } from './promotion/approval.js';
 export { predictMove, scoreMove } from './promotion/prediction.js';
 export type { Prediction, Score } from './promotion/prediction.js';
 export { decideMove } from './promotion/decide-move.js';

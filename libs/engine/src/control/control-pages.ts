@@ -11,7 +11,6 @@ import {
   type Answer,
   type Offset,
 } from '@lockstep/protocol';
-import { answerRefusal } from '../gateway/refusals.js';
 import type { Log } from '../ports/log.js';
 import { isPortError } from '../ports/port-error.js';
 
@@ -30,7 +29,7 @@ export class ControlPages {
   /** @param from null for the first record that the log holds. */
   async answer(from: Offset | null): Promise<Answer> {
     if (this.waiting >= WAITING_MAX)
-      return answerRefusal(
+      return answerProblem(
         problem('too-many-requests', `${WAITING_MAX} pages of the control log are asked for`),
       );
     this.waiting += 1;
@@ -40,7 +39,7 @@ export class ControlPages {
       return await page;
     } catch (error) {
       if (!isPortError(error)) throw error;
-      return answerRefusal(problem('control-unavailable', `the control log does not answer (${error.code})`));
+      return answerProblem(problem('control-unavailable', `the control log does not answer (${error.code})`));
     } finally {
       this.waiting -= 1;
     }

@@ -165,7 +165,7 @@ export class Moves {
       const best = state === null || seen === null ? null : bestCandidate(state, seen, 'failover');
       if (state === null || seen === null || best === null)
         return { shard, to: null, isAllowed: false, predicted: null };
-      const wish = { move: 'failover', shard, to: best.to, acceptLoss: false } as const;
+      const wish = { move: 'failover', shard, to: best.to, acceptLoss: false, actor: GOVERNOR } as const;
       const inputs = considerMove(state, wish, seen);
       const predicted = inputs === null ? null : this.predict(state, inputs);
       return { shard, ...best, predicted };

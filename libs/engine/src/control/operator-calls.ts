@@ -4,18 +4,22 @@
  */
 import {
   acknowledgementOf,
+  APPROVED_MS,
   answerJson,
   answerProblem,
   bestCandidate,
   considerMove,
   isEvacuationOver,
   judgeFailover,
+  lossApproved,
+  lossSubjectOf,
   preflight,
   problem,
   readFailoverInputs,
   scoreMove,
   time,
   type Answer,
+  type AskedApproval,
   type AskedControlPage,
   type AskedDecisions,
   type AskedEvacuation,
@@ -38,7 +42,6 @@ import {
   type Scope,
   type ShardName,
 } from '@lockstep/protocol';
-import { answerRefusal } from '../gateway/refusals.js';
 import type { Log } from '../ports/log.js';
 import type { Clock } from '../ports/world.js';
 import type { Candidacy } from './candidacy.js';
@@ -80,9 +83,10 @@ export class OperatorCalls {
     return this.options.control.state()?.open.length ?? null;
   }
 
-  async move(kind: MoveKind, shard: ShardName, asked: AskedMove, actor: string): Promise<Answer> {
+  async move(kind: MoveKind, shard: ShardName, asked: AskedMove, caller: string): Promise<Answer> {
     const { acceptLoss, dryRun, reason, timeoutMs, to } = asked;
-    if (dryRun) return this.preflight({ move: kind, shard, to });
+    const actor = asked.actor ?? caller;
+    if (dryRun) return this.rehearse({ move: kind, shard, to, acceptLoss, actor });
     const leaderless = this.refusalUnlessLeading();
     if (leaderless !== null) return leaderless;
     const { clock, control, moves } = this.options;
@@ -98,15 +102,39 @@ export class OperatorCalls {
     return answerJson(why.status, { ...why, decision: describeMove(control.state()!, end) }, {}, why.code);
   }
 
-  preflight({ move, shard, to }: AskedPreflight): Answer {
+  /** Another person than who will ask for the failover accepts what it may lose, for a while, in the epoch of now. */
+  async approve(shard: ShardName, asked: AskedApproval, caller: string): Promise<Answer> {
     const { control, moves } = this.options;
     const state = control.state();
     const seen = moves.see(shard);
     if (seen === null) return answerProblem(problem('not-found', `there is no shard ${shard}`));
     if (state === null) return unavailable('the control log has not been read yet');
-    const inputs = considerMove(state, { move, shard, to, acceptLoss: false }, seen);
-    if (inputs === null)
-      return answerRefusal(problem('not-ready', `no region has told the home of ${shard} yet`));
+    const { actor, reason, to } = asked;
+    const by = actor ?? caller;
+    const inputs = considerMove(state, { move: 'failover', shard, to, acceptLoss: true, actor: by }, seen);
+    if (inputs === null) return notReady(shard);
+    const { expectedEpoch } = inputs;
+    const untilMs = state.logTimeMs + APPROVED_MS;
+    const subject = lossSubjectOf({ shard, to, expectedEpoch });
+    const said = await this.say({ kind: 'approval', subject, reason, actor: by, untilMs });
+    if (said.kind === 'answer') return said.answer;
+    const approval = { at: said.at, subject, actor: by, untilMs };
+    return answerJson(200, describeApproval(approval, { shard, to }));
+  }
+
+  preflight({ move, shard, to }: AskedPreflight): Answer {
+    return this.rehearse({ move, shard, to, acceptLoss: false, actor: '' });
+  }
+
+  private rehearse(wish: Parameters<typeof considerMove>[1]): Answer {
+    const { move, shard, to } = wish;
+    const { control, moves } = this.options;
+    const state = control.state();
+    const seen = moves.see(shard);
+    if (seen === null) return answerProblem(problem('not-found', `there is no shard ${shard}`));
+    if (state === null) return unavailable('the control log has not been read yet');
+    const inputs = considerMove(state, wish, seen);
+    if (inputs === null) return notReady(shard);
     const predicted = moves.predict(state, inputs);
     const { checks, gapUnknown, isAllowed, loss, writesHeldMsMax } = preflight(inputs, predicted);
     return answerJson(200, {
@@ -254,8 +282,10 @@ export class OperatorCalls {
     const isAsked = ({ act, at }: Governed): boolean =>
       (decision ?? at) === at && (shard === null || (act === 'fail-over' && movesShard(state, at, shard)));
     const governed = state.governed.filter(isAsked).toReversed();
+    const approvals = decision === null ? approvalsIn(state, shard) : [];
     return answerJson(200, {
       decisions: all.slice(0, limit).map((move) => describeMove(state, move)),
+      ...(approvals.length === 0 ? {} : { approvals }),
       governed: governed.slice(0, limit).map((one) => describeGoverned(state, one)),
     });
   }
@@ -341,7 +371,7 @@ export class OperatorCalls {
     if (candidacy.leads() && control.isCurrent()) return null;
     if (!control.isCurrent())
       return unavailable(control.halted() ?? 'the control log is not read to its end');
-    return answerRefusal(problem('no-leader', 'this coordinator does not lead'));
+    return answerProblem(problem('no-leader', 'this coordinator does not lead'));
   }
 }
 
@@ -353,7 +383,24 @@ const movesOf = ({ finished: ended, open }: ControlState): readonly (OpenMove | 
 const finished = (state: ControlState | null, decision: bigint): FinishedMove | undefined =>
   state?.finished.find((one) => one.decision === decision);
 
-const unavailable = (detail: string): Answer => answerRefusal(problem('control-unavailable', detail));
+/** Those that hold and accept loss, the newest first. */
+const approvalsIn = (state: ControlState, shard: ShardName | null): readonly object[] =>
+  state.approvals.toReversed().flatMap((approval) => {
+    const about = lossApproved(approval.subject);
+    return about === null || (shard ?? about.shard) !== about.shard
+      ? []
+      : [describeApproval(approval, about)];
+  });
+
+const describeApproval = (
+  { actor, at, untilMs }: ControlState['approvals'][number],
+  { shard, to }: { readonly shard: string; readonly to: string },
+): object => ({ approval: Number(at), shard, to, actor, until: time(untilMs) });
+
+const notReady = (shard: ShardName): Answer =>
+  answerProblem(problem('not-ready', `no region has told the home of ${shard} yet`));
+
+const unavailable = (detail: string): Answer => answerProblem(problem('control-unavailable', detail));
 
 const notSaid = (said: Exclude<Said, { kind: 'judged' }>): Answer =>
   said.kind === 'failed'
@@ -369,8 +416,9 @@ function notDecided(decided: Exclude<Decided, { kind: 'decided' }>, shard: Shard
       return answerProblem(problem('move-refused', decided.reason));
     case 'refused': {
       const unmet = decided.checks.filter(({ isMet }) => !isMet);
+      const needsApproval = unmet.every(({ code }) => code === 'approval');
       const why = problem(
-        'move-refused',
+        needsApproval ? 'approval-needed' : 'move-refused',
         `${shard}: ${unmet.map(({ next, text }) => `${text}: ${next}`).join('; ')}`,
       );
       return answerJson(why.status, { ...why, checks: decided.checks.map(describeCheck) }, {}, why.code);
@@ -401,11 +449,18 @@ function describeMove(state: ControlState, move: OpenMove | FinishedMove): objec
     actor,
     evacuation: evacuation === null ? null : Number(evacuation),
     detail: isFinished ? move.detail : '',
+    ...describeAgreement(state, decision),
     stages: passed.map(({ at, atMs, stage }) => ({ stage, sequence: Number(at), at: time(atMs) })),
     ...(isFinished
       ? describeScored(state, move)
       : { predicted: describeNullable(predictedOf(state, decision)) }),
   };
+}
+
+/** Nothing where no loss was accepted. */
+function describeAgreement({ agreed }: ControlState, decision: bigint): object {
+  const known = agreed.find((one) => one.decision === decision);
+  return known === undefined ? {} : { lossAgreed: { approval: Number(known.approval), actor: known.actor } };
 }
 
 const predictedOf = ({ predictions }: ControlState, decision: bigint): Prediction | null =>

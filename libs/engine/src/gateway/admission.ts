@@ -8,7 +8,6 @@ import {
   nextLimit,
   problem,
   refusalBy,
-  retryAfterSeconds,
   shardName,
   type Answer,
   type DatasetClass,
@@ -16,6 +15,7 @@ import {
 } from '@lockstep/protocol';
 import { Gate } from '../gate.js';
 import type { GatewayOptions } from './gateway-options.js';
+import type { ReturnTurns } from './return-turns.js';
 
 const ROUND_MS = 20;
 
@@ -34,9 +34,11 @@ export class Admission {
   private readonly lagRecords = new Map<DatasetName, number>();
   private readonly stopping = new Gate();
   private limit = LIMIT_MAX;
-  private refusals = 0;
 
-  constructor(private readonly options: Pick<GatewayOptions, 'datasets' | 'feed' | 'clock'>) {}
+  constructor(
+    private readonly options: Pick<GatewayOptions, 'datasets' | 'feed' | 'clock'>,
+    private readonly turns: ReturnTurns,
+  ) {}
 
   /** Measures until `stop`. */
   async run(): Promise<void> {
@@ -66,9 +68,7 @@ export class Admission {
       },
     );
     if (why === null) return null;
-    const seconds = retryAfterSeconds(this.refusals);
-    this.refusals += 1;
-    return answerProblem(problem('too-many-requests', why), { 'Retry-After': String(seconds) });
+    return this.turns.give(answerProblem(problem('too-many-requests', why)));
   }
 
   /** Whoever is admitted calls `release` when it is answered. */

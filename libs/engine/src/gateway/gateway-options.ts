@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly region: RegionName;
   readonly regions: readonly RegionName[];
   readonly datasets: ReadonlyMap<DatasetName, GatewayDataset>;
+  /** Base URL of each region's gateway, for clients. */
+  readonly addresses: ReadonlyMap<RegionName, string>;
   readonly feed: LedgerFeed;
   /** Run and stopped by whoever composes the process. */
   readonly control: ControlLog;

@@ -18,7 +18,9 @@ import { readQuarantine } from './quarantine.js';
 import { ReachedHistory } from './reached-history.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
 import { Rows, type RowCall, type RowsCall } from './rows.js';
+import { ReturnTurns } from './return-turns.js';
 import { describeShard } from './shard-description.js';
+import { readWriteStatus } from './write-status.js';
 import { Writes, type WriteCall } from './writes.js';
 
 export class Gateway {
@@ -26,13 +28,14 @@ export class Gateway {
   readonly admission: Admission;
   /** Another loop of the process. */
   readonly history: ReachedHistory;
+  private readonly turns = new ReturnTurns();
   private readonly publishers: Publishers;
   private readonly writes: Writes;
   private readonly receipts: Receipts;
   private readonly rows: Rows;
 
   constructor(private readonly options: GatewayOptions) {
-    this.admission = new Admission(options);
+    this.admission = new Admission(options, this.turns);
     this.publishers = new Publishers(options);
     this.history = new ReachedHistory(options);
     const stages = new KnownStages(options.feed, this.history);
@@ -41,8 +44,8 @@ export class Gateway {
     this.rows = new Rows(options, this.publishers);
   }
 
-  write(call: WriteCall): Promise<Answer> {
-    return this.writes.write(call);
+  async write(call: WriteCall): Promise<Answer> {
+    return this.turns.give(await this.writes.write(call));
   }
 
   /** 207 with a receipt or problem per entry, in order. */
@@ -51,17 +54,17 @@ export class Gateway {
   }
 
   /** The receipt of a key, asked again; after the deadline unknown becomes definite. */
-  receipt(call: ReceiptCall): Promise<Answer> {
-    return this.receipts.read(call);
+  async receipt(call: ReceiptCall): Promise<Answer> {
+    return this.turns.give(await this.receipts.read(call));
   }
 
-  row(call: RowCall): Promise<Answer> {
-    return this.rows.read(call);
+  async row(call: RowCall): Promise<Answer> {
+    return this.turns.give(await this.rows.read(call));
   }
 
   /** Rows of any shards, from one snapshot. */
-  rowsTogether(call: RowsCall): Promise<Answer> {
-    return this.rows.readTogether(call);
+  async rowsTogether(call: RowsCall): Promise<Answer> {
+    return this.turns.give(await this.rows.readTogether(call));
   }
 
   /** True once this region has folded every position of the token; false when the time is over. */
@@ -70,8 +73,13 @@ export class Gateway {
   }
 
   /** Late writes of former homes, newest first. */
-  quarantine(query: { readonly [name: string]: string }): Promise<Answer> {
-    return readQuarantine(this.options, query);
+  async quarantine(query: { readonly [name: string]: string }): Promise<Answer> {
+    return this.turns.give(await readQuarantine(this.options, query));
+  }
+
+  /** Where writes are taken now, and when to come back with those that are not. */
+  status(query: { readonly [name: string]: string }): Answer {
+    return readWriteStatus(this.options, query);
   }
 
   /** The body of GET /v1/shards. */

@@ -2,6 +2,7 @@
  * The publishers of one gateway, one per shard, made when first needed; and control entries that it appends by them.
  */
 import {
+  answerProblem,
   parseShardName,
   problem,
   type Answer,
@@ -14,7 +15,6 @@ import {
 import { Gate, waitAtMost } from '../gate.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
-import { answerRefusal } from './refusals.js';
 
 /** How far past its caller's time-out an entry may still be judged in time; covers clocks that differ. */
 const NOT_AFTER_SLACK_MS = 2 * 60_000;
@@ -125,4 +125,4 @@ export class Publishers {
   }
 }
 
-const refused = (why: Problem): ControlEnd => ({ kind: 'refused', answer: answerRefusal(why) });
+const refused = (why: Problem): ControlEnd => ({ kind: 'refused', answer: answerProblem(why) });

@@ -44,7 +44,7 @@ import { HeldShards } from './held-shards.js';
 import type { KnownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
 import type { Publishers } from './publishers.js';
-import { answerRefusal, unknownDataset } from './refusals.js';
+import { unknownDataset } from './refusals.js';
 
 /** How long a verdict that must have been told by now is awaited before the stored outcome is read. */
 const MISSED_VERDICT_MS = 150;
@@ -607,7 +607,7 @@ export class Writes {
 /** This attempt wrote nothing. */
 const refusal = (why: Problem): AttemptEnd => ({
   kind: 'answer',
-  answer: answerRefusal(why),
+  answer: answerProblem(why),
   definite: false,
 });
 

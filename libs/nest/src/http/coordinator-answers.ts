@@ -6,6 +6,7 @@ import {
   isRegionName,
   parseShardName,
   problem,
+  readApproveRequest,
   readReasonRequest,
   readControlPageQuery,
   readDecisionNumber,
@@ -57,6 +58,13 @@ export function coordinatorApi(coordinator: Coordinator, callLeader: CallLeader)
         byLeader(path, body, isForwarded || asked.dryRun, () =>
           operator.move(kind, shard as ShardName, asked, PRINCIPAL),
         ),
+      );
+    },
+    approve: ({ dataset, n }, body) => {
+      const shard = `${dataset}/${n}`;
+      if (parseShardName(shard) === null) return notFound(`there is no shard ${shard.slice(0, 64)}`);
+      return answerRead(readApproveRequest(body), (asked) =>
+        operator.approve(shard as ShardName, asked, PRINCIPAL),
       );
     },
     preflight: (query) => answerRead(readPreflightQuery(query), async (asked) => operator.preflight(asked)),

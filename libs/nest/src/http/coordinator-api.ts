@@ -16,6 +16,8 @@ export interface CoordinatorApi {
     body: string,
     isForwarded: boolean,
   ): Promise<HttpAnswer>;
+  /** Any coordinator may record it. */
+  approve(shard: { readonly dataset: string; readonly n: string }, body: string): Promise<HttpAnswer>;
   preflight(query: IncomingQuery): Promise<HttpAnswer>;
   /** @param region as it stands in the path; not necessarily a region. */
   evacuate(region: string, body: string, isForwarded: boolean): Promise<HttpAnswer>;

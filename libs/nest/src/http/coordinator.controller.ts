@@ -1,5 +1,6 @@
 /** The coordinator's routes. Those whose part does not exist yet say so: `not-yet` instead of silence or a guess. */
 import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { ReturnTurns } from '@lockstep/engine';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { PASSED_ON_HEADER } from './leader-call.js';
@@ -18,6 +19,7 @@ const PREFLIGHT = 'v1/preflight';
 const RULE = 'v1/datasets/:dataset/rule';
 const SWITCHOVER = 'v1/shards/:dataset/:n/switchover';
 const FAILOVER = 'v1/shards/:dataset/:n/failover';
+const APPROVE = 'v1/shards/:dataset/:n/approve';
 const EVACUATE = 'v1/regions/:region/evacuate';
 const CANCEL = 'v1/decisions/:decision/cancel';
 const ACKNOWLEDGE = 'v1/decisions/:decision/acknowledge';
@@ -33,6 +35,8 @@ interface ShardInPath {
 
 @Controller()
 export class CoordinatorController {
+  private readonly turns = new ReturnTurns();
+
   constructor(
     @Inject(COORDINATOR_API) private readonly coordinator: CoordinatorApi,
     @Inject(IncomingBodies) private readonly bodies: IncomingBodies,
@@ -40,27 +44,27 @@ export class CoordinatorController {
 
   @Get(CLUSTER)
   async cluster(@Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.cluster());
+    this.tell(response, await this.coordinator.cluster());
   }
 
   @Get(DECISIONS)
   async decisions(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.decisions(incomingQuery(request)));
+    this.tell(response, await this.coordinator.decisions(incomingQuery(request)));
   }
 
   @Get(HISTORY)
   async history(@Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.history());
+    this.tell(response, await this.coordinator.history());
   }
 
   @Get(RECORDS)
   async records(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.records(incomingQuery(request)));
+    this.tell(response, await this.coordinator.records(incomingQuery(request)));
   }
 
   @Get(PREFLIGHT)
   async preflight(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    writeAnswer(response, await this.coordinator.preflight(incomingQuery(request)));
+    this.tell(response, await this.coordinator.preflight(incomingQuery(request)));
   }
 
   @Post(RULE)
@@ -92,6 +96,15 @@ export class CoordinatorController {
     return this.answer(request, response, (body) =>
       this.coordinator.move('failover', shard, body, isPassedOn(request)),
     );
+  }
+
+  @Post(APPROVE)
+  approve(
+    @Param() shard: ShardInPath,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.answer(request, response, (body) => this.coordinator.approve(shard, body));
   }
 
   @Post(EVACUATE)
@@ -146,9 +159,13 @@ export class CoordinatorController {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }
 
-  @All([RULE, SWITCHOVER, FAILOVER, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
+  @All([RULE, SWITCHOVER, FAILOVER, APPROVE, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
+  }
+
+  private tell(response: ServerResponse, answer: HttpAnswer): void {
+    writeAnswer(response, this.turns.give(answer));
   }
 
   private async answer(
@@ -156,8 +173,6 @@ export class CoordinatorController {
     response: ServerResponse,
     to: (body: string) => Promise<HttpAnswer>,
   ): Promise<void> {
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await to(body)),
-    );
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) => this.tell(response, await to(body)));
   }
 }

@@ -83,6 +83,7 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<C
       return traced('POST', ROWS_ROUTE, caller, () => gateway.rowsTogether({ body, token, caller }));
     },
     quarantine: ({ query }) => gateway.quarantine(query),
+    status: ({ query }) => Promise.resolve(gateway.status(query)),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),
     shard: (dataset, n) => {
       const shard = gateway.shard(dataset, n);

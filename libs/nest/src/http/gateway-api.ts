@@ -48,6 +48,7 @@ export interface GatewayApi {
   }): Promise<HttpAnswer>;
   rows(request: { readonly body: string; readonly headers: IncomingHeaders }): Promise<HttpAnswer>;
   quarantine(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
+  status(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
   shards(): Promise<HttpAnswer>;
   /** @param n as it stands in the path; not necessarily a number. */
   shard(dataset: string, n: string): Promise<HttpAnswer>;

@@ -21,6 +21,7 @@ const RECEIPT = 'v1/datasets/:dataset/receipts/:idempotencyKey';
 const ROW = 'v1/datasets/:dataset/rows/:key';
 const ROWS = 'v1/rows';
 const QUARANTINE = 'v1/quarantine';
+const STATUS = 'v1/status';
 const SHARDS = 'v1/shards';
 const SHARD = 'v1/shards/:dataset/:n';
 
@@ -99,6 +100,11 @@ export class GatewayController {
     writeAnswer(response, await this.gateway.quarantine({ query: incomingQuery(request) }));
   }
 
+  @Get(STATUS)
+  async status(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.gateway.status({ query: incomingQuery(request) }));
+  }
+
   @Get(SHARDS)
   async shards(@Res() response: ServerResponse): Promise<void> {
     writeAnswer(response, await this.gateway.shards());
@@ -142,7 +148,7 @@ export class GatewayController {
     throw new Refusal('method-not-allowed', 'Rows are read together with POST.', { allow: 'POST' });
   }
 
-  @All([RECEIPT, ROW, QUARANTINE, SHARDS, SHARD])
+  @All([RECEIPT, ROW, QUARANTINE, STATUS, SHARDS, SHARD])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }

@@ -33,7 +33,6 @@ export class IncomingBodies {
         throw new Refusal(
           'overloaded',
           'The bodies of requests under way fill the memory set aside for them.',
-          { 'retry-after': '1' },
         );
       }
       takenBytes += bytes;

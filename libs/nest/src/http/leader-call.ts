@@ -24,7 +24,11 @@ export function httpLeaderCalls(addresses: ReadonlyMap<RegionName, string>): Cal
         headers: { 'content-type': 'application/json', [PASSED_ON_HEADER]: '1' },
         signal: AbortSignal.timeout(TIMEOUT_MS_MAX + ANSWER_GRACE_MS),
       });
-      const headers = { 'content-type': response.headers.get('content-type') ?? 'application/json' };
+      const turn = response.headers.get('retry-after');
+      const headers = {
+        'content-type': response.headers.get('content-type') ?? 'application/json',
+        ...(turn === null ? {} : { 'retry-after': turn }),
+      };
       return { status: response.status, headers, body: await response.text() };
     } catch (error) {
       const { cause, message } = error as Error;

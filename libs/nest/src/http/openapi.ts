@@ -95,6 +95,11 @@ const reason = {
   maxLength: 512,
   description: 'Kept in the log with what was done.',
 };
+const actor = {
+  type: 'string',
+  pattern: '^[\\x21-\\x7e]{1,64}$',
+  description: 'Who asks. Believed while authentication is off; without it, `anonymous`.',
+};
 const moveKind = { enum: ['switchover', 'failover'], default: 'switchover' };
 const scope = { ...text, description: '`all`, `dataset:NAME`, `shard:DATASET/N` or `region:NAME`.' };
 const bodyOf = (schema: object): object => ({ required: true, content: json(schema) });
@@ -148,7 +153,14 @@ const moveOfShard = (summary: string): object => ({
       '202': answer('Still under way when the time of the caller was over, or not known to be decided.', {
         anyOf: [reference('Decision'), reference('UnknownDecision')],
       }),
-      ...refusals(...ASKED_WITH_BODY, 'not-found', 'move-refused', 'move-ended', ...CONTROLLED),
+      ...refusals(
+        ...ASKED_WITH_BODY,
+        'not-found',
+        'move-refused',
+        'approval-needed',
+        'move-ended',
+        ...CONTROLLED,
+      ),
     },
   },
 });
@@ -301,6 +313,31 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/status': {
+      get: {
+        tags: ['gateway'],
+        summary: 'Where writes are taken now, and when to come back with those that are not.',
+        description:
+          'From the memory of this gateway, also while log and stores are away. Any gateway takes any write: `gateway` saves a hop. ' +
+          'Figures are expectations and no promises. Repeat a write under its idempotency key.',
+        parameters: [
+          parameter('query', 'dataset', 'Without it all datasets.', text),
+          parameter('query', 'shard', 'For example `accounts/0`; without it all shards.', text),
+        ],
+        responses: {
+          '200': answer(
+            'As this region knows it.',
+            object(['region', 'at', 'shards'], {
+              region: text,
+              at: time,
+              shards: listOf(reference('WriteStatus')),
+            }),
+            { 'Cache-Control': { schema: text } },
+          ),
+          ...refusals('malformed', 'unknown-dataset', 'not-found'),
+        },
+      },
+    },
     '/v1/quarantine': {
       get: {
         tags: ['gateway'],
@@ -421,6 +458,10 @@ const DOCUMENT = {
             object(['decisions', 'governed'], {
               decisions: listOf(reference('Decision')),
               governed: listOf(reference('Governed')),
+              approvals: {
+                ...listOf(reference('Approval')),
+                description: 'Those that hold now; absent without any.',
+              },
             }),
           ),
           ...refusals('malformed', 'not-ready'),
@@ -481,6 +522,22 @@ const DOCUMENT = {
     },
     '/v1/shards/{dataset}/{n}/switchover': moveOfShard('Move a shard without loss.'),
     '/v1/shards/{dataset}/{n}/failover': moveOfShard('Move a shard away from a lost home.'),
+    '/v1/shards/{dataset}/{n}/approve': {
+      post: {
+        tags: ['coordinator'],
+        summary: 'Say, as a second person, that a failover of the shard may lose what its next home lacks.',
+        description:
+          'For one move of the present epoch and 15 minutes of log time. It counts for whoever asks for the failover, unless that is the ' +
+          'same person. While authentication is off, persons are whom the calls name.',
+        parameters: [dataset, shardNumber],
+        requestBody: bodyOf(object(['to', 'reason'], { to: text, reason, actor })),
+        responses: {
+          '200': answer('It stands in the control log.', reference('Approval')),
+          '202': answer('Not known to stand there.', reference('UnknownDecision')),
+          ...refusals(...ASKED_WITH_BODY, 'not-found', 'move-refused', ...CONTROLLED),
+        },
+      },
+    },
     '/v1/regions/{region}/evacuate': {
       post: {
         tags: ['coordinator'],
@@ -645,6 +702,49 @@ const DOCUMENT = {
           additionalProperties: { type: 'object' },
         },
       }),
+      WriteStatus: object(
+        ['shard', 'writes', 'reason', 'home', 'gateway', 'epoch', 'since', 'move', 'comeBack'],
+        {
+          shard: text,
+          writes: {
+            enum: ['here', 'forwarded', 'waiting', 'refused'],
+            description:
+              '`here`: appended by this region; `forwarded`: brought to the home; `waiting`: held or tried again until the ' +
+              "caller's time is over; `refused`: 503.",
+          },
+          reason: {
+            enum: ['moving', 'home-not-heard', 'home-not-known', 'halted', null],
+            description: 'Why they are not taken.',
+          },
+          home: orNull(text),
+          gateway: { ...orNull(text), description: "The home's, as the catalogue names it." },
+          epoch: orNull(ordinal),
+          since: {
+            ...orNull(time),
+            description:
+              'When the home of this epoch opened; null where the control log does not remember it.',
+          },
+          move: {
+            ...orNull(
+              object(['decision', 'move', 'stage', 'since', 'to', 'gateway'], {
+                decision: ordinal,
+                move: { enum: ['switchover', 'failover'] },
+                stage: text,
+                since: { ...time, description: 'When the stage began.' },
+                to: text,
+                gateway: orNull(text),
+              }),
+            ),
+            description: 'The move that is under way.',
+          },
+          comeBack: {
+            ...object(['afterMs', 'withinMs'], { afterMs: ordinal, withinMs: ordinal }),
+            description:
+              'Come back at a random moment of the window of `withinMs` that begins `afterMs` from now. While a shard moves, ' +
+              '`afterMs` is what remains of the time that the move was predicted to take.',
+          },
+        },
+      ),
       RowsRequest: object(['rows'], {
         rows: {
           type: 'array',
@@ -743,9 +843,12 @@ const DOCUMENT = {
         acceptLoss: {
           type: 'boolean',
           default: false,
-          description: 'Take the loss of what the log does not hold; not needed while the log survives.',
+          description:
+            'Take the loss of what the log does not hold; not needed while the log survives. A failover that asks for it while the next home ' +
+            'lacks entries, or may, needs the approval of another person.',
         },
         timeoutMs,
+        actor,
       }),
       EvacuateRequest: object(['reason'], {
         reason,
@@ -793,6 +896,13 @@ const DOCUMENT = {
           loss: { ...text, description: 'Why nothing is lost, or why nobody knows.' },
         },
       ),
+      Approval: object(['approval', 'shard', 'to', 'actor', 'until'], {
+        approval: { ...ordinal, description: 'Of its entry in the control log.' },
+        shard: text,
+        to: text,
+        actor: text,
+        until: { ...time, description: 'In log time.' },
+      }),
       Governed: object(['decision', 'act', 'region', 'at', 'votes', 'checks', 'shards'], {
         decision: { ...ordinal, description: 'Of its entry in the control log.' },
         act: { type: 'string', enum: ['fail-over', 'held'] },
@@ -823,6 +933,10 @@ const DOCUMENT = {
           description: '`done`, or how else it ended; null while it is under way.',
         },
         stage: { ...text, description: 'The present one; always there while it is under way.' },
+        lossAgreed: {
+          ...object(['approval', 'actor'], { approval: ordinal, actor: text }),
+          description: 'The second person who accepted a loss; absent where none had to.',
+        },
         stages: listOf(
           object(['stage', 'sequence', 'at'], {
             stage: text,

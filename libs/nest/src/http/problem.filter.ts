@@ -6,12 +6,15 @@ import { Catch, HttpException } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReturnTurns } from '@lockstep/engine';
 import { parseTraceparent } from '@lockstep/telemetry';
 import type { Logger } from '@lockstep/telemetry';
 import { Refusal, writeAnswer } from './http-answer.js';
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
+  readonly #turns = new ReturnTurns();
+
   /** @param told of each refusal, with its status and code. */
   constructor(
     private readonly logger: Logger,
@@ -21,9 +24,10 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<IncomingMessage>();
-    const { answer, code } = refusalOf(error, request) ?? this.#defect(error, request);
+    const refusal = refusalOf(error, request);
+    const { answer, code } = refusal ?? this.#defect(error, request);
     this.told(answer.status, code);
-    writeAnswer(http.getResponse<ServerResponse>(), answer);
+    writeAnswer(http.getResponse<ServerResponse>(), refusal === null ? answer : this.#turns.give(answer));
   }
 
   #defect(error: unknown, request: IncomingMessage): Refusal {

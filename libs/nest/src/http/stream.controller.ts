@@ -61,7 +61,7 @@ export class StreamController {
       throw new Refusal('malformed', 'verdicts is the first 16 lower-case hex digits of a publisher.');
     }
     if (this.streams.count >= STREAMS_MAX) {
-      throw new Refusal('overloaded', `${STREAMS_MAX} streams are open.`, { 'retry-after': '1' });
+      throw new Refusal('overloaded', `${STREAMS_MAX} streams are open.`);
     }
     try {
       await this.streams.serve(this.openStream(prefix), response);

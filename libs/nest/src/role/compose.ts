@@ -124,12 +124,14 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
   const control = new ControlLog({ region, log, clock, identities, observer });
   if (listens) loops.push(feed, control);
 
-  const forwarder = httpForwarder(addressesOf((topology) => topology.gateway));
+  const gateways = addressesOf((topology) => topology.gateway);
+  const forwarder = httpForwarder(gateways);
   const gateway = roles.includes('gateway')
     ? new Gateway({
         region,
         regions,
         datasets,
+        addresses: gateways,
         feed,
         control,
         log,
@@ -170,7 +172,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         identities,
         observer,
         signer,
-        canary: httpCanary(addressesOf((topology) => topology.gateway)),
+        canary: httpCanary(gateways),
         failover: catalogue.topology.failover,
       })
     : null;

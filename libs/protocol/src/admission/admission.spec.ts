@@ -1,6 +1,14 @@
 /** Who gives way when a gateway has more to do than it can (I17). */
 import { describe, expect, test } from '@jest/globals';
-import { LATE_MS, LIMIT_MAX, LIMIT_MIN, nextLimit, refusalBy, retryAfterSeconds } from './admission.js';
+import {
+  LATE_MS,
+  LIMIT_MAX,
+  LIMIT_MIN,
+  nextLimit,
+  passesByItself,
+  refusalBy,
+  retryAfterSeconds,
+} from './admission.js';
 import type { Pressure } from './admission.js';
 
 const CLASSES = ['bulk', 'standard', 'critical'] as const;
@@ -65,4 +73,18 @@ describe('what it takes at a time', () => {
     expect(after(4, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MIN + 2);
     expect(after(500, LIMIT_MIN, LATE_MS)).toBe(LIMIT_MAX);
   });
+});
+
+test.each([
+  [429, {}, true],
+  [503, { 'Content-Type': 'application/problem+json' }, true],
+  // Another gateway has said it already.
+  [503, { 'retry-after': '3' }, false],
+  [429, { 'Retry-After': '2' }, false],
+  [200, {}, false],
+  [202, {}, false],
+  [421, {}, false],
+  [500, {}, false],
+])('of a %i with headers %j it is to be said when to come back: %s', (status, headers, isToBeSaid) => {
+  expect(passesByItself({ status, headers })).toBe(isToBeSaid);
 });

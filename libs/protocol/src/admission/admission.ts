@@ -5,6 +5,7 @@
  * have shares of the limit by what they are worth, so that bulk gives way first and critical last.
  */
 import type { DatasetClass } from '../configuration/content.js';
+import type { Answer } from '../receipt/answer.js';
 
 /** A write that knocks. */
 export interface Knock {
@@ -69,4 +70,9 @@ export function refusalBy({ datasetClass, forwarded }: Knock, pressure: Pressure
 
 /** Callers that were refused together come back one after the other. @param before how many were refused before. */
 export const retryAfterSeconds = (before: number): number => 1 + (before % RETRY_AFTER_SECONDS_MAX);
-const RETRY_AFTER_SECONDS_MAX = 3;
+export const RETRY_AFTER_SECONDS_MAX = 3;
+
+/** A refusal that waiting may mend, of which nobody has said yet when to come back. */
+export const passesByItself = ({ headers, status }: Pick<Answer, 'headers' | 'status'>): boolean =>
+  (status === 429 || status === 503) &&
+  !Object.keys(headers).some((name) => name.toLowerCase() === 'retry-after');

@@ -4,9 +4,10 @@ import { epoch } from '../identity/identity.js';
 import { AP, ControlLog, decision, EU, ledByEu, session, SHARD, US } from './control.fixture.js';
 import { controlEntryText, decodeControlEntry, DEFAULT_CONTROL_SETTINGS } from './command.js';
 import { foldControl } from './fold-control.js';
+import { lossSubjectOf } from '../promotion/approval.js';
 import { dueWindows } from '../promotion/pause.js';
 import { isScope, type Scope } from './scope.js';
-import { PAUSES_MAX } from './state.js';
+import { controlStateJson, PAUSES_MAX, readControlState } from './state.js';
 
 const stage = (number: bigint, from: string, event: string, term = 1n) =>
   ({ kind: 'stage', term, decision: number, from, event, evidence: 'seen' }) as never;
@@ -455,4 +456,53 @@ test('folding leaves the state before it as it was', () => {
     }),
   });
   expect(state).toEqual(copy);
+});
+
+describe('a decision that names the approval of a second person', () => {
+  const subject = lossSubjectOf({ shard: SHARD, to: US, expectedEpoch: epoch(1n) });
+  const approve = (log: ControlLog, by: string, about = subject): number =>
+    Number(
+      log.say(AP, { kind: 'approval', subject: about, reason: 'seen', actor: by, untilMs: log.nowMs + 1_000 })
+        .at,
+    );
+  const decided = (approval: unknown) =>
+    decision({ move: 'failover', acceptLoss: true, actor: 'anna', inputs: { approval } });
+
+  test('is accepted while that holds, and says for good who agreed', () => {
+    const log = ledByEu();
+    const approval = approve(log, 'bob');
+    log.nowMs += 1_000;
+    const { at } = log.say(EU, decided(approval));
+    log.nowMs += 60_000;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    expect(log.state.approvals).toEqual([]);
+    expect(log.state.agreed).toEqual([{ decision: at, approval: BigInt(approval), actor: 'bob' }]);
+    expect(readControlState(controlStateJson(log.state))).toEqual({ kind: 'value', value: log.state });
+  });
+
+  test.each<[string, (log: ControlLog) => unknown]>([
+    ['of the asker', (log) => approve(log, 'anna')],
+    ['of another move', (log) => approve(log, 'bob', 'accept-loss:accounts/0:ap:1')],
+    ['that nobody gave', () => 3],
+    ['that cannot be read', () => 'bob'],
+    [
+      'that has expired since',
+      (log) => {
+        const at = approve(log, 'bob');
+        log.nowMs += 1_001;
+        return at;
+      },
+    ],
+  ])('is refused when it is one %s', (_, named) => {
+    const log = ledByEu();
+    const step = log.say(EU, decided(named(log)));
+    expect(step).toMatchObject({ verdict: 'refused', reason: expect.stringContaining('approval') });
+    expect(log.state).toMatchObject({ open: [], agreed: [] });
+  });
+
+  test('leaves states as they were where nobody agreed to a loss', () => {
+    const log = ledByEu();
+    log.say(EU, decision());
+    expect(Object.keys(controlStateJson(log.state))).not.toContain('agreed');
+  });
 });

@@ -25,8 +25,10 @@ import {
 } from './command.js';
 import { GOVERNOR } from '../failover/vote.js';
 import { votesAgainst } from '../failover/agreement.js';
+import { approves } from '../promotion/approval.js';
 import { PREDICTION } from '../promotion/prediction.js';
 import { covers } from './scope.js';
+import { ordinal, type Decoded } from './shape.js';
 import {
   APPROVALS_MAX,
   controlStateHash,
@@ -385,7 +387,10 @@ function judgeDecision(state: ControlState, command: ControlCommandOf<'decision'
     term,
     undrained: 0,
   };
-  const next = withPrediction({ ...(freed ?? state), open: [...open, decided] }, at, command.inputs);
+  const agreed = agreedTo(state, command);
+  if (agreed.kind === 'refused') return refused(agreed.reason);
+  const predicted = withPrediction({ ...(freed ?? state), open: [...open, decided] }, at, command.inputs);
+  const next = agreed.value === null ? predicted : withAgreement(predicted, at, agreed.value);
   return accepted(evacuation === null ? next : withEvacuated(next, { evacuation, shard }, { decision: at }));
 }
 
@@ -567,6 +572,35 @@ function withPrediction(
   const kept = state.predictions.filter((one) => remembered.has(one.decision));
   const predictions = [...kept, { decision, predicted: decoded.value }];
   return { ...state, predictions };
+}
+
+/**
+ * The approval by which it was judged; null where it names none. It may have expired since it was looked at, and it is log time
+ * that says so.
+ */
+function agreedTo(
+  state: ControlState,
+  { actor, expectedEpoch, inputs, shard, to }: ControlCommandOf<'decision'>,
+): Decoded<ControlState['approvals'][number] | null> {
+  if (!Object.hasOwn(inputs, 'approval')) return { kind: 'value', value: null };
+  const named = ordinal(inputs['approval'], 'approval');
+  if (named.kind === 'refused') return named;
+  const move = { shard, to, expectedEpoch };
+  const approval = state.approvals.find((one) => one.at === named.value && approves(one, move, actor));
+  if (approval !== undefined) return { kind: 'value', value: approval };
+  const reason = `approval ${named.value} does not hold; let another person approve it again`;
+  return { kind: 'refused', reason };
+}
+
+/** As long as the move is remembered. */
+function withAgreement(
+  state: ControlState,
+  decision: bigint,
+  { actor, at: approval }: ControlState['approvals'][number],
+): ControlState {
+  const remembered = new Set([...state.open, ...state.finished].map((move) => move.decision));
+  const kept = state.agreed.filter((one) => remembered.has(one.decision));
+  return { ...state, agreed: [...kept, { decision, approval, actor }] };
 }
 
 type EvacuatedShard = Evacuation['shards'][number];

@@ -1,10 +1,12 @@
 /** Replaying decisions: the same log, the same judgements; what differs is named (I15). */
 import { expect, test } from '@jest/globals';
 import { DEFAULT_FAILOVER_POLICY, failoverInputs, failoverInputsJson } from '../failover/govern.js';
+import { epoch, sequence } from '../identity/identity.js';
+import { lossSubjectOf } from '../promotion/approval.js';
 import { predictMove } from '../promotion/prediction.js';
 import { moveInputs, moveInputsJson } from '../promotion/preflight.js';
 import { seenShard, type Told } from '../promotion/promotion.fixture.js';
-import { AP, decision, EU, ledByEu, US, type ControlLog } from './control.fixture.js';
+import { AP, decision, EU, ledByEu, SHARD, US, type ControlLog } from './control.fixture.js';
 import { replayDecisions } from './replay.js';
 import { dueSnapshot } from './snapshot.js';
 import { controlStateJson, FINISHED_MOVES_KEPT, readControlState } from './state.js';
@@ -224,4 +226,32 @@ test('predictions are kept as long as their moves, and what cannot be read was n
   expect(log.state.finished).toHaveLength(FINISHED_MOVES_KEPT);
   expect(log.state.predictions.length).toBeLessThanOrEqual(FINISHED_MOVES_KEPT + 1);
   expect(log.state.predictions.at(-1)!.decision).toBe(log.state.finished.at(-1)!.decision);
+});
+
+test('a failover that accepts loss replays with the approval that stood, and not without one', () => {
+  const lossy = { move: 'failover', acceptLoss: true, actor: 'anna' } as const;
+  const behind = seenShard({ sequence: sequence(12n) }, { sequence: sequence(10n) });
+  const decide = (log: ControlLog) => {
+    const asked = decision(lossy);
+    return log.say(EU, { ...asked, inputs: moveInputsJson(moveInputs(log.state, asked, behind)) });
+  };
+  const approved = ledByEu();
+  const subject = lossSubjectOf({ shard: SHARD, to: US, expectedEpoch: epoch(1n) });
+  const untilMs = approved.nowMs + 1_000;
+  approved.say(AP, { kind: 'approval', subject, reason: 'seen', actor: 'bob', untilMs });
+  expect(decide(approved)).toMatchObject({ verdict: 'accepted' });
+  expect(replayDecisions(approved.records)).toMatchObject({ decisions: 1, compared: 1, differences: [] });
+
+  const alone = ledByEu();
+  decide(alone);
+  expect(replayDecisions(alone.records).differences).toMatchObject([
+    { code: 'judged-differently', recomputed: { refusedBy: ['approval'] } },
+  ]);
+
+  const concealed = ledByEu();
+  concealed.say(AP, { kind: 'approval', subject, reason: 'seen', actor: 'bob', untilMs });
+  const { approval, ...inputs } = moveInputsJson(moveInputs(concealed.state, decision(lossy), behind));
+  expect(approval).toBe(5);
+  concealed.say(EU, decision({ ...lossy, inputs }));
+  expect(codesOf(concealed)).toEqual(['inputs-differ']);
 });

@@ -180,8 +180,8 @@ function moveAgain(
   const decoded = readMoveInputs(command.inputs);
   if (decoded.kind === 'refused') return decoded;
   const inputs = decoded.value;
-  const { acceptLoss, expectedEpoch, from, move, shard, to } = command;
-  const asked = { acceptLoss, expectedEpoch, from, move, shard, to };
+  const { acceptLoss, actor, expectedEpoch, from, move, shard, to } = command;
+  const asked = { acceptLoss, actor, expectedEpoch, from, move, shard, to };
   const own = { ...inputs, acceptLoss, expectedEpoch, from, move, to, seen: { ...inputs.seen, shard } };
   const base = stateAt(states, inputs.at);
   // A prediction is no judgement: what came of the move scores it.
@@ -224,5 +224,7 @@ function stateAt(states: readonly ControlState[], at: bigint): ControlState | nu
 
 /** What the two do not say alike. */
 const differing = (one: Json, other: Json): readonly string[] =>
-  Object.keys(other).filter((name) => canonicalJson(one[name]) !== canonicalJson(other[name]));
+  Object.keys(other).filter(
+    (name) => !Object.hasOwn(one, name) || canonicalJson(one[name]) !== canonicalJson(other[name]),
+  );
 const list = (codes: readonly string[]): string => (codes.length === 0 ? 'none' : codes.join(', '));

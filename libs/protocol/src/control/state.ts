@@ -150,6 +150,8 @@ const GOVERNED = object({
   inputs: anyObject,
 });
 const PREDICTED = object({ decision: ordinal, predicted: PREDICTION });
+/** A decision that accepts loss, with the word of the second person. */
+const AGREED = object({ decision: ordinal, approval: ordinal, actor: text(256) });
 const PHASES = ['vacant', 'led', 'suspected', 'silenced'] as const satisfies readonly ElectionPhase[];
 const LEADER = object({ region: REGION, session: SESSION });
 const ELECTION = object({
@@ -192,6 +194,7 @@ const STATE = object({
   governed: list(GOVERNED, GOVERNED_KEPT),
   /** Of moves that are remembered, oldest first. */
   predictions: list(PREDICTED, OPEN_MOVES_MAX + FINISHED_MOVES_KEPT),
+  agreed: list(AGREED, OPEN_MOVES_MAX + FINISHED_MOVES_KEPT),
   flags: list(object({ at: ordinal, name: text(128), value: text(256), actor: text(256) }), FLAGS_MAX),
   /** Latest terms, oldest first; `because` = the phase in which the claim was valid. */
   terms: list(
@@ -229,13 +232,14 @@ export const EMPTY_CONTROL_STATE: ControlState = {
   held: [],
   governed: [],
   predictions: [],
+  agreed: [],
   flags: [],
   terms: [],
   snapshotAt: 0n,
 };
 
 /** Names that came later are absent while they are empty: states from before them keep their hashes. */
-const CAME_LATER = ['windows', 'votes', 'failovers', 'held', 'governed', 'predictions'] as const;
+const CAME_LATER = ['windows', 'votes', 'failovers', 'held', 'governed', 'predictions', 'agreed'] as const;
 
 export function controlStateJson(state: ControlState): { readonly [name: string]: unknown } {
   const json = toJson(state) as { readonly [name: string]: unknown };

@@ -106,7 +106,11 @@ function endOfLog({ regions }: SeenShard): bigint | null {
 
 const UNKNOWN_RISK: AtRisk = { logged: null, accepted: null, quorum: null };
 
-function atRiskOf({ rules, seen, to }: Foreseen): AtRisk {
+/** Entries of the log that the candidate lacks, at most; null where nobody knows. */
+export const entriesAtRisk = (seen: SeenShard, to: RegionName): number | null =>
+  atRiskOf({ rules: [], seen, to }).logged;
+
+function atRiskOf({ rules, seen, to }: Pick<Foreseen, 'rules' | 'seen' | 'to'>): AtRisk {
   const candidate = seenRegion(seen, to);
   // What a store that is not verified holds is not known to be what the log says.
   if (candidate === null || candidate.told === null || candidate.differs || candidate.told.withheld !== null)
@@ -201,7 +205,9 @@ export const lossOf = ({ lostEntries }: Prediction, acceptLoss: boolean): string
   lostEntries === null
     ? 'Nobody who is heard knows where the log ends. A move takes effect only through the log and waits for it; if the log is lost for good, what is at risk is lost.'
     : 'Nothing is lost while the log survives: the next home folds every acknowledged write before it opens' +
-      (acceptLoss ? '; acceptLoss is not needed and changes nothing.' : '.');
+      (acceptLoss
+        ? '; acceptLoss is not needed, and asks for a second person where something is at risk.'
+        : '.');
 
 const latest = (positions: readonly bigint[]): bigint =>
   positions.reduce((most, one) => (one > most ? one : most), 0n);

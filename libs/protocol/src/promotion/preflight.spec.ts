@@ -1,7 +1,8 @@
 /** Checks before a move: each refuses what it is there for, and nothing else (I14). */
-import { expect, test } from '@jest/globals';
-import { AP, decision, EU, ledByEu, SHARD, US } from '../control/control.fixture.js';
-import { epoch } from '../identity/identity.js';
+import { describe, expect, test } from '@jest/globals';
+import { AP, decision, EU, ledByEu, SHARD, US, type ControlLog } from '../control/control.fixture.js';
+import { epoch, sequence, type ShardName } from '../identity/identity.js';
+import { APPROVED_MS, lossSubjectOf, type ApprovedMove } from './approval.js';
 import { predictMove } from './prediction.js';
 import {
   considerMove,
@@ -11,9 +12,11 @@ import {
   moveInputsJson,
   preflight,
   readMoveInputs,
+  type MoveCheck,
   type MoveInputs,
 } from './preflight.js';
 import { seenShard } from './promotion.fixture.js';
+import type { SeenShard } from './seen-shard.js';
 
 const asked = {
   move: 'switchover',
@@ -22,6 +25,7 @@ const asked = {
   to: US,
   expectedEpoch: epoch(1n),
   acceptLoss: false,
+  actor: 'anna',
 } as const;
 const inputs = (change: Partial<MoveInputs> = {}): MoveInputs => ({
   ...moveInputs(ledByEu().state, asked, seenShard()),
@@ -31,7 +35,7 @@ const refusedBy = (judged: MoveInputs): readonly string[] =>
   judgeMove(judged).flatMap(({ code, isMet }) => (isMet ? [] : [code]));
 
 test('a move with nothing in its way passes every check, in their order', () => {
-  expect(judgeMove(inputs()).map(({ code }) => code)).toEqual(MOVE_CHECKS);
+  expect([...judgeMove(inputs()).map(({ code }) => code), 'approval']).toEqual(MOVE_CHECKS);
   expect(refusedBy(inputs())).toEqual([]);
 });
 
@@ -170,7 +174,8 @@ test('the report says what it takes, what would refuse it, and why nothing is lo
 test('inputs are read as they were recorded, with a prediction or without', () => {
   const without = inputs();
   expect(Object.keys(moveInputsJson(without))).not.toContain('predicted');
-  for (const recorded of [without, inputs({ predicted })])
+  expect(Object.keys(moveInputsJson(without))).not.toContain('approval');
+  for (const recorded of [without, inputs({ predicted }), inputs({ approval: 7n })])
     expect(readMoveInputs(moveInputsJson(recorded))).toEqual({ kind: 'value', value: recorded });
 });
 
@@ -216,9 +221,73 @@ test('inputs name the open decision and the pause that stand in the way', () => 
 
 test('a wish is considered against the owner that is seen, and not while nobody has told it', () => {
   const { state } = ledByEu();
-  const wish = { move: 'switchover', shard: SHARD, to: US, acceptLoss: false } as const;
+  const wish = { move: 'switchover', shard: SHARD, to: US, acceptLoss: false, actor: 'anna' } as const;
   const seen = seenShard({ home: AP, epoch: epoch(3n) });
   expect(considerMove(state, wish, seen)).toMatchObject({ from: AP, expectedEpoch: 3n, to: US });
   expect(considerMove(state, wish, seenShard({ home: null }))).toBeNull();
   expect(considerMove(state, wish, { ...seen, regions: [] })).toBeNull();
+});
+
+describe('a failover that accepts loss', () => {
+  const lossy = { ...asked, move: 'failover', acceptLoss: true } as const;
+  const behind = seenShard({ sequence: sequence(12n) }, { sequence: sequence(10n) });
+  const checkOf = (log: ControlLog, seen: SeenShard, by = 'anna'): MoveCheck | undefined =>
+    judgeMove(moveInputs(log.state, { ...lossy, actor: by }, seen)).find(({ code }) => code === 'approval');
+  const approve = (log: ControlLog, by: string, change: Partial<ApprovedMove> = {}): bigint => {
+    const subject = lossSubjectOf({ shard: SHARD, to: US, expectedEpoch: epoch(1n), ...change });
+    const untilMs = log.state.logTimeMs + APPROVED_MS;
+    return log.say(AP, { kind: 'approval', subject, reason: 'seen', actor: by, untilMs }).at;
+  };
+
+  test('needs nobody else where the next home is known to lack nothing', () => {
+    expect(checkOf(ledByEu(), seenShard())).toMatchObject({ isMet: true, next: null });
+  });
+
+  test.each<[string, SeenShard, RegExp]>([
+    ['lacks entries', behind, /us lacks 2 entries, and nobody else has approved/],
+    ['may lack any number', seenShard({ lagRecords: null }), /us lacks an unknown number of entries/],
+  ])('is refused without a second person where the next home %s, with the next step', (_, seen, text) => {
+    const check = checkOf(ledByEu(), seen)!;
+    expect(check).toMatchObject({ isMet: false, text: expect.stringMatching(text) });
+    expect(check.next).toContain('lockstep approve accounts/0 us');
+  });
+
+  test('is allowed by the word of another person, and by nobody else’s', () => {
+    const log = ledByEu();
+    approve(log, 'anna');
+    expect(checkOf(log, behind)).toMatchObject({ isMet: false });
+    const at = approve(log, 'bob');
+    expect(checkOf(log, behind)).toMatchObject({
+      isMet: true,
+      text: expect.stringContaining(`approval ${at}`),
+    });
+    expect(checkOf(log, behind, 'bob')).toMatchObject({ isMet: true });
+    expect(moveInputs(log.state, { ...lossy, acceptLoss: false }, behind).approval).toBe(0n);
+  });
+
+  test.each<[string, Partial<ApprovedMove>]>([
+    ['to another region', { to: AP }],
+    ['of another shard', { shard: 'accounts/1' as ShardName }],
+    ['of another epoch', { expectedEpoch: epoch(2n) }],
+  ])('is not allowed by the approval of a move %s', (_, change) => {
+    const log = ledByEu();
+    approve(log, 'bob', change);
+    expect(checkOf(log, behind)).toMatchObject({ isMet: false });
+  });
+
+  test('is not allowed any more once the approval has expired in log time', () => {
+    const log = ledByEu();
+    approve(log, 'bob');
+    log.nowMs += APPROVED_MS;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    expect(checkOf(log, behind)).toMatchObject({ isMet: true });
+    log.nowMs += 1;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    expect(checkOf(log, behind)).toMatchObject({ isMet: false });
+  });
+});
+
+test('what asks for no loss to be accepted has no such check, nor has a switchover', () => {
+  for (const change of [{ move: 'failover' }, { acceptLoss: true }] as const)
+    expect(judgeMove(inputs(change)).map(({ code }) => code)).not.toContain('approval');
 });

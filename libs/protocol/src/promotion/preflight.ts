@@ -18,8 +18,10 @@ import {
 import { covers } from '../control/scope.js';
 import type { ControlState } from '../control/state.js';
 import { votesAgainst } from '../failover/agreement.js';
+import { GOVERNOR } from '../failover/vote.js';
 import type { RegionName } from '../identity/identity.js';
-import { lossOf, PREDICTION, whyNoGap, type Prediction } from './prediction.js';
+import { approvalOf, APPROVED_MS } from './approval.js';
+import { entriesAtRisk, lossOf, PREDICTION, whyNoGap, type Prediction } from './prediction.js';
 import {
   obstacleOf,
   ownershipOf,
@@ -38,6 +40,8 @@ const MOVE_INPUTS = object({
   to: REGION,
   expectedEpoch: EPOCH,
   acceptLoss: boolean,
+  /** Control sequence of the word of another person than the asker for accepting loss; 0 where none is asked for, or stands. */
+  approval: ordinal,
   seen: SEEN_SHARD,
   lagRecordsMax: integer,
   /** The open decision on the shard, unless it is past its fence and this one gives the further epoch. */
@@ -49,9 +53,9 @@ const MOVE_INPUTS = object({
 });
 export interface MoveInputs extends ShapeOf<typeof MOVE_INPUTS> {}
 
-/** Inputs from before there were predictions lack the name. */
+/** What stands for nothing lacks its name, as it did before there were predictions and approvals. */
 export const readMoveInputs = (value: { readonly [name: string]: unknown }): Decoded<MoveInputs> =>
-  MOVE_INPUTS({ predicted: null, ...value }, 'inputs');
+  MOVE_INPUTS({ approval: 0, predicted: null, ...value }, 'inputs');
 
 export const MOVE_CHECKS = [
   'region',
@@ -63,6 +67,7 @@ export const MOVE_CHECKS = [
   'home',
   'open-decision',
   'paused',
+  'approval',
 ] as const;
 export type MoveCheckCode = (typeof MOVE_CHECKS)[number];
 
@@ -71,10 +76,14 @@ export interface MoveCheck extends Check<MoveCheckCode> {
   readonly next: string | null;
 }
 
-type AskedMove = Pick<MoveRequest, 'move' | 'shard' | 'from' | 'to' | 'expectedEpoch' | 'acceptLoss'>;
+type AskedMove = Pick<
+  MoveRequest,
+  'move' | 'shard' | 'from' | 'to' | 'expectedEpoch' | 'acceptLoss' | 'actor'
+>;
 
 export function moveInputs(state: ControlState, asked: AskedMove, seen: SeenShard): MoveInputs {
-  const { acceptLoss, expectedEpoch, from, move, shard, to } = asked;
+  const { acceptLoss, actor, expectedEpoch, from, move, shard, to } = asked;
+  const approval = acceptLoss ? approvalOf(state, asked, actor) : null;
   const open = state.open.find((one) => one.shard === shard);
   const isFurther =
     open !== undefined && isPastFence(open.stage) && open.expectedEpoch + 1n === expectedEpoch;
@@ -85,6 +94,7 @@ export function moveInputs(state: ControlState, asked: AskedMove, seen: SeenShar
     to,
     expectedEpoch,
     acceptLoss,
+    approval: approval?.at ?? 0n,
     seen,
     lagRecordsMax: state.configuration?.settings.lagRecordsMax ?? 0,
     open: open === undefined || isFurther ? null : open.decision,
@@ -105,8 +115,16 @@ export function considerMove(
 }
 
 /** The `inputs` of a `decision` or `declined` entry. */
-export const moveInputsJson = ({ predicted, ...inputs }: MoveInputs): { readonly [name: string]: unknown } =>
-  toJson(predicted === null ? inputs : { ...inputs, predicted }) as { readonly [name: string]: unknown };
+export const moveInputsJson = ({
+  approval,
+  predicted,
+  ...inputs
+}: MoveInputs): { readonly [name: string]: unknown } =>
+  toJson({
+    ...inputs,
+    ...(approval === 0n ? {} : { approval }),
+    ...(predicted === null ? {} : { predicted }),
+  }) as { readonly [name: string]: unknown };
 
 export const isPastFence = (stage: string): boolean =>
   ['fenced', 'folded', 'canary', 'open', 'placed'].includes(stage);
@@ -193,7 +211,22 @@ export function judgeMove(inputs: MoveInputs): readonly MoveCheck[] {
       pause === null ? 'nothing is paused here' : `pause ${pause} covers it`,
       'resume it, or wait until it ends',
     ),
+    ...(inputs.acceptLoss && move === 'failover' ? [judgeApproval(inputs, check)] : []),
   ];
+}
+
+/** Loss is accepted by two persons, unless it is known that there is nothing to lose. */
+function judgeApproval(
+  { approval, seen, to }: MoveInputs,
+  check: (code: MoveCheckCode, isMet: boolean, text: string, next: string) => MoveCheck,
+): MoveCheck {
+  const lacking = entriesAtRisk(seen, to);
+  const lacks = `${to} lacks ${lacking ?? 'an unknown number of'} entries`;
+  const next = `let another person approve it (lockstep approve ${seen.shard} ${to}), and ask again within ${APPROVED_MS / 60_000} minutes`;
+  if (lacking === 0) return check('approval', true, `${to} lacks nothing, so that nothing can be lost`, '');
+  return approval === 0n
+    ? check('approval', false, `${lacks}, and nobody else has approved that they may be lost`, next)
+    : check('approval', true, `${lacks}, and approval ${approval} of a second person accepts it`, '');
 }
 
 export interface Candidate {
@@ -205,10 +238,11 @@ export interface Candidate {
 /** The region that the shard had best go to: allowed, then the least behind, then the first by name. Null: none may hold it. */
 export function bestCandidate(state: ControlState, seen: SeenShard, move: MoveKind): Candidate | null {
   const owner = ownershipOf(seen);
+  const wish = { move, acceptLoss: false, actor: GOVERNOR };
   const ranked = seen.legal
     .filter((to) => to !== owner?.home)
     .flatMap((to) => {
-      const inputs = considerMove(state, { move, shard: seen.shard, to, acceptLoss: false }, seen);
+      const inputs = considerMove(state, { ...wish, shard: seen.shard, to }, seen);
       if (inputs === null) return [];
       const isAllowed = judgeMove(inputs).every(({ isMet }) => isMet);
       return [{ to, isAllowed, lag: seenRegion(seen, to)?.told?.lagRecords ?? Infinity }];

@@ -140,6 +140,7 @@ describe('problems', () => {
       'several-shards': 422,
       policy: 422,
       'rule-refused': 422,
+      'approval-needed': 409,
       'too-many-requests': 429,
       internal: 500,
       'not-yet': 501,

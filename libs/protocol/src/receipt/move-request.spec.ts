@@ -5,6 +5,7 @@ import {
   readControlPageQuery,
   readDecisionNumber,
   readDecisionsQuery,
+  readApproveRequest,
   readEvacuateRequest,
   readMoveRequest,
   readPreflightQuery,
@@ -22,7 +23,14 @@ describe('a move', () => {
   test('is meant in earnest and takes no loss unless it says so', () => {
     expect(readMoveRequest(body())).toEqual({
       kind: 'read',
-      value: { to: 'us', reason: 'eu is slow', dryRun: false, acceptLoss: false, timeoutMs: 10_000 },
+      value: {
+        to: 'us',
+        reason: 'eu is slow',
+        dryRun: false,
+        acceptLoss: false,
+        timeoutMs: 10_000,
+        actor: null,
+      },
     });
     expect(readMoveRequest(body({ dryRun: true, acceptLoss: true, timeoutMs: 7 }))).toMatchObject({
       value: { dryRun: true, acceptLoss: true, timeoutMs: 7 },
@@ -38,8 +46,32 @@ describe('a move', () => {
     ['a flag as text', body({ dryRun: 'false' }), /"dryRun" must be true or false/],
     ['a flag as null', body({ acceptLoss: null }), /"acceptLoss" must be true or false/],
     ['no time at all', body({ timeoutMs: 0 }), /"timeoutMs"/],
+    ['an actor without a name', body({ actor: '' }), /"actor" must name a person/],
+    ['an actor with spaces', body({ actor: 'ann a' }), /"actor" must name a person/],
+    ['the governor as its actor', body({ actor: 'governor' }), /"actor" must name a person/],
   ])('with %s is refused', (_, text, detail) => {
     expect(readMoveRequest(text)).toMatchObject(refusedAs(detail));
+  });
+});
+
+describe('an approval', () => {
+  const body = (changes: object = {}): string => JSON.stringify({ to: 'us', reason: 'seen', ...changes });
+
+  test('names the region, the reason, and whose word it is where that is not known otherwise', () => {
+    expect(readApproveRequest(body())).toEqual({
+      kind: 'read',
+      value: { to: 'us', reason: 'seen', actor: null },
+    });
+    expect(readApproveRequest(body({ actor: 'bob' }))).toMatchObject({ value: { actor: 'bob' } });
+  });
+
+  test.each([
+    ['an unknown name', body({ shard: 'accounts/0' }), /unknown name "shard"/],
+    ['no region', body({ to: undefined }), /"to" must name the region/],
+    ['no reason', body({ reason: '' }), /"reason" must say why/],
+    ['an actor that is no text', body({ actor: 7 }), /"actor" must name a person/],
+  ])('with %s is refused', (_, text, detail) => {
+    expect(readApproveRequest(text)).toMatchObject(refusedAs(detail));
   });
 });
 

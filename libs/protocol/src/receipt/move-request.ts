@@ -1,9 +1,10 @@
 /**
- * What operators ask of a coordinator about homes: POST switchover and failover of a shard, POST evacuate of a region,
+ * What operators ask of a coordinator about homes: POST switchover, failover and approve of a shard, POST evacuate of a region,
  * GET preflight, POST cancel of a decision, GET decisions and the records of the control log. Read here, judged by that log.
  */
 import { MOVE_KINDS, type MoveKind } from '../control/command.js';
 import { isOffset } from '../control/page.js';
+import { GOVERNOR } from '../failover/vote.js';
 import {
   isRegionName,
   offset,
@@ -21,6 +22,15 @@ export interface AskedMove {
   readonly dryRun: boolean;
   readonly acceptLoss: boolean;
   readonly timeoutMs: number;
+  /** Who asks, where callers are not known otherwise; null: whoever the process takes them for. */
+  readonly actor: string | null;
+}
+
+/** That another person accepts what a failover may lose. */
+export interface AskedApproval {
+  readonly to: RegionName;
+  readonly reason: string;
+  readonly actor: string | null;
 }
 
 export interface AskedEvacuation {
@@ -61,7 +71,7 @@ const DECISIONS_DEFAULT = 50;
 const DECISIONS_MAX = 256;
 
 export function readMoveRequest(body: string): Read<AskedMove> {
-  const parsed = readObject(body, ['to', 'reason', 'dryRun', 'acceptLoss', 'timeoutMs']);
+  const parsed = readObject(body, ['to', 'reason', 'dryRun', 'acceptLoss', 'timeoutMs', 'actor']);
   if (parsed.kind === 'refused') return parsed;
   const to = readDestination(parsed.value);
   if (to.kind === 'refused') return to;
@@ -73,6 +83,8 @@ export function readMoveRequest(body: string): Read<AskedMove> {
   if (acceptLoss.kind === 'refused') return acceptLoss;
   const timeoutMs = readTimeoutMs(parsed.value);
   if (timeoutMs.kind === 'refused') return timeoutMs;
+  const actor = readActor(parsed.value);
+  if (actor.kind === 'refused') return actor;
   return {
     kind: 'read',
     value: {
@@ -81,8 +93,21 @@ export function readMoveRequest(body: string): Read<AskedMove> {
       dryRun: dryRun.value,
       acceptLoss: acceptLoss.value,
       timeoutMs: timeoutMs.value,
+      actor: actor.value,
     },
   };
+}
+
+export function readApproveRequest(body: string): Read<AskedApproval> {
+  const parsed = readObject(body, ['to', 'reason', 'actor']);
+  if (parsed.kind === 'refused') return parsed;
+  const to = readDestination(parsed.value);
+  if (to.kind === 'refused') return to;
+  const reason = readReason(parsed.value);
+  if (reason.kind === 'refused') return reason;
+  const actor = readActor(parsed.value);
+  if (actor.kind === 'refused') return actor;
+  return { kind: 'read', value: { to: to.value, reason: reason.value, actor: actor.value } };
 }
 
 export function readEvacuateRequest(body: string): Read<AskedEvacuation> {
@@ -155,6 +180,13 @@ export function readControlPageQuery(query: { readonly [name: string]: string })
 /** As it stands in a path or a query; null when it is no number of a decision. */
 export const readDecisionNumber = (text: string): bigint | null =>
   /^[1-9][0-9]{0,15}$/.test(text) && Number.isSafeInteger(Number(text)) ? BigInt(text) : null;
+
+function readActor({ actor = null }: Values): Read<string | null> {
+  const isPerson = typeof actor === 'string' && /^[\x21-\x7e]{1,64}$/.test(actor) && actor !== GOVERNOR;
+  return actor === null || isPerson
+    ? { kind: 'read', value: actor }
+    : malformed(`"actor" must name a person in 1-64 printable ASCII characters without spaces`);
+}
 
 function readDestination({ to }: Values): Read<RegionName> {
   return typeof to === 'string' && isRegionName(to)

@@ -49,6 +49,11 @@ export const PROBLEMS = {
     title: 'The move is refused',
     next: 'Act on the checks that did not pass, then ask again; nothing was decided.',
   },
+  'approval-needed': {
+    status: 409,
+    title: 'Accepting loss needs a second person',
+    next: 'Let another person approve the move (POST /v1/shards/{dataset}/{n}/approve), then ask again while that holds; nothing was decided.',
+  },
   'move-ended': {
     status: 409,
     title: 'The move ended otherwise than asked',

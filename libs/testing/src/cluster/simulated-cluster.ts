@@ -285,7 +285,12 @@ export class SimulatedRegion {
     const shared = { region, regions, feed, control, log, store, clock, identities, observer };
     const gateway =
       name === 'gateway'
-        ? new Gateway({ ...shared, datasets, forwarder: this.cluster.forwarder(process) })
+        ? new Gateway({
+            ...shared,
+            datasets,
+            addresses: new Map(regions.map((each) => [each, `http://${each}`])),
+            forwarder: this.cluster.forwarder(process),
+          })
         : null;
     void gateway?.admission.run();
     void gateway?.history.run();

@@ -35,7 +35,7 @@ const PAUSE_MS_MAX = 4_000;
 const CHANGED_MIND_MS_MAX = 1_500;
 const LOOK_AGAIN_MS = 5;
 const EVERYWHERE = 'all' as Scope;
-const MOVE = { reason: 'chaos', dryRun: false, acceptLoss: false, timeoutMs: 5_000 };
+const MOVE = { reason: 'chaos', dryRun: false, acceptLoss: false, timeoutMs: 5_000, actor: null };
 
 export class OwnershipMoves {
   private readonly chance: Chance;
