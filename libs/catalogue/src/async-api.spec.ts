@@ -118,13 +118,17 @@ describe('what it says of a record', () => {
   let payload: ValidateFunction;
   let key: ValidateFunction;
   beforeAll(() => {
+    payload = schemaIn(sample, '/components/messages/accounts.entry/payload');
+    key = schemaIn(sample, '/components/schemas/accounts.key');
+  });
+
+  function schemaIn(document: Described, place: string): ValidateFunction {
     const ajv = new Ajv({ formats: { binary: true, 'date-time': true } })
       // Schemas stand within a document that is none.
-      .addVocabulary(Object.keys(sample))
-      .addSchema(sample, 'document');
-    payload = ajv.getSchema('document#/components/messages/accounts.entry/payload')!;
-    key = ajv.getSchema('document#/components/schemas/accounts.key')!;
-  });
+      .addVocabulary(Object.keys(document))
+      .addSchema(document, 'document');
+    return ajv.getSchema(`document#${place}`)!;
+  }
 
   const event = (of: Partial<EntryEvent>): EntryEvent => ({
     key: 'eu:ada/1',
@@ -152,6 +156,20 @@ describe('what it says of a record', () => {
     expect(fits(event({ data: { amount: 0 } }))).toBe(false);
     expect(fits(event({ key: 'mars:ada' }))).toBe(false);
     expect(fits(...Array.from({ length: 101 }, () => event({})))).toBe(false);
+  });
+
+  test('lets the version be left out where it is the first, and only there', async () => {
+    const changes = ['paid:\n    1:', 'paid:\n    2:'] as const;
+    const second = schemaIn(
+      await described('datasets/orders.yaml', changes),
+      '/components/messages/orders.entry/payload',
+    );
+    const [key, data] = ['eu:1', {}];
+    expect(second([{ key, type: 'cancelled', data: { reason: 'rain' } }])).toBe(true);
+    expect(second([{ key, type: 'cancelled', v: 1, data: { reason: 'rain' } }])).toBe(true);
+    expect(second([{ key, type: 'paid', v: 2, data }])).toBe(true);
+    expect(second([{ key, type: 'paid', data }])).toBe(false);
+    expect(second([{ key, type: 'paid', v: 1, data }])).toBe(false);
   });
 
   test('tells keys of entries from kinds of control entries', () => {
