@@ -223,7 +223,7 @@ describe('what is written', () => {
   let complaints: readonly (readonly string[])[];
   beforeAll(() => {
     complaints = complaintsAbout([...compiling, ...refused].map(([, use]) => use));
-  }, 60_000);
+  });
 
   test.each(compiling.map(([title], index) => [title, index] as const))('compiles: %s', (_, index) => {
     expect(complaints[index]).toEqual([]);
