@@ -1,5 +1,5 @@
 /** The door of @lockstep/nest: what services import, and the roles of a deployment. */
-export { datasetToken, InjectDataset, LockstepModule } from './module/lockstep.module.js';
+export { datasetToken, InjectDataset, LockstepModule } from './module/lockstep-module.js';
 export {
   optionTable,
   printableConfiguration,

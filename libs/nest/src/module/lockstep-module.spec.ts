@@ -19,7 +19,7 @@ import {
   readLockstepConfiguration,
   type LockstepOptions,
 } from './lockstep-configuration.js';
-import { datasetToken, InjectDataset, LockstepModule } from './lockstep.module.js';
+import { datasetToken, InjectDataset, LockstepModule } from './lockstep-module.js';
 
 let sample: MemoryWorld;
 beforeAll(async () => {
