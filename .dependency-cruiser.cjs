@@ -64,7 +64,7 @@ module.exports = {
       from: { path: '^((?:libs|apps)/[^/]+|test)/' },
       to: {
         path: '^(libs|apps)/',
-        pathNot: ['^$1/', ...doors, '^apps/local/src/index\\.ts$', '^apps/local/set-up\\.mjs$'],
+        pathNot: ['^$1/', ...doors, '^apps/(cli|local)/src/index\\.ts$', '^apps/local/set-up\\.mjs$'],
       },
     },
     {
