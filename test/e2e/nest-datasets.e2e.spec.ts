@@ -17,6 +17,7 @@ import {
   type DatasetPort,
 } from '@lockstep/nest';
 import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';
+import type { Datasets } from '@lockstep/testing/sample';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import ts from 'typescript';
@@ -26,10 +27,7 @@ const PROJECT = join(import.meta.dirname, '../..');
 const WITHDRAWALS = 50;
 const MONEY = 20;
 
-interface Accounts {
-  readonly events: { readonly key: string; readonly type: string; readonly data: object };
-  readonly row: { readonly balance: number };
-}
+type Accounts = Datasets['accounts'];
 
 let cluster: LocalCluster;
 
@@ -108,7 +106,7 @@ test('50 withdrawals at once through three gateways, from one account with money
       dataset.decide(
         key,
         ({ row }) =>
-          row === null || row.balance < 1
+          (row?.balance ?? 0) < 1
             ? refuse('nothing is left')
             : [{ key, type: 'debited', data: { amount: 1 } }],
         { timeoutMs: 60_000 },

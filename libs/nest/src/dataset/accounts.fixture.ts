@@ -1,5 +1,6 @@
 /** The types of the sample's accounts, a world to write them to, and a handle on it. */
 import { join } from 'node:path';
+import type { Datasets } from '@lockstep/testing/sample';
 import { LockstepClient } from './lockstep-client.js';
 import { Dataset } from './dataset.js';
 import { readLockstepConfiguration, type LockstepOptions } from '../module/lockstep-configuration.js';
@@ -8,30 +9,20 @@ import { nodeClock, nodeIdentities } from '../world/node-world.js';
 import type { DatasetPort } from './dataset-port.js';
 import { refuse, type Decider } from './decision.js';
 
-type AccountKey = `${'eu' | 'us' | 'ap'}:${string}`;
+export type Accounts = Datasets['accounts'];
+type AccountKey = Accounts['key'];
 
-export interface Accounts {
-  readonly events:
-    | {
-        readonly key: AccountKey;
-        readonly type: 'opened';
-        readonly data: { owner: string; currency: string };
-      }
-    | { readonly key: AccountKey; readonly type: 'credited' | 'debited'; readonly data: { amount: number } };
-  readonly row: { readonly owner: string; readonly currency: string; readonly balance: number };
-}
-
-export const opened = (key: AccountKey = 'eu:ada'): Accounts['events'] => ({
+export const opened = (key: AccountKey = 'eu:ada'): Accounts['event'] => ({
   key,
   type: 'opened',
   data: { owner: 'Ada', currency: 'EUR' },
 });
-export const credited = (amount: number, key: AccountKey = 'eu:ada'): Accounts['events'] => ({
+export const credited = (amount: number, key: AccountKey = 'eu:ada'): Accounts['event'] => ({
   key,
   type: 'credited',
   data: { amount },
 });
-export const debited = (amount: number, key: AccountKey = 'eu:ada'): Accounts['events'] => ({
+export const debited = (amount: number, key: AccountKey = 'eu:ada'): Accounts['event'] => ({
   key,
   type: 'debited',
   data: { amount },
@@ -40,7 +31,7 @@ export const debited = (amount: number, key: AccountKey = 'eu:ada'): Accounts['e
 export const withdraw =
   (amount: number): Decider<Accounts> =>
   ({ key, row }) =>
-    row === null || row.balance < amount
+    (row?.balance ?? 0) < amount
       ? refuse(`${row?.balance ?? 0} is less than ${amount}`)
       : [debited(amount, key)];
 

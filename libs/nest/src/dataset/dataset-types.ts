@@ -1,6 +1,6 @@
 /**
- * The generic shape of a dataset's types: what a generator writes from the catalogue, or a person by hand. A handle
- * `Dataset<Accounts>` takes no event that is not of this union, and reads rows of this type.
+ * The generic shape of a dataset's types: what `lockstep catalogue types` writes (`Datasets['accounts']`), or a person by
+ * hand. A handle `Dataset<Accounts>` takes no event that is not of this union, and reads rows of this type.
  */
 
 /** One event as a service writes it: the key that it belongs to, its type, and data that fits the type's schema. */
@@ -14,13 +14,14 @@ export interface DatasetEvent {
 }
 
 export interface DatasetTypes {
+  readonly key: string;
   /** Union of all events: told apart by `type`. */
-  readonly events: DatasetEvent;
+  readonly event: DatasetEvent;
   /** The columns of the projected table, without `id` and `lockstep_version`. */
   readonly row: object;
 }
 
 /** An event of a dataset, with what it expects of its key's row: 0 = there is none. */
-export type EventOf<Types extends DatasetTypes> = Types['events'] & { readonly expectedVersion?: number };
+export type EventOf<Types extends DatasetTypes> = Types['event'] & { readonly expectedVersion?: number };
 
-export type KeyOf<Types extends DatasetTypes> = Types['events']['key'];
+export type KeyOf<Types extends DatasetTypes> = Types['key'];

@@ -37,7 +37,7 @@ async function withMoney(amount = 20): Promise<{ world: MemoryWorld; accounts: D
   return { world, accounts };
 }
 
-const balanceOf = async (accounts: Dataset<Accounts>): Promise<number | undefined> =>
+const balanceOf = async (accounts: Dataset<Accounts>): Promise<number | null | undefined> =>
   (await accounts.read('eu:ada')).row?.balance;
 
 /** The port, with some calls answered otherwise. */

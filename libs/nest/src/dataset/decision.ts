@@ -11,7 +11,7 @@ export interface Current<Types extends DatasetTypes> {
 }
 
 /** No event: there is nothing to write. */
-export type Decision<Types extends DatasetTypes> = readonly Types['events'][] | Refused;
+export type Decision<Types extends DatasetTypes> = readonly Types['event'][] | Refused;
 
 /** May be asked again with a newer row, so it decides by its argument alone. */
 export type Decider<Types extends DatasetTypes> = (current: Current<Types>) => Decision<Types>;
@@ -27,7 +27,7 @@ export const isRefused = (decision: Decision<DatasetTypes>): decision is Refused
 
 /** The events with the version that was decided on; events of other keys expect nothing. */
 export function expecting<Types extends DatasetTypes>(
-  events: readonly Types['events'][],
+  events: readonly Types['event'][],
   { key, version }: Current<Types>,
 ): readonly EventOf<Types>[] {
   return events.map((event) => (event.key === key ? { ...event, expectedVersion: version } : event));

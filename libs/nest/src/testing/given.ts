@@ -16,7 +16,7 @@ export interface Given<Types extends DatasetTypes> {
 
 export interface Decided<Types extends DatasetTypes> {
   /** These events, in this order; none: there was nothing to write. */
-  decides(...events: readonly Types['events'][]): void;
+  decides(...events: readonly Types['event'][]): void;
   refuses(reason: string): void;
 }
 
@@ -24,7 +24,7 @@ export interface Decided<Types extends DatasetTypes> {
 export function given<Types extends DatasetTypes>(
   world: MemoryWorld,
   dataset: string,
-  history: readonly Types['events'][] = [],
+  history: readonly Types['event'][] = [],
 ): Given<Types> {
   const own = world.empty();
   history.forEach((event, index) => offer(own, dataset, [event], `history[${index}]`));
