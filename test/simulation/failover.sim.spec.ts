@@ -154,6 +154,35 @@ test.each([400, 700, 1_300, 10_000])('observers that stand still for %d ms blame
   expect(history).toMatchObject({ failovers: [], held: [] });
 });
 
+test.each([0, 700, 1_500, 3_000])(
+  'a log that answers nobody moves nothing, nor a region that finds it again %d ms after the others',
+  async (laterMs) => {
+    const made = await cluster();
+    const { network } = made;
+    for (let round = 0; round < 4; round += 1) {
+      const cuts = REGIONS.map((from) => ({ from, to: 'log', fault: 'cut-off' }) as const);
+      for (const cut of cuts) network.cut(cut);
+      await elapse(made, 8_000 + round * 370);
+      const [home, ...others] = cuts;
+      for (const cut of others) network.heal(cut);
+      await elapse(made, laterMs);
+      network.heal(home!);
+      await elapse(made, 6_000);
+      expect(homeOf(made, 'us')).toBe('eu');
+    }
+    expect(governedBy(made)).toEqual([]);
+  },
+);
+
+test('a region that does not find the log again is replaced, though its processes are there', async () => {
+  const made = await cluster();
+  const cuts = REGIONS.map((from) => ({ from, to: 'log', fault: 'cut-off' }) as const);
+  for (const cut of cuts) made.network.cut(cut);
+  await elapse(made, 8_000);
+  for (const cut of cuts.slice(1)) made.network.heal(cut);
+  await made.options.world.runUntil(() => homeOf(made, 'us') !== 'eu', 12_000);
+});
+
 test('where a pause covers the region, nothing moves by itself; when it is resumed, it does', async () => {
   const made = await cluster();
   const { world } = made.options;

@@ -67,6 +67,7 @@ export class ControlLog {
   private topicId: string | null = null;
   private nextOffset = 0n as Offset;
   private isAtEnd = false;
+  private answeredMs: number | null = null;
   private haltedBy: string | null = null;
   private readonly moveNotes = new MoveNotes();
   /** Control sequence through which own entries were told of; what is folded again is not told again. */
@@ -125,6 +126,11 @@ export class ControlLog {
   /** True when the last answer of the log held everything that stood in it then. */
   isCurrent(): boolean {
     return this.isAtEnd && this.haltedBy === null;
+  }
+
+  /** Monotonic; when the log answered last, with something new or without. Null before the first time. */
+  answeredAtMs(): number | null {
+    return this.answeredMs;
   }
 
   /** Why this process must not act; null when it may. */
@@ -309,6 +315,7 @@ export class ControlLog {
     const positions = [{ partition: 0, offset }];
     const [part] = await reader.fetch({ positions, waitMsMax, bytesMax: FETCH_BYTES_MAX });
     if (part === undefined) throw new Error('the log did not answer for the control log');
+    this.answeredMs = this.options.clock.monotonicMs();
     return part;
   }
 

@@ -3,7 +3,8 @@
  * unfit, and whom fit again. What is agreed upon, and what follows, is decided from the log by the leader.
  *
  * It looks at itself first: what it noticed before a pause of its own process says nothing about others, and while it does
- * not hear its own region, or the control log, it says nothing at all.
+ * not hear its own region, or the control log, it says nothing at all. A log that answers nobody fails every canary and
+ * stops every fold: when it is back, a region that is still connected has as long as ever to show that it is well (I14).
  */
 import {
   canaryKey,
@@ -36,6 +37,8 @@ const CANARY_AGAIN_MS = 200;
 const CANARY_TIMEOUT_MS = 600;
 /** Below what it takes for two canaries to fail at once because this process stood still. */
 const PAUSED_MS = 500;
+/** The control log answers twice as often, and so much sooner than silence is evidence. */
+const LOG_SILENT_MS = 1_000;
 const SAID_MS_MAX = 2_000;
 
 export interface RegionWatchOptions {
@@ -128,6 +131,8 @@ export class RegionWatch {
 
   private look(about: RegionName, watched: Watched): void {
     this.forgetAfterPause(watched);
+    // A region that is gone altogether is not gone because of the log.
+    if (!this.hearsLog(watched.lookedAtMs) && this.options.feed.connected().has(about)) forget(watched);
     const place = this.placeOf(about);
     if (place === null) return;
     if (isDue(watched)) void this.ask(about, place, watched);
@@ -157,9 +162,9 @@ export class RegionWatch {
   /** What was noticed before this process stood still says nothing about others. */
   private forgetAfterPause(watched: Watched): void {
     const nowMs = this.options.clock.monotonicMs();
-    if (nowMs - watched.lookedAtMs > PAUSED_MS)
-      Object.assign(watched, { sinceMs: nowMs, failingSinceMs: null, failures: 0, stalled: null });
+    const isAfterPause = nowMs - watched.lookedAtMs > PAUSED_MS;
     watched.lookedAtMs = nowMs;
+    if (isAfterPause) forget(watched);
   }
 
   /** A shard at home there; else any that it folds. Null where it folds none. */
@@ -203,11 +208,24 @@ export class RegionWatch {
 
   /** This process hears its own region and the control log. */
   private isSound(nowMs: number): boolean {
-    const { control, feed, region } = this.options;
+    const { feed, region } = this.options;
     const heardAtMs = feed.heardAtMs(region);
-    return control.isCurrent() && heardAtMs !== null && nowMs - heardAtMs < DEFAULT_THRESHOLDS.silentMs;
+    return this.hearsLog(nowMs) && heardAtMs !== null && nowMs - heardAtMs < DEFAULT_THRESHOLDS.silentMs;
+  }
+
+  private hearsLog(nowMs: number): boolean {
+    const { control } = this.options;
+    return control.isCurrent() && nowMs - (control.answeredAtMs() ?? -Infinity) < LOG_SILENT_MS;
   }
 }
+
+const forget = (watched: Watched): void =>
+  void Object.assign(watched, {
+    sinceMs: watched.lookedAtMs,
+    failingSinceMs: null,
+    failures: 0,
+    stalled: null,
+  });
 
 function isDue({ failures, lookedAtMs, sentAtMs, underWay }: Watched): boolean {
   const sinceMs = lookedAtMs - sentAtMs;
