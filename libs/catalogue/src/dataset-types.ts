@@ -6,7 +6,7 @@
  *
  * Types say less than schemas do: lengths and bounds stand in comments, and the fold judges them (decision 0049).
  */
-import type { ColumnType } from '@lockstep/protocol';
+import { JAVASCRIPT_TYPES } from '@lockstep/protocol';
 import type { Catalogue, CatalogueDataset } from './catalogue.js';
 import type { DescribedSchema } from './closed-schema.js';
 import type { DescribedEvent } from './dataset.js';
@@ -63,22 +63,12 @@ function datasetText(name: string, { content, describedEvents }: CatalogueDatase
     }),
     '    readonly row: {',
     ...content.projection.columns.map(
-      (column) => `      readonly ${column.name}: ${COLUMN_TYPES[column.type]} | null;`,
+      (column) => `      readonly ${column.name}: ${JAVASCRIPT_TYPES[column.type]} | null;`,
     ),
     '    };',
     '  };',
   ];
 }
-
-/** As a gateway's JSON carries them. */
-const COLUMN_TYPES: { readonly [type in ColumnType]: 'string' | 'number' | 'boolean' } = {
-  text: 'string',
-  bigint: 'number',
-  'double precision': 'number',
-  boolean: 'boolean',
-  timestamptz: 'string',
-  numeric: 'string',
-};
 
 function eventText(
   dataset: string,

@@ -5,24 +5,15 @@
  * them (a number for a text column) and the store would hold something that the fold did not mean.
  */
 import { PortError } from '@lockstep/engine';
-import type { ColumnContent, ColumnType, ColumnValue } from '@lockstep/protocol';
+import { JAVASCRIPT_TYPES, type ColumnContent, type ColumnValue } from '@lockstep/protocol';
 import { plainArray, quotedArray } from './array-literal.js';
 import { effectsRefused } from './store-failure.js';
-
-const JAVASCRIPT_TYPE: { readonly [Type in ColumnType]: 'string' | 'number' | 'boolean' } = {
-  text: 'string',
-  bigint: 'number',
-  'double precision': 'number',
-  boolean: 'boolean',
-  timestamptz: 'string',
-  numeric: 'string',
-};
 
 /** A bigint stands for the amount of an `add`. */
 export type GivenValue = ColumnValue | bigint;
 
 export function columnArray(column: ColumnContent, values: readonly GivenValue[]): string {
-  const expected = JAVASCRIPT_TYPE[column.type];
+  const expected = JAVASCRIPT_TYPES[column.type];
   const textOf = (value: GivenValue): string | null => {
     if (value === null) return null;
     if (typeof value === 'bigint' && column.type === 'numeric') return value.toString();

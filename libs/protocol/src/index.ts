@@ -69,7 +69,12 @@ export {
   routeKey,
 } from './routing/key.js';
 export type { ParsedKey, Route } from './routing/key.js';
-export { DEFAULT_LIMITS, DEFAULT_RETENTION, SIGNING_KEYS_MAX } from './configuration/content.js';
+export {
+  DEFAULT_LIMITS,
+  DEFAULT_RETENTION,
+  JAVASCRIPT_TYPES,
+  SIGNING_KEYS_MAX,
+} from './configuration/content.js';
 export type {
   ColumnContent,
   ColumnType,

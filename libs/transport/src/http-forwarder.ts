@@ -1,21 +1,17 @@
 /**
- * The Forwarder port over HTTP: one POST to the same route of a gateway of the home region, once.
- *
- * The line between `retryable` and `unknown` is the moment the request gets a connected socket. Before it not one byte
- * can have left, so the other side cannot have seen the write. From then on every failure is `unknown`, a reset of a
- * kept-alive socket included: this side cannot tell whether the request was read before.
+ * The Forwarder port over HTTP: one POST to the same route of a gateway of the home region, once. What failed is
+ * `retryable` or `unknown` as `exchange` says.
  */
-import { Agent, request } from 'node:http';
-import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { Socket } from 'node:net';
+import { Agent } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { RegionName } from '@lockstep/protocol';
 import { PortError } from '@lockstep/engine';
 import type { ForwardAnswer, ForwardedWrite, Forwarder } from '@lockstep/engine';
+import { exchange } from './exchange.js';
 import { encodeForwarded, FORWARDED_HEADER } from './forwarded-header.js';
 
 /** Writes under way at one time to all regions; one more is refused `retryable`, so that nothing queues unseen. */
 export const FORWARDS_IN_FLIGHT_MAX = 512;
-const CONNECT_MS_MAX = 2_000;
 /** The other side answers at the caller's time-out, 202 in the worst case; this is for that answer's way back. */
 const ANSWER_GRACE_MS = 500;
 /** A receipt or problem of a write is far smaller. */
@@ -71,79 +67,31 @@ export function httpForwarder(addresses: ReadonlyMap<RegionName, string>): HttpF
   };
 }
 
-function send(url: URL, write: ForwardedWrite, agent: Agent): Promise<ForwardAnswer> {
-  const body = Buffer.from(write.body, 'utf8');
-  return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method: 'POST', agent, headers: headersOf(write, body.length) });
-    let mayHaveLeft = false;
-    const giveUp = (code: string, message: string, cause?: unknown): void => {
-      clearTimeout(connectBound);
-      clearTimeout(answerBound);
-      const disposition = mayHaveLeft ? 'unknown' : 'retryable';
-      reject(new PortError(code, disposition, `Forwarding to ${write.to} (${url.host}): ${message}`, cause));
-      outgoing.destroy();
-    };
-    const answerBound = setTimeout(
-      () => giveUp('forward-timeout', `no answer within ${write.timeoutMs} ms`),
-      write.timeoutMs + ANSWER_GRACE_MS,
-    );
-    const connectBound = setTimeout(
-      () => giveUp('forward-unreachable', 'no connection in time'),
-      Math.min(CONNECT_MS_MAX, write.timeoutMs),
-    );
-    onConnected(outgoing, () => {
-      mayHaveLeft = true;
-      clearTimeout(connectBound);
-    });
-    outgoing.on('error', (error) =>
-      giveUp(mayHaveLeft ? 'forward-broken' : 'forward-unreachable', error.message, error),
-    );
-    outgoing.on('response', (response) => {
-      readAnswer(response).then(
-        (answer) => {
-          clearTimeout(answerBound);
-          resolve(answer);
-        },
-        (error: Error) => giveUp('forward-broken', error.message, error),
-      );
-    });
-    outgoing.end(body);
+async function send(url: URL, write: ForwardedWrite, agent: Agent): Promise<ForwardAnswer> {
+  const { status, headers, body } = await exchange({
+    method: 'POST',
+    url,
+    agent,
+    headers: headersOf(write),
+    body: write.body,
+    timeoutMs: write.timeoutMs,
+    answerGraceMs: ANSWER_GRACE_MS,
+    answerBytesMax: ANSWER_BYTES_MAX,
+    decode: (bytes) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    name: 'forward',
+    what: `Forwarding to ${write.to} (${url.host})`,
   });
+  const passedOn = Object.entries(headers).filter(([name]) => !HEADERS_NOT_PASSED_ON.has(name));
+  return { status, headers: Object.fromEntries(passedOn), body };
 }
 
-function headersOf(write: ForwardedWrite, bodyBytes: number): OutgoingHttpHeaders {
+function headersOf(write: ForwardedWrite): OutgoingHttpHeaders {
   const key = write.idempotencyKey === null ? 'none' : write.keyWasMinted ? 'minted' : 'given';
   const { hops, epoch, timeoutMs, principal } = write;
   return {
     'content-type': 'application/json; charset=utf-8',
-    'content-length': bodyBytes,
     [FORWARDED_HEADER]: encodeForwarded({ hops, epoch, key, timeoutMs, principal }),
     ...(write.idempotencyKey === null ? {} : { 'idempotency-key': write.idempotencyKey }),
     ...(write.traceparent === null ? {} : { traceparent: write.traceparent }),
   };
-}
-
-/** A socket of the pool is connected already; then the request is written as soon as it is assigned. */
-function onConnected(outgoing: ClientRequest, call: () => void): void {
-  outgoing.on('socket', (socket: Socket) => {
-    if (socket.connecting) socket.once('connect', call);
-    else call();
-  });
-}
-
-async function readAnswer(response: IncomingMessage): Promise<ForwardAnswer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  const body = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  const headers: { [name: string]: string } = {};
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (value === undefined || HEADERS_NOT_PASSED_ON.has(name)) continue;
-    headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return { status: response.statusCode ?? 0, headers, body };
 }

@@ -122,6 +122,8 @@ interface Work extends Ground {
   readonly bytes: number;
 }
 
+type Halted = Pick<Ground, 'line' | 'life'> & { readonly halt: Halt };
+
 interface Folded {
   readonly kind: 'folded';
   readonly startedAtMs: number;
@@ -129,7 +131,7 @@ interface Folded {
   readonly foldMs: number;
   readonly works: readonly Work[];
   /** Take effect once what was folded before them is committed. */
-  readonly halts: readonly (Ground & { readonly halt: Halt })[];
+  readonly halts: readonly Halted[];
 }
 
 export class Lane {
@@ -489,7 +491,7 @@ export class Lane {
     const { clock, configurations } = this.options;
     const fromMs = clock.monotonicMs();
     const works: Work[] = [];
-    const halts: (Ground & { readonly halt: Halt })[] = [];
+    const halts: Halted[] = [];
     for (const { line, life, before, entries } of portions) {
       const fold = new ShardFold(
         before,
@@ -498,7 +500,7 @@ export class Lane {
         this.signatureOf,
       );
       const { folded, batch, halt } = foldEntries(fold, entries);
-      if (halt !== null) halts.push({ line, life, before, halt });
+      if (halt !== null) halts.push({ line, life, halt });
       if (batch === null || folded.length === 0) continue;
       const bytes = sizeOf(folded.map((one) => one.entry));
       works.push({ line, life, before, folded, batch, bytes });

@@ -89,7 +89,17 @@ export type Schema =
   | { readonly type: 'number'; readonly minimum?: number; readonly maximum?: number }
   | { readonly type: 'boolean' };
 
-export type ColumnType = 'text' | 'bigint' | 'double precision' | 'boolean' | 'timestamptz' | 'numeric';
+/** How a value of each type of column is held in JavaScript, and travels in JSON. */
+export const JAVASCRIPT_TYPES = {
+  text: 'string',
+  bigint: 'number',
+  'double precision': 'number',
+  boolean: 'boolean',
+  timestamptz: 'string',
+  numeric: 'string',
+} as const;
+
+export type ColumnType = keyof typeof JAVASCRIPT_TYPES;
 
 export interface ColumnContent {
   readonly name: string;
