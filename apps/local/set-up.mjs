@@ -216,7 +216,7 @@ const prometheusFolder = join(projectFolder, '.lockstep/prometheus');
  * @returns {Promise<{ prometheus: string, promtool: string }>}
  */
 export async function findPrometheus({ log = () => undefined } = {}) {
-  const release = await alone(log);
+  const release = await alone('search for Prometheus', log);
   try {
     const found = prometheusHere();
     if (found !== undefined) return found;

@@ -33,6 +33,9 @@ const processPanels = (role) => {
       '{{region}} heap': `process_heap_used_bytes{${of}}`,
       '{{region}} external': `process_external_memory_bytes{${of}}`,
     }),
+    lines('Read and written, nearly all of it network', 'Bps', {
+      '{{region}} {{direction}}': `sum by (region, direction) (rate(process_transferred_bytes_total{${of}}[$__rate_interval]))`,
+    }),
     lines('Late timers', 's', {
       '{{region}} {{quantile}}': `lockstep_event_loop_delay_seconds{${of},quantile=~"0.99|1"}`,
     }),
@@ -144,9 +147,17 @@ export const dashboards = () => [
           'sum by (dataset, verdict) (rate(lockstep_verdicts_total{region=~"$region"}[$__rate_interval]))',
       }),
       lines('Lag', 's', { '{{region}} {{shard}}': 'lockstep_lag_seconds{region=~"$region"}' }),
+      lines('Age at the commit, from home to region, p99', 's', {
+        '{{home}} to {{region}}':
+          'histogram_quantile(0.99, sum by (le, home, region) (rate(lockstep_apply_age_seconds_bucket{region=~"$region"}[$__rate_interval])))',
+      }),
       lines('Rows changed by an event', 'short', {
         '{{dataset}}':
           'sum by (dataset) (rate(lockstep_batch_rows_sum{region=~"$region"}[$__rate_interval])) / sum by (dataset) (rate(lockstep_batch_events_sum{region=~"$region"}[$__rate_interval]))',
+      }),
+      lines('Bytes written ahead by the database for a byte of log', 'short', {
+        '{{region}}':
+          'sum by (region) (rate(lockstep_database_wal_bytes_total{region=~"$region"}[$__rate_interval])) / (sum by (region) (rate(lockstep_batch_bytes_sum{region=~"$region"}[$__rate_interval])) > 0)',
       }),
       lines('Records in a batch', 'short', {
         '{{region}} {{dataset}}':

@@ -3,4 +3,4 @@ export { migrate } from './migrate.js';
 export { openApplyStore } from './apply-store.js';
 export type { ApplyStoreOptions } from './apply-store.js';
 export { openQueryStore } from './query-store.js';
-export type { QueryStoreOptions } from './query-store.js';
+export type { PostgresQueryStore, QueryStoreOptions } from './query-store.js';

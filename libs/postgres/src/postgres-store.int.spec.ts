@@ -4,13 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import {
-  isPortError,
-  type ApplyStore,
-  type CommitRequest,
-  type ProjectedTable,
-  type QueryStore,
-} from '@lockstep/engine';
+import { isPortError, type ApplyStore, type CommitRequest, type ProjectedTable } from '@lockstep/engine';
 import { leaseNumber, offset, sequence, shardName } from '@lockstep/protocol';
 import type {
   ColumnOperation,
@@ -21,7 +15,7 @@ import type {
   StoreIncarnation,
 } from '@lockstep/protocol';
 import { memoryStore, realTimeCompletions, storeConformance } from '@lockstep/testing';
-import { migrate, openApplyStore, openQueryStore } from './index.js';
+import { migrate, openApplyStore, openQueryStore, type PostgresQueryStore } from './index.js';
 
 interface Database {
   readonly url: string;
@@ -186,7 +180,7 @@ describe('migrations', () => {
 
 describe('the Postgres store beside the promises of the port', () => {
   let database: Database;
-  let query: QueryStore;
+  let query: PostgresQueryStore;
 
   beforeAll(async () => {
     database = await createDatabase();
@@ -407,6 +401,14 @@ describe('the Postgres store beside the promises of the port', () => {
         await proxy.close();
       },
     );
+
+    test('tells how much the server has written ahead', async () => {
+      const { store, cursor } = await fresh();
+      const before = await query.walBytes();
+      await store.commit(nextCommit(cursor, [put('k')]));
+      expect(await query.walBytes()).toBeGreaterThan(before);
+      await store.close();
+    });
 
     test('an idle store notices that its connection ended, and the pool replaces such clients', async () => {
       const { store } = await fresh();

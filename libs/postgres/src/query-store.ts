@@ -21,7 +21,13 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 
 const shardArray = (shards: readonly ShardName[]): string => quotedArray(shards, (shard) => shard);
 
-export async function openQueryStore(options: QueryStoreOptions): Promise<QueryStore> {
+/** Beside what the port asks for. */
+export interface PostgresQueryStore extends QueryStore {
+  /** Bytes of write-ahead log that the server has written since it was made, for every database in it. */
+  walBytes(): Promise<bigint>;
+}
+
+export async function openQueryStore(options: QueryStoreOptions): Promise<PostgresQueryStore> {
   const pool = await openPool({
     url: options.url,
     applicationName: 'lockstep-query',
@@ -37,7 +43,7 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
   }
 }
 
-function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
+function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQueryStore {
   return {
     outcomes: async (shards, key) => {
       const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
@@ -62,6 +68,7 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): QueryStore {
       const [row] = await pool.run('read', DURABILITY_STATEMENT);
       assertDurable(row);
     },
+    walBytes: async () => BigInt((await pool.run('read', WAL_BYTES))[0]!['wal_bytes']!),
     close: () => pool.close(),
   };
 }
@@ -70,6 +77,8 @@ const OUTCOMES = `
 select o.shard, ${OUTCOME_EXPRESSIONS.join(', ')} from lockstep.outcome as o where o.shard = any($1::text[]) and o.key = $2`;
 
 const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
+
+const WAL_BYTES = `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal_bytes`;
 
 const CONFIGURATIONS = 'select hash, content from lockstep.configuration order by hash';
 

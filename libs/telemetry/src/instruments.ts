@@ -32,7 +32,7 @@ export class Instruments {
   readonly #provider: MeterProvider;
   readonly #counters = new Map<MetricKey, Counter>();
   readonly #histograms = new Map<MetricKey, Histogram>();
-  readonly #prepared: (() => void)[] = [];
+  readonly #prepared: (() => void | Promise<void>)[] = [];
   readonly #observed: (() => MetricData)[] = [];
 
   constructor(origin: Origin) {
@@ -58,8 +58,8 @@ export class Instruments {
     this.#histograms.get(key)?.record(value, labels);
   }
 
-  /** Called at each scrape, before anything is read. */
-  beforeScrape(step: () => void): void {
+  /** Called at each scrape, before anything is read; bounds its own wait. */
+  beforeScrape(step: () => void | Promise<void>): void {
     this.#prepared.push(step);
   }
 
@@ -77,7 +77,7 @@ export class Instruments {
   /** Prometheus exposition format, version 0.0.4. Rejects after `shutdown`. */
   async text(): Promise<string> {
     const { resource, scopeMetrics } = (await this.#reader.collect()).resourceMetrics;
-    for (const step of this.#prepared) step();
+    for (const step of this.#prepared) await step();
     const metrics = this.#observed.map((read) => read()).filter(({ dataPoints }) => dataPoints.length > 0);
     return this.#serializer.serialize({
       resource,

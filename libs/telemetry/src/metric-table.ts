@@ -287,6 +287,23 @@ export const METRICS = {
     sentence: 'Time to write and commit a batch.',
     boundaries: SECONDS,
   },
+  applyAge: {
+    kind: 'histogram',
+    name: 'lockstep_apply_age_seconds',
+    unit: 'seconds',
+    labels: ['dataset', 'home'],
+    sentence:
+      "From the log time of a shard's newest entry in a batch to the batch's commit: what the way from the shard's home to this region takes, as far as clocks agree.",
+    boundaries: SECONDS,
+  },
+  walBytes: {
+    kind: 'observed-counter',
+    name: 'lockstep_database_wal_bytes_total',
+    unit: 'bytes',
+    labels: [],
+    sentence:
+      "Bytes of write-ahead log that this region's database server has written, for whatever reason; no series while it does not answer. Only of replicators.",
+  },
   commitsUnknown: {
     kind: 'counter',
     name: 'lockstep_commits_unknown_total',
@@ -417,6 +434,14 @@ export const METRICS = {
     unit: 'bytes',
     labels: [],
     sentence: "Used part of the process's JavaScript heap.",
+  },
+  transferredBytes: {
+    kind: 'observed-counter',
+    name: 'process_transferred_bytes_total',
+    unit: 'bytes',
+    labels: ['direction'],
+    sentence:
+      'Bytes that system calls of this process read and wrote: its network, but for its log lines and the files it loads at its start. Linux only.',
   },
   externalBytes: {
     kind: 'observed-gauge',

@@ -6,6 +6,7 @@
  * says nothing about the records behind it any more, so a stuck loop cannot show its last good lag; the lag in seconds
  * grows instead. A shard whose lease is lost is another instance's to report.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   BatchCommitted,
   Clock,
@@ -27,6 +28,7 @@ import { type Instruments, SERIES_MAX } from './instruments.js';
 import type { KeyOfKind, LabelsOf } from './metric-table.js';
 
 export const LAG_KNOWN_MS_MAX = 30_000;
+const DATABASE_WAIT_MS_MAX = 1_000;
 const STAGES_AT_RISK = ['logged', 'accepted', 'quorum'] as const;
 
 type UnlabelledKey = 'controlCurrent' | 'leads' | 'oldestMove' | 'openMoves' | 'pauses' | 'term';
@@ -141,6 +143,20 @@ export class Metrics {
     this.#observeFailovers(() => seen.forecasts.slice(0, Math.floor(SERIES_MAX / STAGES_AT_RISK.length)));
   }
 
+  observeDatabase(walBytes: () => Promise<bigint>): void {
+    let seen: bigint | null = null;
+    this.#instruments.beforeScrape(async () => {
+      const asked = walBytes().catch(() => null);
+      const waited = new AbortController();
+      const late = sleep(DATABASE_WAIT_MS_MAX, null, { signal: waited.signal, ref: false }).catch(() => null);
+      seen = await Promise.race([asked, late]);
+      waited.abort();
+    });
+    this.#instruments.observe('walBytes', (tell) => {
+      if (seen !== null) tell({}, Number(seen));
+    });
+  }
+
   #observeControl(seen: () => ClusterOutlook): void {
     const observe = (key: UnlabelledKey, valueOf: (outlook: ClusterOutlook) => number | null): void =>
       this.#instruments.observe(key, (tell) => {
@@ -220,6 +236,8 @@ export class Metrics {
     const timesMs = { readSeconds: fact.readMs, foldSeconds: fact.foldMs, commitSeconds: fact.commitMs };
     for (const key of keysOf(sizes)) this.#instruments.record(key, { dataset }, sizes[key]);
     for (const key of keysOf(timesMs)) this.#instruments.record(key, { dataset }, timesMs[key] / 1_000);
+    for (const { home, ms } of fact.ages)
+      this.#instruments.record('applyAge', { dataset, home }, Math.max(0, ms) / 1_000);
     for (const [verdict, entries] of fact.verdicts)
       this.#instruments.add('verdicts', { dataset, verdict }, entries);
   }

@@ -2,6 +2,7 @@
  * How this process itself is doing: late timers, processor time, memory. Read at the scrape, nothing in between but
  * the event loop's own sampling.
  */
+import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Instruments } from './instruments.js';
 
@@ -26,8 +27,31 @@ export function observeProcess(instruments: Instruments): () => void {
     tell({ mode: 'user' }, user / 1e6);
     tell({ mode: 'system' }, system / 1e6);
   });
+  instruments.observe('transferredBytes', (tell) => {
+    const { readBytes, writtenBytes } = transferredBytes();
+    if (readBytes !== null) tell({ direction: 'read' }, readBytes);
+    if (writtenBytes !== null) tell({ direction: 'written' }, writtenBytes);
+  });
   instruments.observe('residentBytes', (tell) => tell({}, process.memoryUsage.rss()));
   instruments.observe('heapBytes', (tell) => tell({}, process.memoryUsage().heapUsed));
   instruments.observe('externalBytes', (tell) => tell({}, process.memoryUsage().external));
   return () => delay.disable();
+}
+
+/** As the kernel counts them; null where it does not tell. A socket's library may hide it from every other count. */
+function transferredBytes(): { readonly readBytes: number | null; readonly writtenBytes: number | null } {
+  const counted = processIo();
+  const valueOf = (name: string): number | null => {
+    const found = new RegExp(`^${name}: (\\d+)$`, 'm').exec(counted);
+    return found === null ? null : Number(found[1]);
+  };
+  return { readBytes: valueOf('rchar'), writtenBytes: valueOf('wchar') };
+}
+
+function processIo(): string {
+  try {
+    return readFileSync('/proc/self/io', 'utf8');
+  } catch {
+    return '';
+  }
 }

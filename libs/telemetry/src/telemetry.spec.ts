@@ -336,6 +336,10 @@ describe('metrics', () => {
     expect(valueOf(text, 'lockstep_batch_commit_seconds_sum', accounts)).toBeCloseTo(0.0075, 9);
     expect(valueOf(text, 'lockstep_batch_commit_seconds_bucket', 'le="0.005"')).toBe(0);
     expect(valueOf(text, 'lockstep_batch_commit_seconds_bucket', 'le="0.01"')).toBe(1);
+    expect(valueOf(text, 'lockstep_apply_age_seconds_sum', accounts, 'home="us"', 'region="eu"')).toBeCloseTo(
+      0.04,
+      9,
+    );
     expect(valueOf(text, 'lockstep_write_stage_seconds_sum', 'stage="quorum"')).toBeCloseTo(0.05, 9);
     expect(valueOf(text, 'lockstep_write_answer_seconds_sum', accounts)).toBeCloseTo(0.06, 9);
     expect(valueOf(text, 'lockstep_answered_writes_total', accounts, 'status="200"', 'code="none"')).toBe(1);
@@ -408,6 +412,17 @@ describe('metrics', () => {
     const text = await telemetry.metricsText();
     expect(text).not.toContain('made_up');
     expect(valueOf(text, 'lockstep_answered_writes_total', 'dataset="unknown"', 'status="404"')).toBe(1);
+  });
+
+  test('what the database has written is asked at each scrape; while it does not answer there is no series', async () => {
+    const { telemetry } = open({});
+    let answer: () => Promise<bigint> = () => Promise.resolve(4_096n);
+    telemetry.observeDatabase(() => answer());
+    expect(valueOf(await telemetry.metricsText(), 'lockstep_database_wal_bytes_total')).toBe(4_096);
+    answer = () => Promise.reject(new Error('down'));
+    expect(await telemetry.metricsText()).not.toContain('lockstep_database_wal_bytes_total');
+    answer = () => new Promise(() => undefined);
+    expect(await telemetry.metricsText()).not.toContain('lockstep_database_wal_bytes_total');
   });
 
   test('what a failover would cost now is read at each scrape; what is not known has no series', async () => {
@@ -521,6 +536,7 @@ describe('metrics', () => {
     const { telemetry, textOnceSampled } = open({ otlpUrl: sink.url });
     for (const fact of everyFact(telemetry)) telemetry.observer.report(fact);
     telemetry.observeCluster(() => outlook({ forecasts: [forecast({})] }));
+    telemetry.observeDatabase(() => Promise.resolve(1n));
     telemetry.requestRefused(429, 'too-many-requests');
     telemetry.observer.report(entryAppended(telemetry.openSpan(null), 'not a shard' as ShardName));
     sink.hold();
@@ -853,6 +869,7 @@ function batchCommitted(region: RegionName, traceparents: readonly string[]): Ba
       ['accepted', 3],
       ['guard', 1],
     ]),
+    ages: [{ home: 'us' as RegionName, ms: 40 }],
     traced: traceparents.map((traceparent) => ({
       traceparent,
       shard: SHARD,

@@ -29,6 +29,11 @@ export interface Telemetry {
   readonly observer: Observer;
   /** Called once, of a coordinator: how the cluster stands is asked of it at each scrape. */
   observeCluster(outlook: () => ClusterOutlook): void;
+  /**
+   * Called once, of a replicator: asked at each scrape how many bytes of write-ahead log its database has written. One that
+   * rejects, or takes longer than a second, has no series then.
+   */
+  observeDatabase(walBytes: () => Promise<bigint>): void;
   /** A request was turned away before any part of the role had seen it. Never throws, never waits. */
   requestRefused(status: number, code: string): void;
   /** The span of an arriving request. Its ids are always there; it is sampled only while tracing is on. */
@@ -77,6 +82,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
       },
     },
     observeCluster: (outlook) => metrics.observeCluster(outlook),
+    observeDatabase: (walBytes) => metrics.observeDatabase(walBytes),
     requestRefused: (status, code) => metrics.requestRefused(status, code),
     openSpan(traceparent) {
       const span = continueTrace(traceparent, identities, options.sampleRatio);

@@ -49,7 +49,7 @@ import {
 import { Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
-import type { Observer, TracedEntry } from '../ports/observer.js';
+import type { EntryAge, Observer, TracedEntry } from '../ports/observer.js';
 import { isPortError, PortError } from '../ports/port-error.js';
 import type { SignatureCheck } from '../ports/signing.js';
 import type { ApplyStore, Lease, PlacedAnswers, ProjectedTable } from '../ports/store.js';
@@ -597,6 +597,7 @@ export class Lane {
     const { clock, hub, observer, region, table } = this.options;
     const endedAtMs = clock.nowMs();
     const verdicts = new Map<Verdict, number>();
+    const ages: EntryAge[] = [];
     const traced: TracedEntry[] = [];
     let records = 0;
     let events = 0;
@@ -612,6 +613,8 @@ export class Lane {
       const isFoundDiverged = standing.kind === 'diverged' && line.standing.kind !== 'diverged';
       if (!isFoundDiverged) this.setStanding(line, standing);
       if (isCaughtUp(line)) line.caughtUpAtMs = endedAtMs;
+      const { home, logTimeMs } = batch.state.cursor;
+      if (home !== null) ages.push({ home, ms: endedAtMs - logTimeMs });
       records += folded.length;
       rows += batch.rows.length;
       bytes += workBytes;
@@ -645,6 +648,7 @@ export class Lane {
       startedAtMs: times.startedAtMs,
       endedAtMs,
       verdicts,
+      ages,
       traced,
     });
   }

@@ -107,8 +107,16 @@ export interface BatchCommitted {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly verdicts: ReadonlyMap<Verdict, number>;
+  /** One for each shard in it. */
+  readonly ages: readonly EntryAge[];
   /** Entries that carried a trace context; empty when tracing is off. */
   readonly traced: readonly TracedEntry[];
+}
+
+/** How old the newest entry of a shard was when a batch with it was committed: from its log time, so by two clocks. */
+export interface EntryAge {
+  readonly home: RegionName;
+  readonly ms: number;
 }
 
 export interface TracedEntry {

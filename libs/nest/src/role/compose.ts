@@ -25,7 +25,7 @@ import {
   type Signer,
 } from '@lockstep/engine';
 import { kafkaLog } from '@lockstep/kafka';
-import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
+import { migrate, openApplyStore, openQueryStore, type PostgresQueryStore } from '@lockstep/postgres';
 import {
   answerJson,
   partitionCount,
@@ -80,7 +80,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
 
   const url = configuration.postgresUrl;
   await retry('the database', () => migrate(url));
-  let store!: QueryStore;
+  let store!: PostgresQueryStore;
   await retry('the database', async () => {
     store = await openQueryStore({ url });
   });
@@ -157,7 +157,10 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         clock,
       })
     : null;
-  if (replicator !== null) loops.push(replicator);
+  if (replicator !== null) {
+    loops.push(replicator);
+    telemetry.observeDatabase(() => store.walBytes());
+  }
   const coordinator = roles.includes('coordinator')
     ? new Coordinator({
         region,
