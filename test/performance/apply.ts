@@ -1,315 +1,301 @@
 /**
- * Apply: a full log of readings into Postgres by the real replicator, against what the database takes from memory and
- * against what a service without batches would do.
+ * Applying: full logs into Postgres by the real replicator, against the limit from memory, against a transaction for every
+ * row, and against itself with other work.
  */
 import { kafkaLog } from '@lockstep/kafka';
-import { nodeSignatureCheck } from '@lockstep/nest';
-import { migrate, openApplyStore, openQueryStore } from '@lockstep/postgres';
+import type { BatchCommitted, Log } from '@lockstep/engine';
+import { topicOf, WATERMARK_TOPIC, type DatasetName } from '@lockstep/protocol';
+import { sampleDatasets } from '../simulation/sample-datasets.ts';
+import { byMemory, byReplicator, oneByOne, rawConsume, STATEMENTS, WAL_BYTES } from './appliers.ts';
 import {
-  Replicator,
-  shardsOf,
-  type ApplyStore,
-  type BatchCommitted,
-  type Fact,
-  type GatewayDataset,
-  type Log,
-  type Observer,
-} from '@lockstep/engine';
-import { decodeEvents, WATERMARK_TOPIC, type RegionName, type ShardName } from '@lockstep/protocol';
-import pg from 'pg';
-import {
+  between,
+  clientTimeOf,
   cost,
+  counted,
+  countOf,
   disturbance,
   inTurns,
+  memory,
   rate,
   ratio,
+  ROUNDS,
   spread,
   type Benchmark,
   type Context,
+  type Figure,
+  type Rounds,
   type Side,
-  type Stopwatch,
 } from './benchmark.ts';
-import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset } from './readings.ts';
-import { clock } from './real-world.ts';
-import { Replay, type Manner } from './replay.ts';
-import type { Database, Servers } from './servers.ts';
-import { createTopic, ShardPublishers } from './shard-publishers.ts';
+import { MemoryLimit, type Manner } from './memory-limit.ts';
+import { accounts, EVENTS_PER_ENTRY, meanBytes, orders, readings, singleReadings } from './sample-writes.ts';
+import type { Servers } from './servers.ts';
+import { createTopic } from './shard-publishers.ts';
+import { oneShard, prepareWork, renamed, type Work } from './work.ts';
 
-const ENTRIES = 20_000;
+const ENTRIES = 16_000;
 const STATIONS = 5_004;
-/** Of the slow way: its rate is steady long before. */
+/** Many sides take turns. */
+const LIMIT_ENTRIES = 8_000;
+const SINGLE_ENTRIES = 40_000;
+const HOT_STATIONS = 10;
 const ROWS_ONE_BY_ONE = 1_500;
-const ROUNDS = 5;
 
 const LOCKSTEP = 'lockstep';
-const SAME_STATEMENT = 'same statement from memory';
-const BARE_INSERT = 'bare insert from memory';
+const MEMORY_2 = 'mem2';
+const MEMORY_1 = 'mem1';
 const ONE_BY_ONE = 'one row per transaction';
+const RAW = 'raw kafkajs eachBatch without work';
+
+/** The best of every shape that `limit` tries. */
+const best = (connections: 1 | 2): Manner => ({ shape: 'merge', rows: 2_000, connections, ahead: true });
+
+const SERVERS = `One broker, one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one \
+machine. Each measurement has a database of its own and a checkpoint before it, and every row is compared afterwards with a \
+model's; a log is filled once in a run. lockstep: Replicator over kafkaLog and openApplyStore in this process, one lane, from the \
+last shard taken to the last commit, nothing switched off.`;
+const READINGS = `${ENTRIES} entries of ${EVENTS_PER_ENTRY} readings over ${STATIONS * EVENTS_PER_ENTRY} keys`;
+const MEMORY = `mem2, mem1: the same events as parsed objects in memory, coalesced and sorted by key, merged from unnest with their \
+cursors in one statement of up to 2,000 rows, on two connections or one, a batch built while the one before is written, in a thread \
+of its own.`;
+
+interface Stage {
+  readonly servers: Servers;
+  readonly log: Log;
+  readonly say: Context['say'];
+}
+
+/** Servers, an empty log, and whatever else must end. */
+async function onStage<T>(context: Context, act: (stage: Stage) => Promise<T>): Promise<T> {
+  const servers = await context.servers();
+  const log = kafkaLog({ brokers: servers.brokers, clientId: 'bench-apply' });
+  try {
+    await createTopic(log, WATERMARK_TOPIC, 1);
+    return await act({ servers, log, say: context.say });
+  } finally {
+    await log.close();
+  }
+}
+
+async function withLimit<T>(work: Work, act: (limit: MemoryLimit) => Promise<T>): Promise<T> {
+  const limit = new MemoryLimit(work);
+  try {
+    return await act(limit);
+  } finally {
+    await limit.close();
+  }
+}
+
+const takeTurns = ({ say, servers }: Stage, sides: readonly Side[]): Promise<Rounds> =>
+  inTurns({ say, processes: servers.processes, sides, rounds: ROUNDS });
+
+const named = async (name: string) => (await sampleDatasets()).get(name as DatasetName)!;
 
 export const apply: Benchmark = {
   name: 'apply',
-  profile: `${ENTRIES} entries of ${EVENTS_PER_ENTRY} readings over ${STATIONS * EVENTS_PER_ENTRY} keys in 12 shards; one broker, \
-one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one machine; a fresh database and a \
-checkpoint before each measurement. ${LOCKSTEP}: Replicator over kafkaLog and openApplyStore in this process, from the last \
-shard taken to the last commit. ${SAME_STATEMENT}: the recorded commits of such a run through ApplyStore.commit, in a thread of its own. \
-${BARE_INSERT}: the rows of the same commits as ready array literals, insert from unnest on conflict update, no cursor. \
-${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, ${ROWS_ONE_BY_ONE} rows.`,
-  run: async (context) => {
-    const { say } = context;
-    const servers = await context.servers();
-    const dataset = await readingsDataset();
-    const log = kafkaLog({ brokers: servers.brokers, clientId: 'bench-apply' });
-    const replay = new Replay();
-    try {
-      const { keys, firstRows } = await fill(log, dataset, say);
-      const template = await templateOf(servers, dataset);
-      return await measure(say, servers, { log, dataset, keys, firstRows, template }, replay);
-    } finally {
-      await replay.close();
-      await log.close();
-    }
-  },
+  profile: `${READINGS} in 12 shards. ${SERVERS} ${MEMORY} ${ONE_BY_ONE}: begin, prepared upsert, prepared cursor update, commit, \
+${ROWS_ONE_BY_ONE} rows. ${RAW}: a consumer group of one over the same topic.`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const { servers } = stage;
+      const dataset = await named('readings');
+      const entries = readings(dataset, ENTRIES, STATIONS);
+      const work = await prepareWork(stage, dataset, entries);
+      const batches: (readonly BatchCommitted[])[] = [];
+      const rounds = await withLimit(work, (limit) =>
+        takeTurns(stage, [
+          byReplicator(stage, LOCKSTEP, work, (committed) => batches.push(committed)),
+          byMemory(servers, MEMORY_2, { work, limit, manner: best(2) }),
+          byMemory(servers, MEMORY_1, { work, limit, manner: best(1) }),
+          oneByOne(servers, ONE_BY_ONE, work, ROWS_ONE_BY_ONE),
+          rawConsume(servers.brokers, RAW, work),
+        ]),
+      );
+      const sides = [LOCKSTEP, MEMORY_2, MEMORY_1];
+      const applying = [...sides, ONE_BY_ONE];
+      return [
+        ratio(rounds, LOCKSTEP, MEMORY_2, 0.85),
+        ratio(rounds, LOCKSTEP, MEMORY_1),
+        ratio(rounds, MEMORY_2, MEMORY_1),
+        ratio(rounds, LOCKSTEP, ONE_BY_ONE, 60),
+        {
+          ...between(
+            rounds,
+            `WAL bytes per event, ${LOCKSTEP} / ${MEMORY_2}`,
+            [LOCKSTEP, MEMORY_2],
+            (sample) => countOf(sample, WAL_BYTES),
+          ),
+          goalMost: 1.05,
+        },
+        {
+          ...between(rounds, `client time per event, ${LOCKSTEP} / ${RAW}`, [LOCKSTEP, RAW], clientTimeOf),
+          goalMost: 2,
+        },
+        ...[...applying, RAW].map((side) => rate(rounds, side, 'events/s')),
+        ...applying.map((side) => counted(rounds, side, STATEMENTS, 'event')),
+        ...applying.map((side) => counted(rounds, side, WAL_BYTES, 'event')),
+        {
+          name: `bytes in Kafka (an entry's text is ${meanBytes(entries)}), no compression, one replica`,
+          unit: 'per event',
+          ...spread([servers.logBytes(topicOf(dataset.table.dataset)) / work.events]),
+        },
+        ...inBatches(rounds, batches),
+        ...[...sides, RAW].flatMap((side) => cost(rounds, side, 'event')),
+        memory(rounds, LOCKSTEP),
+        disturbance(rounds),
+      ];
+    }),
 };
 
-async function fill(
-  log: Log,
-  dataset: GatewayDataset,
-  say: Context['say'],
-): Promise<Pick<Given, 'keys' | 'firstRows'>> {
-  const entries = readings(dataset, ENTRIES, STATIONS);
-  await createTopic(log, WATERMARK_TOPIC, 1);
-  const publishers = await ShardPublishers.open(log, dataset);
-  await publishers.append(entries);
-  await publishers.close();
-  say(`the log is filled: ${entries.length} entries, ${meanBytes(entries)} bytes each`);
-  const shards = shardsOf(dataset.table.dataset, dataset.partitions);
-  const keys = new Set<string>();
-  const firstRows: Row[] = [];
-  for (const { partition, text } of entries) {
-    for (const { key, data } of decodeEvents(text)!) {
-      keys.add(key);
-      if (firstRows.length < ROWS_ONE_BY_ONE)
-        firstRows.push({ shard: shards[partition]!, key, ...(data as Reading) });
-    }
-  }
-  return { keys: keys.size, firstRows };
-}
-
-interface Reading {
-  readonly sensor: string;
-  readonly value: number;
-  readonly at: string;
-}
-
-interface Row extends Reading {
-  readonly shard: ShardName;
-  readonly key: string;
-}
-
-interface Given {
-  readonly log: Log;
-  readonly dataset: GatewayDataset;
-  /** How many different ones the log holds. */
-  readonly keys: number;
-  readonly firstRows: readonly Row[];
-  /** The schema and the table of readings, both empty. */
-  readonly template: Database;
-}
-
-async function templateOf(servers: Servers, { table }: GatewayDataset): Promise<Database> {
-  const template = await servers.createDatabase();
-  await migrate(template.url);
-  const store = await openQueryStore({ url: template.url });
-  await store.ensureTable(table);
-  await store.close();
-  return template;
-}
-
-async function measure(
-  say: Context['say'],
-  servers: Servers,
-  given: Given,
-  replay: Replay,
-): ReturnType<Benchmark['run']> {
-  const batches: (readonly BatchCommitted[])[] = [];
-  const rounds = await inTurns({
-    say,
-    processes: servers.processes,
-    sides: [
-      byReplicator(servers, given, replay, batches),
-      byReplay(servers, given, SAME_STATEMENT, 'same statement', replay),
-      byReplay(servers, given, BARE_INSERT, 'bare insert', replay),
-      oneByOne(servers, given),
-    ],
-    rounds: ROUNDS,
-  });
+/** @param batches what each round committed, the warm-up first. */
+function inBatches(rounds: Rounds, batches: readonly (readonly BatchCommitted[])[]): readonly Figure[] {
   const watches = rounds.get(LOCKSTEP)!.map(({ watch }) => watch);
-  const counted = batches.slice(1);
+  const measured = batches.slice(1);
   const shareOf = (part: 'foldMs' | 'commitMs'): readonly number[] =>
-    counted.map(
+    measured.map(
       (round, index) => round.reduce((sum, batch) => sum + batch[part], 0) / (10 * watches[index]!.seconds),
     );
   return [
-    ratio(rounds, LOCKSTEP, SAME_STATEMENT, 0.5),
-    ratio(rounds, LOCKSTEP, ONE_BY_ONE, 20),
-    ratio(rounds, LOCKSTEP, BARE_INSERT),
-    ...[LOCKSTEP, SAME_STATEMENT, BARE_INSERT, ONE_BY_ONE].map((side) => rate(rounds, side, 'events/s')),
     {
       name: `${LOCKSTEP}: events per commit`,
       unit: 'events',
-      ...spread(counted.flat().map(({ events }) => events)),
+      ...spread(measured.flat().map(({ events }) => events)),
     },
     { name: `${LOCKSTEP}: time in commits`, unit: '%', ...spread(shareOf('commitMs')) },
     { name: `${LOCKSTEP}: time in the fold`, unit: '%', ...spread(shareOf('foldMs')) },
-    ...[LOCKSTEP, SAME_STATEMENT, BARE_INSERT].flatMap((side) => cost(rounds, side, 'event')),
-    disturbance(rounds),
   ];
 }
 
-/** Works on a fresh database and proves afterwards that all rows are there. */
-async function onFreshDatabase(
-  servers: Servers,
-  { template, keys }: Given,
-  work: (url: string) => Promise<void>,
-): Promise<number> {
-  const database = await servers.createDatabase(template);
-  await work(database.url);
-  const client = await connected(database.url);
-  const { rows } = await client.query<{ count: string }>('select count(*) from readings');
-  await client.end();
-  await database.drop();
-  if (Number(rows[0]!.count) !== keys) throw new Error(`${rows[0]!.count} rows were written, not ${keys}`);
-  return ENTRIES * EVENTS_PER_ENTRY;
-}
+export const applyOneShard: Benchmark = {
+  name: 'apply-one-shard',
+  profile: `${READINGS} in one shard. ${SERVERS} ${MEMORY}`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const dataset = oneShard(await named('readings'), 'readings-one');
+      const work = await prepareWork(stage, dataset, readings(dataset, ENTRIES, STATIONS));
+      const rounds = await withLimit(work, (limit) =>
+        takeTurns(stage, [
+          byReplicator(stage, LOCKSTEP, work),
+          byMemory(stage.servers, MEMORY_1, { work, limit, manner: best(1) }),
+        ]),
+      );
+      return [
+        ratio(rounds, LOCKSTEP, MEMORY_1, 0.85),
+        ...[LOCKSTEP, MEMORY_1].map((side) => rate(rounds, side, 'events/s')),
+        ...[LOCKSTEP, MEMORY_1].flatMap((side) => cost(rounds, side, 'event')),
+        disturbance(rounds),
+      ];
+    }),
+};
 
-async function connected(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  return client;
-}
+const SINGLE_READINGS = 'readings, one an entry';
+const ORDERS = 'orders, one an entry, minted keys';
+const ACCOUNTS = 'accounts, one an entry, minted keys, guards';
 
-/** Starts the watch when all shards are taken, stops it when all is applied; any failure ends the measurement. */
-class ApplyProgress implements Observer {
-  readonly committed: BatchCommitted[] = [];
-  readonly #watch: Stopwatch;
-  readonly #outcome = Promise.withResolvers<void>();
-  #toTake: number;
-  #toAccept: number;
+export const applyDatasets: Benchmark = {
+  name: 'apply-datasets',
+  profile: `${SINGLE_ENTRIES} entries of one event each: readings over 12 shards and ${SINGLE_ENTRIES / 5} keys without idempotency \
+keys; orders over 6 shards, placed, paid, shipped; accounts over 6 shards, opened and four times credited, the balance guarded by \
+the fold; both under minted keys. Beside them ${ENTRIES / 2} entries of ${EVENTS_PER_ENTRY} readings. ${SERVERS}`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const dataset = await named('readings');
+      const single = renamed(dataset, 'readings-single');
+      const work = async (of: typeof dataset, entries: Work['entries']) => prepareWork(stage, of, entries);
+      const [ordersDataset, accountsDataset] = [await named('orders'), await named('accounts')];
+      const rounds = await takeTurns(stage, [
+        byReplicator(stage, LOCKSTEP, await work(dataset, readings(dataset, ENTRIES / 2, STATIONS))),
+        byReplicator(
+          stage,
+          SINGLE_READINGS,
+          await work(single, singleReadings(single, SINGLE_ENTRIES, SINGLE_ENTRIES / 5)),
+        ),
+        byReplicator(stage, ORDERS, await work(ordersDataset, orders(ordersDataset, SINGLE_ENTRIES))),
+        byReplicator(stage, ACCOUNTS, await work(accountsDataset, accounts(accountsDataset, SINGLE_ENTRIES))),
+      ]);
+      const sides = [LOCKSTEP, SINGLE_READINGS, ORDERS, ACCOUNTS];
+      return [
+        ratio(rounds, ORDERS, SINGLE_READINGS, 0.6),
+        ratio(rounds, ACCOUNTS, SINGLE_READINGS, 0.5),
+        ratio(rounds, ORDERS, LOCKSTEP),
+        ratio(rounds, ACCOUNTS, LOCKSTEP),
+        ratio(rounds, SINGLE_READINGS, LOCKSTEP),
+        ...sides.map((side) => rate(rounds, side, 'events/s')),
+        ...sides.map((side) => counted(rounds, side, WAL_BYTES, 'event')),
+        ...sides.flatMap((side) => cost(rounds, side, 'event')),
+        disturbance(rounds),
+      ];
+    }),
+};
 
-  constructor(watch: Stopwatch, { dataset }: Given) {
-    this.#watch = watch;
-    this.#toTake = dataset.partitions;
-    // With the genesis of each shard.
-    this.#toAccept = ENTRIES + dataset.partitions;
-  }
+const HOT = 'nine of ten events on 100 keys';
 
-  get done(): Promise<void> {
-    return this.#outcome.promise;
-  }
+export const applyHotKeys: Benchmark = {
+  name: 'apply-hot-keys',
+  profile: `${READINGS} in 12 shards, drawn uniformly, and as many of which nine of ten are of ${HOT_STATIONS * EVENTS_PER_ENTRY} \
+keys in ${HOT_STATIONS} shards. ${SERVERS}`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const dataset = await named('readings');
+      const hot = renamed(dataset, 'readings-hot');
+      const rounds = await takeTurns(stage, [
+        byReplicator(
+          stage,
+          HOT,
+          await prepareWork(stage, hot, readings(hot, ENTRIES, STATIONS, HOT_STATIONS)),
+        ),
+        byReplicator(
+          stage,
+          LOCKSTEP,
+          await prepareWork(stage, dataset, readings(dataset, ENTRIES, STATIONS)),
+        ),
+      ]);
+      return [
+        ratio(rounds, HOT, LOCKSTEP, 1.5),
+        ...[HOT, LOCKSTEP].map((side) => rate(rounds, side, 'events/s')),
+        ...[HOT, LOCKSTEP].map((side) => counted(rounds, side, WAL_BYTES, 'event')),
+        ...[HOT, LOCKSTEP].flatMap((side) => cost(rounds, side, 'event')),
+        disturbance(rounds),
+      ];
+    }),
+};
 
-  report(fact: Fact): void {
-    if (fact.kind === 'watermark') {
-      // The first watermarks say that a shard was taken; then fetching begins.
-      this.#toTake -= 1;
-      if (this.#toTake === 0) this.#watch.start();
-    } else if (fact.kind === 'batch-committed') {
-      this.committed.push(fact);
-      this.#toAccept -= fact.verdicts.get('accepted') ?? 0;
-      if (this.#toAccept > 0) return;
-      this.#watch.stop();
-      this.#outcome.resolve();
-    } else if (fact.kind === 'shard-halted') {
-      this.#outcome.reject(new Error(fact.halt.detail));
-    } else if ('message' in fact) {
-      this.#outcome.reject(new Error(`${fact.kind}: ${fact.message}`));
-    }
-  }
-}
+const SHAPES: readonly Manner[] = [
+  best(2),
+  { ...best(2), ahead: false },
+  { ...best(2), rows: 500 },
+  { ...best(2), rows: 5_000 },
+  { ...best(2), shape: 'unnest' },
+  { ...best(2), shape: 'json' },
+  { ...best(2), shape: 'values' },
+  best(1),
+  { ...best(1), ahead: false },
+];
 
-/** @param replay receives the commits of the first run. */
-function byReplicator(
-  servers: Servers,
-  given: Given,
-  replay: Replay,
-  batches: (readonly BatchCommitted[])[],
-): Side {
-  const { configuration, partitions, table } = given.dataset;
-  return {
-    name: LOCKSTEP,
-    measure: (watch) =>
-      onFreshDatabase(servers, given, async (url) => {
-        const isFirst = batches.length === 0;
-        const progress = new ApplyProgress(watch, given);
-        const replicator = new Replicator({
-          region: 'eu' as RegionName,
-          instance: 'bench',
-          datasets: [{ table, partitions }],
-          log: given.log,
-          openStore: async () => {
-            const store = await openApplyStore({ url });
-            return isFirst ? recording(store, replay) : store;
-          },
-          configurations: () => configuration,
-          signatures: nodeSignatureCheck(),
-          refreshConfigurations: () => Promise.resolve(),
-          observer: progress,
-          clock,
-        });
-        const running = replicator.run();
-        try {
-          await progress.done;
-        } finally {
-          replicator.stop();
-          await running;
-        }
-        batches.push(progress.committed);
-      }),
-  };
-}
+const shapeName = ({ shape, rows, connections, ahead }: Manner): string =>
+  `${shape}, ${rows} rows, ${connections === 1 ? 'one connection' : 'two connections'}${ahead ? '' : ', built between statements'}`;
 
-const recording = (store: ApplyStore, replay: Replay): ApplyStore => ({
-  ...store,
-  commit: (request) => {
-    replay.record(request);
-    return store.commit(request);
-  },
-});
-
-const byReplay = (servers: Servers, given: Given, name: string, manner: Manner, replay: Replay): Side => ({
-  name,
-  measure: (watch) => onFreshDatabase(servers, given, (url) => replay.run(manner, url, watch)),
-});
-
-const INSERT_ONE = `
-insert into readings as t (id, lockstep_version, sensor, value, at) values ($1, $2, $3, $4, $5)
-on conflict (id) do update set sensor = excluded.sensor, value = excluded.value, at = excluded.at,
-  lockstep_version = excluded.lockstep_version
-where t.lockstep_version < excluded.lockstep_version`;
-
-const MOVE_CURSOR = `
-update lockstep.cursor set log_offset = $2, sequence = $3 where shard = $1 and log_offset < $2`;
-
-function oneByOne(servers: Servers, { dataset, firstRows, template }: Given): Side {
-  return {
-    name: ONE_BY_ONE,
-    measure: async (watch) => {
-      const database = await servers.createDatabase(template);
-      const store = await openApplyStore({ url: database.url });
-      await store.ensureShards(shardsOf(dataset.table.dataset, dataset.partitions));
-      await store.close();
-      const client = await connected(database.url);
-      watch.start();
-      for (const [index, { shard, key, sensor, value, at }] of firstRows.entries()) {
-        const position = index + 1;
-        await client.query('begin');
-        await client.query({ name: 'row', text: INSERT_ONE, values: [key, position, sensor, value, at] });
-        await client.query({ name: 'cursor', text: MOVE_CURSOR, values: [shard, position, position] });
-        await client.query('commit');
-      }
-      watch.stop();
-      await client.end();
-      await database.drop();
-      return firstRows.length;
-    },
-  };
-}
+export const limit: Benchmark = {
+  name: 'limit',
+  profile: `How the limit is best reached from memory: ${LIMIT_ENTRIES} entries of ${EVENTS_PER_ENTRY} readings in 12 shards, every shape with the cursors in the same statement, \
+named. ${SERVERS}`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const dataset = await named('readings');
+      const work = await prepareWork(stage, dataset, readings(dataset, LIMIT_ENTRIES, STATIONS));
+      const rounds = await withLimit(work, (memoryLimit) =>
+        takeTurns(
+          stage,
+          SHAPES.map((manner) =>
+            byMemory(stage.servers, shapeName(manner), { work, limit: memoryLimit, manner }),
+          ),
+        ),
+      );
+      const names = SHAPES.map(shapeName);
+      return [
+        ...names.slice(1).map((name) => ratio(rounds, name, names[0]!)),
+        ...names.map((name) => rate(rounds, name, 'events/s')),
+        ...names.map((name) => counted(rounds, name, WAL_BYTES, 'event')),
+        disturbance(rounds),
+      ];
+    }),
+};

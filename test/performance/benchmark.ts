@@ -38,6 +38,8 @@ export interface Figure {
   readonly max: number;
   /** What the median shall reach; absent where there is no goal. */
   readonly goal?: number;
+  /** What the median shall not exceed. */
+  readonly goalMost?: number;
 }
 
 export interface Side {
@@ -53,6 +55,10 @@ export class Stopwatch {
   seconds = 0;
   /** Seconds of processor time between start and stop. */
   processor: ProcessorTime = {};
+  /** Resident memory of this process at the end, in MB. */
+  residentMb = 0;
+  /** What was counted meanwhile, by name. */
+  readonly counts = new Map<string, number>();
 
   constructor(processes: WatchedProcesses) {
     this.#processes = processes;
@@ -67,10 +73,15 @@ export class Stopwatch {
     this.seconds = (performance.now() - this.#startedMs) / 1_000;
     if (this.#before === null) throw new Error('the watch was stopped before it was started');
     this.processor = timeBetween(this.#before, processorTime(this.#processes));
+    this.residentMb = process.memoryUsage.rss() / 2 ** 20;
+  }
+
+  count(name: string, amount: number): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + amount);
   }
 }
 
-interface Sample {
+export interface Sample {
   readonly rate: number;
   readonly amount: number;
   readonly watch: Stopwatch;
@@ -78,6 +89,9 @@ interface Sample {
 
 /** What was measured, by side, one sample per round. */
 export type Rounds = ReadonlyMap<string, readonly Sample[]>;
+
+/** What a figure needs at least, whose sides take turns of a few seconds. */
+export const ROUNDS = 7;
 
 /** One round more than asked for: the first one warms caches and compilers and does not count. */
 export async function inTurns({
@@ -135,15 +149,43 @@ export const rate = (rounds: Rounds, side: string, unit: string, scale = 1): Fig
 
 /** `side` over `other`, round by round. */
 export function ratio(rounds: Rounds, side: string, other: string, goal?: number): Figure {
-  const others = rounds.get(other)!;
-  const values = rounds.get(side)!.map((sample, round) => sample.rate / others[round]!.rate);
+  const name = `${side} / ${other}`;
   return {
-    name: `${side} / ${other}`,
-    unit: 'ratio',
-    ...spread(values),
+    ...between(rounds, name, [side, other], (sample) => sample.rate),
     ...(goal === undefined ? {} : { goal }),
   };
 }
+
+/** What the first side shows over what the second one does, round by round. */
+export function between(
+  rounds: Rounds,
+  name: string,
+  [side, other]: readonly [string, string],
+  shown: (sample: Sample) => number,
+): Figure {
+  const others = rounds.get(other)!;
+  const values = rounds.get(side)!.map((sample, round) => shown(sample) / shown(others[round]!));
+  return { name, unit: 'ratio', ...spread(values) };
+}
+
+/** How often something happened, or how much of it there was, for one unit of a side's work. */
+export const counted = (rounds: Rounds, side: string, count: string, what: string): Figure => ({
+  name: `${side}: ${count}`,
+  unit: `per ${what}`,
+  ...spread(rounds.get(side)!.map((sample) => countOf(sample, count))),
+});
+
+export const countOf = ({ watch, amount }: Sample, count: string): number =>
+  watch.counts.get(count)! / amount;
+
+export const clientTimeOf = ({ watch, amount }: Sample): number => watch.processor['client']! / amount;
+
+/** Resident memory of this process, whatever its rounds have left in it. */
+export const memory = (rounds: Rounds, side: string): Figure => ({
+  name: `${side}: resident memory of client`,
+  unit: 'MB',
+  ...spread(rounds.get(side)!.map(({ watch }) => watch.residentMb)),
+});
 
 /** Processor time of each process for one unit of a side's work: who is the bottleneck. */
 export function cost(rounds: Rounds, side: string, what: string): readonly Figure[] {

@@ -13,7 +13,7 @@ import {
   type Side,
 } from './benchmark.ts';
 import { openPreparedBatches, PREPARED } from './prepared-batches.ts';
-import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './readings.ts';
+import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './sample-writes.ts';
 import { createTopic } from './shard-publishers.ts';
 
 const ENTRIES = 8_000;

@@ -1,12 +1,11 @@
 /**
  * Runs the benchmarks named, or all, each on servers of its own that end with it; prints figures and appends them to
- * `results.jsonl`. With `--json` the figures are printed as those lines, progress goes to the other stream.
+ * `results.jsonl`, of which `RESULTS.md` is made. With `--json` the figures are printed as those lines, progress goes to the other stream.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { apply } from './apply.ts';
+import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './apply.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { gateway } from './gateway.ts';
@@ -15,15 +14,15 @@ import { publish } from './publish.ts';
 import { quorum, quorumHome } from './quorum.ts';
 import { quorumOneStopped } from './quorum-one-stopped.ts';
 import { quorumSteps, quorumStepsHome } from './quorum-steps.ts';
+import { isReached, RUNS_FILE, writePages } from './results-page.ts';
 import { startServers, type Servers } from './servers.ts';
 import { switchover, switchoverWithLeader } from './switchover.ts';
 
 const benchmarks: readonly Benchmark[] = [
-  ...[apply, publish, gateway, overload],
+  ...[apply, applyOneShard, applyDatasets, applyHotKeys, limit, publish, gateway, overload],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
   switchoverWithLeader,
 ];
-const RESULTS = join(import.meta.dirname, 'results.jsonl');
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
 const asJson = process.argv.includes('--json');
@@ -95,12 +94,15 @@ for (const benchmark of benchmarks) {
     await stopServers();
   }
   const line = JSON.stringify({ date: new Date().toISOString(), commit, machine, name, profile, figures });
-  appendFileSync(RESULTS, `${line}\n`);
+  appendFileSync(RUNS_FILE, `${line}\n`);
+  writePages();
   console.log(asJson ? line : [`\n${name}`, ...figures.map(describe)].join('\n'));
 }
 
-function describe({ name, unit, median, min, max, goal }: Figure): string {
+function describe(figure: Figure): string {
+  const { name, unit, median, min, max, goal, goalMost } = figure;
   const text = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
-  const verdict = goal === undefined ? '' : `  goal ${goal}: ${median >= goal ? 'reached' : 'MISSED'}`;
+  const wanted = goal ?? goalMost;
+  const verdict = wanted === undefined ? '' : `  goal ${wanted}: ${isReached(figure) ? 'reached' : 'MISSED'}`;
   return `${text(median).padStart(9)} ${unit.padEnd(9)} ${name}  [${text(min)} .. ${text(max)}]${verdict}`;
 }

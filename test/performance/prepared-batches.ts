@@ -11,7 +11,7 @@ import {
 import kafkajs from 'kafkajs';
 import type { Message } from 'kafkajs';
 import type { Side } from './benchmark.ts';
-import type { Entry } from './readings.ts';
+import type { Entry } from './sample-writes.ts';
 import { randomId128 } from './real-world.ts';
 
 /** What a ShardPublisher sends at once. */

@@ -6,7 +6,7 @@ import { kafkaLog } from '@lockstep/kafka';
 import { topicOf } from '@lockstep/protocol';
 import { cost, disturbance, inTurns, rate, ratio, type Benchmark, type Side } from './benchmark.ts';
 import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, openPreparedBatches, PREPARED } from './prepared-batches.ts';
-import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './readings.ts';
+import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './sample-writes.ts';
 import { ShardPublishers } from './shard-publishers.ts';
 
 const ENTRIES = 36_000;

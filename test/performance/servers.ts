@@ -1,5 +1,5 @@
 /** One Kafka broker and one Postgres with the settings of the local cluster, on a fresh folder, for one run. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKafka, startPostgres } from '@lockstep/local';
@@ -8,6 +8,10 @@ import pg from 'pg';
 export interface Servers {
   readonly brokers: readonly string[];
   readonly processes: { readonly broker: number; readonly database: number };
+  /** Bytes of the segments that hold a topic on disk. */
+  logBytes(topic: string): number;
+  /** How much the database server has written to its log. */
+  walBytes(): Promise<number>;
   /** A copy of a database; without a template an empty one. Nobody may be connected to the template. */
   createDatabase(template?: Database): Promise<Database>;
   stop(): Promise<void>;
@@ -40,6 +44,19 @@ export async function startServers(): Promise<Servers> {
     return {
       brokers: kafka.brokers,
       processes: { broker: kafka.pids()[0]!, database: postgres.pid()! },
+      logBytes: (topic) =>
+        globSync(join(folder, `kafka/**/${topic}-*/*.log`)).reduce(
+          (sum, path) => sum + statSync(path).size,
+          0,
+        ),
+      walBytes: async () => {
+        const client = await connected(postgres.url);
+        const { rows } = await client.query<{ bytes: string }>(
+          `select pg_current_wal_insert_lsn() - '0/0' as bytes`,
+        );
+        await client.end();
+        return Number(rows[0]!.bytes);
+      },
       createDatabase: async (template) => {
         databases += 1;
         const name = `bench_${databases}`;
@@ -61,9 +78,14 @@ export async function startServers(): Promise<Servers> {
   }
 }
 
-async function administrate(url: string, statements: readonly string[]): Promise<void> {
+export async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
+  return client;
+}
+
+async function administrate(url: string, statements: readonly string[]): Promise<void> {
+  const client = await connected(url);
   try {
     for (const statement of statements) await client.query(statement);
   } finally {

@@ -8,7 +8,7 @@ import {
   type LogIncarnation,
   type PublisherId,
 } from '@lockstep/protocol';
-import type { Entry } from './readings.ts';
+import type { Entry } from './sample-writes.ts';
 import { clock, randomId128 } from './real-world.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -96,12 +96,12 @@ export class ShardPublishers {
   async append(entries: readonly Entry[]): Promise<void> {
     const { hash: configuration } = this.#dataset.configuration;
     await Promise.all(
-      entries.map(({ partition, key, text, bytes }) =>
+      entries.map(({ partition, key, text, bytes, idempotency }) =>
         this.#submit(partition, bytes, {
           kind: 'data',
           key,
           value: text,
-          idempotency: null,
+          idempotency,
           configuration,
           epoch: epoch(1n),
         }),
