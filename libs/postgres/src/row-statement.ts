@@ -1,10 +1,13 @@
 /**
- * The part of a commit that changes rows: an upsert and a delete over arrays, guarded by the stored version.
+ * The part of a commit that changes rows: a merge and a delete over arrays, guarded by the stored version.
+ *
+ * A merge and not an insert that turns into an update: a row that is there is neither locked nor tried as a new one first,
+ * which spares a quarter of the log's bytes (0070). Nobody else can insert the same row meanwhile: rows of a shard are
+ * written under the lock of its cursor.
  *
  * How a column is changed is decided by the shape of the batch. Where every row treats the column alike, the column
  * costs one array and one expression. Where rows differ (some name it, some do not; some were deleted before), each row
- * carries a letter for the column, and the old row is joined in to keep what is not named. A projection has few shapes,
- * so its statements are prepared once.
+ * carries a letter for the column. A projection has few shapes, so its statements are prepared once.
  */
 import type { ProjectedTable } from '@lockstep/engine';
 import type { ColumnContent, ColumnOperation, RowOperation } from '@lockstep/protocol';
@@ -42,14 +45,14 @@ export function rowStatement(
     return `$${firstParameter + parameters.length - 1}::${type}[]`;
   };
   let expressions = '';
-  if (puts.length > 0) expressions += upsert(table, puts, array);
+  if (puts.length > 0) expressions += merge(table, puts, array);
   if (deletes.length > 0) expressions += deletion(table, deletes, array);
   return { expressions, parameters };
 }
 
 type TakeArray = (literal: string, type: string) => string;
 
-function upsert(table: ProjectedTable, puts: readonly Put[], array: TakeArray): string {
+function merge(table: ProjectedTable, puts: readonly Put[], array: TakeArray): string {
   const known = new Set(table.columns.map((column) => column.name));
   for (const put of puts) {
     for (const name of put.columns.keys()) {
@@ -59,7 +62,6 @@ function upsert(table: ProjectedTable, puts: readonly Put[], array: TakeArray): 
   }
   const replaces = puts.some((put) => put.replaces);
   const modes = table.columns.map((column) => modeOf(column, puts));
-  const readsOld = replaces || modes.includes('mixed');
 
   const arrays = [
     array(
@@ -89,8 +91,9 @@ function upsert(table: ProjectedTable, puts: readonly Put[], array: TakeArray): 
     if (mode === 'absent' && !replaces) return;
     const target = quoteIdentifier(column.name);
     const given = `r.c${index}`;
-    const kept = replaces ? `case when r.replaces then null else o.${target} end` : `o.${target}`;
-    targets.push(target);
+    const nothing = `null::${column.type}`;
+    const stored = `t.${target}`;
+    const kept = replaces ? `case when r.replaces then ${nothing} else ${stored} end` : stored;
     if (mode !== 'absent') {
       arrays.push(
         array(
@@ -112,27 +115,22 @@ function upsert(table: ProjectedTable, puts: readonly Put[], array: TakeArray): 
       );
       names.push(`m${index}`);
     }
-    if (readsOld) {
-      inserted.push(
-        mode === 'mixed' ? mixed(column, `r.m${index}`, kept, given) : combined(mode, column, kept, given),
-      );
-      assigned.push(`${target} = excluded.${target}`);
-    } else {
-      inserted.push(given);
-      assigned.push(
-        `${target} = ${combined(mode as ColumnOperation['kind'], column, `t.${target}`, `excluded.${target}`)}`,
-      );
-    }
+    const after = (old: string): string =>
+      mode === 'mixed' ? mixed(column, `r.m${index}`, old, given) : combined(mode, column, old, given);
+    targets.push(target);
+    inserted.push(after(nothing));
+    assigned.push(`${target} = ${after(kept)}`);
   });
-  const name = qualifiedTable(table.table);
   return `,
 put as (
-  insert into ${name} as t (${['id', ...targets, 'lockstep_version'].join(', ')})
-  select ${['r.id', ...inserted, 'r.version'].join(', ')}
-  from unnest(${arrays.join(', ')}) as r(${names.join(', ')})${readsOld ? `\n  left join ${name} as o on o.id = r.id` : ''}
-  where (select open from gate)
-  on conflict (id) do update set ${[...assigned, 'lockstep_version = excluded.lockstep_version'].join(', ')}
-  where t.lockstep_version < excluded.lockstep_version
+  merge into ${qualifiedTable(table.table)} as t
+  using (select * from unnest(${arrays.join(', ')}) as u(${names.join(', ')}) where (select open from gate)) as r
+  on t.id = r.id
+  when matched and t.lockstep_version < r.version then
+    update set ${[...assigned, 'lockstep_version = r.version'].join(', ')}
+  when not matched then
+    insert (${['id', ...targets, 'lockstep_version'].join(', ')})
+    values (${['r.id', ...inserted, 'r.version'].join(', ')})
 )`;
 }
 
