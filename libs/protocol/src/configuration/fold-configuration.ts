@@ -27,15 +27,15 @@ export function compileConfiguration(
   content: ConfigurationContent,
   reduce: Reducer | null,
 ): FoldConfiguration {
-  const checks = new Map<string, Check>();
-  for (const event of content.events)
-    checks.set(`${event.type}@${event.version}`, compileSchema(event.schema));
+  const checks = new Map<string, Map<number, Check>>();
+  for (const { type, version, schema } of content.events)
+    checks.set(type, (checks.get(type) ?? new Map<number, Check>()).set(version, compileSchema(schema)));
   return {
     hash,
     content,
     projector: compileProjector(content, reduce),
     checkEvent: (event) => {
-      const check = checks.get(`${event.type}@${event.v}`);
+      const check = checks.get(event.type)?.get(event.v);
       if (check === undefined) return `${content.dataset} has no event "${event.type}" in version ${event.v}`;
       return check(event.data, 'data');
     },
