@@ -25,7 +25,7 @@ import { differences, type Work } from './work.ts';
 export const STATEMENTS = 'statements, each a round trip';
 export const WAL_BYTES = 'WAL bytes';
 
-async function onFreshDatabase(
+export async function onFreshDatabase(
   servers: Servers,
   work: Work,
   watch: Stopwatch,

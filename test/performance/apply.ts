@@ -49,7 +49,7 @@ const RAW = 'raw kafkajs eachBatch without work';
 /** The best of every shape that `limit` tries. */
 const best = (connections: 1 | 2): Manner => ({ shape: 'merge', rows: 2_000, connections, ahead: true });
 
-const SERVERS = `One broker, one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one \
+export const SERVERS = `One broker, one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one \
 machine. Each measurement has a database of its own and a checkpoint before it, and every row is compared afterwards with a \
 model's; a log is filled once in a run. lockstep: Replicator over kafkaLog and openApplyStore in this process, one lane, from the \
 last shard taken to the last commit, nothing switched off.`;
@@ -65,7 +65,7 @@ interface Stage {
 }
 
 /** Servers, an empty log, and whatever else must end. */
-async function onStage<T>(context: Context, act: (stage: Stage) => Promise<T>): Promise<T> {
+export async function onStage<T>(context: Context, act: (stage: Stage) => Promise<T>): Promise<T> {
   const servers = await context.servers();
   const log = kafkaLog({ brokers: servers.brokers, clientId: 'bench-apply' });
   try {
@@ -88,7 +88,7 @@ async function withLimit<T>(work: Work, act: (limit: MemoryLimit) => Promise<T>)
 const takeTurns = ({ say, servers }: Stage, sides: readonly Side[]): Promise<Rounds> =>
   inTurns({ say, processes: servers.processes, sides, rounds: ROUNDS });
 
-const named = async (name: string) => (await sampleDatasets()).get(name as DatasetName)!;
+export const named = async (name: string) => (await sampleDatasets()).get(name as DatasetName)!;
 
 export const apply: Benchmark = {
   name: 'apply',

@@ -10,6 +10,7 @@ import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { gateway } from './gateway.ts';
 import { overload } from './overload.ts';
+import { peers } from './peers.ts';
 import { publish } from './publish.ts';
 import { quorum, quorumHome } from './quorum.ts';
 import { quorumOneStopped } from './quorum-one-stopped.ts';
@@ -19,7 +20,7 @@ import { startServers, type Servers } from './servers.ts';
 import { switchover, switchoverWithLeader } from './switchover.ts';
 
 const benchmarks: readonly Benchmark[] = [
-  ...[apply, applyOneShard, applyDatasets, applyHotKeys, limit, publish, gateway, overload],
+  ...[apply, applyOneShard, applyDatasets, applyHotKeys, limit, peers, publish, gateway, overload],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
   switchoverWithLeader,
 ];
