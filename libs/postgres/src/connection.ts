@@ -82,9 +82,26 @@ export function assertDurable(row: Row | undefined): void {
   );
 }
 
+/** The oldest edition that merges rows within a commit's one statement (0070). */
+const VERSION_MIN = 17;
+
+/** An older one would refuse every commit for its syntax, which reads like a defect of ours. */
+export function assertRecent(row: Row | undefined): void {
+  const version = Math.floor(Number(row?.['server_version_num']) / 10_000);
+  if (version >= VERSION_MIN) return;
+  throw new PortError(
+    'store-too-old',
+    'fatal',
+    `Postgres ${VERSION_MIN} or newer is needed, and this one is ${version}. Upgrade it and start again.`,
+  );
+}
+
 async function prepareSession(client: pg.ClientBase, options: ConnectionOptions): Promise<void> {
   const list = settings(options).map(([name, value]) => `set_config('${name}', '${value}', false)`);
-  const { rows } = await client.query<Row>(`select ${DURABILITY_LIST}, ${list.join(', ')}`);
+  const { rows } = await client.query<Row>(
+    `select current_setting('server_version_num') as server_version_num, ${DURABILITY_LIST}, ${list.join(', ')}`,
+  );
+  assertRecent(rows[0]);
   assertDurable(rows[0]);
 }
 
