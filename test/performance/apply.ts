@@ -32,13 +32,13 @@ import type { Servers } from './servers.ts';
 import { createTopic } from './shard-publishers.ts';
 import { oneShard, prepareWork, renamed, type Work } from './work.ts';
 
-const ENTRIES = 16_000;
+const ENTRIES = 12_000;
 const STATIONS = 5_004;
 /** Many sides take turns. */
 const LIMIT_ENTRIES = 8_000;
 const SINGLE_ENTRIES = 40_000;
 const HOT_STATIONS = 10;
-const ROWS_ONE_BY_ONE = 1_500;
+const ROWS_ONE_BY_ONE = 1_000;
 
 const LOCKSTEP = 'lockstep';
 const MEMORY_2 = 'mem2';

@@ -7,7 +7,7 @@ import { prepareNestConsumer } from './nest-consumer.ts';
 import { readings } from './sample-writes.ts';
 import { prepareWork } from './work.ts';
 
-const ENTRIES = 8_000;
+const ENTRIES = 6_000;
 const STATIONS = 5_004;
 const MESSAGES = 800;
 
