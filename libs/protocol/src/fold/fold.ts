@@ -19,6 +19,7 @@ import {
   epoch,
   sequence,
   type ConfigurationHash,
+  type DatasetName,
   type EntryNumber,
   type Epoch,
   type KeyHash,
@@ -133,6 +134,7 @@ export class ShardFold {
   private readonly marks: Mark[] = [];
   private readonly fenced: FencedAttempt[] = [];
   private readonly partition: number;
+  private readonly dataset: DatasetName | undefined;
 
   constructor(
     private readonly before: ShardState,
@@ -141,7 +143,9 @@ export class ShardFold {
     private readonly signatureOf: SignatureOf = () => 'absent',
   ) {
     this.cursor = before.cursor;
-    this.partition = parseShardName(before.cursor.shard)?.partition ?? -1;
+    const parsed = parseShardName(before.cursor.shard);
+    this.partition = parsed?.partition ?? -1;
+    this.dataset = parsed?.dataset;
   }
 
   /** Folds the next record; a halt leaves everything as it was before the record, and so does what a defect throws. */
@@ -492,15 +496,12 @@ export class ShardFold {
 
   private missingConfiguration(entry: DecodedEntry): Halt | null {
     const { cursor } = this;
-    const wanted: ConfigurationHash[] = cursor.configuration === null ? [] : [cursor.configuration];
     const activated = entry.kind === 'control' ? this.activatedBy(entry.body) : null;
-    if (activated !== null) wanted.push(activated);
-    const dataset = parseShardName(cursor.shard)?.dataset;
-    for (const hash of wanted) {
-      if (this.configurations(hash)?.content.dataset !== dataset) {
+    for (const hash of [cursor.configuration, activated]) {
+      if (hash !== null && this.configurations(hash)?.content.dataset !== this.dataset) {
         return {
           code: 'configuration-missing',
-          detail: `this region lacks the fold configuration ${hash} of ${dataset}`,
+          detail: `this region lacks the fold configuration ${hash} of ${this.dataset}`,
         };
       }
     }
@@ -524,11 +525,12 @@ export class ShardFold {
     const configuration = this.active();
     if (configuration === null) return;
     const { outcomesMs, sessionsMs } = configuration.content.retention;
-    this.cursor = {
-      ...this.cursor,
-      outcomesSinceMs: Math.max(this.cursor.outcomesSinceMs, logTimeMs - outcomesMs),
-      sessionsSinceMs: Math.max(this.cursor.sessionsSinceMs, logTimeMs - sessionsMs),
-    };
+    const { cursor } = this;
+    const outcomesSinceMs = Math.max(cursor.outcomesSinceMs, logTimeMs - outcomesMs);
+    const sessionsSinceMs = Math.max(cursor.sessionsSinceMs, logTimeMs - sessionsMs);
+    // Records that were appended together stand at one time: most move nothing.
+    if (outcomesSinceMs === cursor.outcomesSinceMs && sessionsSinceMs === cursor.sessionsSinceMs) return;
+    this.cursor = { ...cursor, outcomesSinceMs, sessionsSinceMs };
   }
 
   private outcomeOf(key: KeyHash): Outcome | null {
