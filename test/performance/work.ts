@@ -35,6 +35,9 @@ const MODELS: Readonly<Record<string, (row: Columns | undefined, event: EntryEve
   },
 };
 
+/** At once: a publisher takes so many entries of one shard and no more. */
+const FILL_ENTRIES = 5_000;
+
 /** Fills the dataset's log, which nobody has filled before, and prepares a database to apply it to. */
 export async function prepareWork(
   { servers, log }: { readonly servers: Servers; readonly log: Log },
@@ -42,7 +45,8 @@ export async function prepareWork(
   entries: readonly Entry[],
 ): Promise<Work> {
   const publishers = await ShardPublishers.open(log, dataset);
-  await publishers.append(entries);
+  for (let from = 0; from < entries.length; from += FILL_ENTRIES)
+    await publishers.append(entries.slice(from, from + FILL_ENTRIES));
   await publishers.close();
   const { table } = dataset;
   const model = MODELS[table.table]!;
