@@ -67,7 +67,12 @@ class ApplyProgress implements Observer {
       if (this.#toTake === 0) this.#watch.start();
     } else if (fact.kind === 'batch-committed') {
       this.committed.push(fact);
-      this.#toAccept -= fact.verdicts.get('accepted') ?? 0;
+      const accepted = fact.verdicts.get('accepted') ?? 0;
+      if (accepted < fact.records) {
+        const verdicts = JSON.stringify([...fact.verdicts]);
+        this.#outcome.reject(new Error(`of ${fact.records} entries not all are accepted: ${verdicts}`));
+      }
+      this.#toAccept -= accepted;
       if (this.#toAccept > 0) return;
       this.#watch.stop();
       this.#outcome.resolve();
@@ -106,7 +111,8 @@ export function byReplicator(
         });
         const running = replicator.run();
         try {
-          await progress.done;
+          // What ends the replicator before its work is done ends the measurement.
+          await Promise.race([progress.done, running]);
         } finally {
           replicator.stop();
           await running;

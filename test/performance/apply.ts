@@ -170,7 +170,7 @@ export const applyOneShard: Benchmark = {
   profile: `${READINGS} in one shard. ${SERVERS} ${MEMORY}`,
   run: (context) =>
     onStage(context, async (stage) => {
-      const dataset = oneShard(await named('readings'), 'readings-one');
+      const dataset = oneShard(await named('readings'), 'readings_one');
       const work = await prepareWork(stage, dataset, readings(dataset, ENTRIES, STATIONS));
       const rounds = await withLimit(work, (limit) =>
         takeTurns(stage, [
@@ -199,7 +199,7 @@ the fold; both under minted keys. Beside them ${ENTRIES / 2} entries of ${EVENTS
   run: (context) =>
     onStage(context, async (stage) => {
       const dataset = await named('readings');
-      const single = renamed(dataset, 'readings-single');
+      const single = renamed(dataset, 'readings_single');
       const work = async (of: typeof dataset, entries: Work['entries']) => prepareWork(stage, of, entries);
       const [ordersDataset, accountsDataset] = [await named('orders'), await named('accounts')];
       const rounds = await takeTurns(stage, [
@@ -236,7 +236,7 @@ keys in ${HOT_STATIONS} shards. ${SERVERS}`,
   run: (context) =>
     onStage(context, async (stage) => {
       const dataset = await named('readings');
-      const hot = renamed(dataset, 'readings-hot');
+      const hot = renamed(dataset, 'readings_hot');
       const rounds = await takeTurns(stage, [
         byReplicator(
           stage,
