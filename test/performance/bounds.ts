@@ -1,2 +1,15 @@
-/** What stops the benchmarks whose goals are missed, as their profiles show it; the page repeats it beside the figures. */
-export const BOUNDS: Readonly<Record<string, string>> = {};
+/** What stops the benchmarks, as their profiles show it; the page repeats it beside the figures. */
+export const BOUNDS: Readonly<Record<string, string>> = {
+  apply: `one thread and one connection that partly wait for each other. The client's thread fetches, decodes, folds and builds statements, and
+is busy for four fifths of the time where nothing else runs; the database is for half of it. A batch is folded while the one before is committed,
+but its statement is built behind that commit, while the database waits (a sixth of the client's time): that is the next thing to take out.
+Beyond it the thread is the bound: of its time half is the fold (effects hash, checks, routing, coalescing), an eighth decoding, an eighth garbage.
+The limit needs a sixth of the thread and has a second connection for the second processor. Reading without work costs next to nothing for an event
+because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
+  'apply-one-shard': `as \`apply\`: the same thread and one connection.`,
+  'apply-datasets': `the client's thread: an entry of one event has its own header, digest, session number and outcome, which ten readings
+share. Accounts need rows and outcomes from the database before they are folded, so that nothing of the fold happens during a commit.`,
+  'apply-hot-keys': `the client's thread alone: few rows are left for the database, but each event is checked, hashed and given a verdict.`,
+  peers: `as \`apply\`. Logical replication is C on both sides, gives no verdict and no idempotence, and does not wait until its commits are
+durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
+};
