@@ -176,6 +176,8 @@ module.exports = {
   options: {
     // Their importers are judged, their insides are not ours.
     doNotFollow: { path: ['node_modules', '(^|/)dist/'] },
+    // Programs of peers run beside packages of their own, which a benchmark installs.
+    exclude: { path: '^test/performance/peers/' },
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     enhancedResolveOptions: {

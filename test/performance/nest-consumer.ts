@@ -31,7 +31,7 @@ export async function prepareNestConsumer(
 ): Promise<Side> {
   const program = await installPeer('nest-consumer', {
     dependencies: DEPENDENCIES,
-    program: join(import.meta.dirname, 'nest-consumer-program.mjs'),
+    program: join(import.meta.dirname, 'peers/nest-consumer.mjs'),
   });
   const events = work.entries
     .slice(0, count)
