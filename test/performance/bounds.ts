@@ -7,8 +7,9 @@ Beyond it the thread is the bound: of its time half is the fold (effects hash, c
 The limit needs a sixth of the thread and has a second connection for the second processor. Reading without work costs next to nothing for an event
 because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
   'apply-one-shard': `as \`apply\`: the same thread and one connection.`,
-  'apply-datasets': `the client's thread: an entry of one event has its own header, digest, session number and outcome, which ten readings
-share. Accounts need rows and outcomes from the database before they are folded, so that nothing of the fold happens during a commit.`,
+  'apply-datasets': `an entry of one event has its own header, digest and session number, which ten readings share: that is the client's
+thread. Under a minted key it also has an outcome, a second row to write; and outcomes, and the rows of accounts, are asked of the database before the
+fold, so that one more round trip stands in every batch and nothing is folded during a commit. Neither side is full then.`,
   'apply-hot-keys': `the client's thread alone: few rows are left for the database, but each event is checked, hashed and given a verdict.`,
   peers: `as \`apply\`. Logical replication is C on both sides, gives no verdict and no idempotence, and does not wait until its commits are
 durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
