@@ -18,6 +18,9 @@ export type {
   CommitResult,
   Lease,
   LeaseRequest,
+  OutboxEntry,
+  OutboxStore,
+  PendingRequest,
   PlacedAnswers,
   ProjectedTable,
   Quarantined,
@@ -25,6 +28,7 @@ export type {
   RowPlace,
   ShardCommit,
   StoredRow,
+  TableWriter,
 } from './ports/store.js';
 export type {
   FirstOutcome,

@@ -55,3 +55,13 @@ export type { HttpAnswer } from './http/http-answer.js';
 export type { GatewayApi, IncomingHeaders, IncomingQuery } from './http/gateway-api.js';
 export type { CoordinatorApi } from './http/coordinator-api.js';
 export type { HealthApi } from './http/health-api.js';
+export { attachOutbox } from './outbox/attach-outbox.js';
+export { Outbox, OutboxError, Replicated } from '@lockstep/postgres';
+export type {
+  OutboxRefusal,
+  ReplicatedEvent,
+  ReplicatedOptions,
+  ReplicatedRow,
+  RowChange,
+  StoredReceipt,
+} from '@lockstep/postgres';

@@ -6,7 +6,7 @@
  * holder. A renewal touches `lease` only.
  */
 import { isPortError } from '@lockstep/engine';
-import type { ApplyStore, Lease, ProjectedTable } from '@lockstep/engine';
+import type { ApplyStore, CommitRequest, Lease, ProjectedTable } from '@lockstep/engine';
 import { entryNumber, leaseNumber, NO_SEQUENCE, sequence } from '@lockstep/protocol';
 import type {
   KeyHash,
@@ -25,6 +25,7 @@ import { openConnection } from './connection.js';
 import type { Connection, Row } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
+import { commitWithOutbox } from './outbox-commit.js';
 import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
 import { isNotAllMoved } from './store-failure.js';
 import { readIncarnation } from './store-incarnation.js';
@@ -45,6 +46,7 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
   const connection = await openConnection({
     url: options.url,
     applicationName: 'lockstep-apply',
+    folds: true,
     statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
   });
   return {
@@ -66,9 +68,10 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
     load: async (shards) => statesOf(await connection.run('read', LOAD, [texts(shards)])),
     read: (table, reads, withColumns) => read(connection, table, reads, withColumns),
     commit: async (request) => {
-      const { text, parameters } = commitStatement(request);
       try {
-        await connection.run('commit', text, parameters);
+        if (request.shards.some(({ outbox }) => outbox !== undefined))
+          await commitWithOutbox(connection, request);
+        else await commitAlone(connection, request);
       } catch (error) {
         if (isPortError(error) && isNotAllMoved(error)) return { kind: 'lost' };
         throw error;
@@ -81,6 +84,11 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
     },
     close: () => connection.close(),
   };
+}
+
+async function commitAlone(connection: Connection, request: CommitRequest): Promise<void> {
+  const { text, parameters } = commitStatement(request);
+  await connection.run('commit', text, parameters);
 }
 
 const RENEW_INCARNATION = `

@@ -28,6 +28,10 @@ export interface Connection extends Statements {
 export interface ConnectionOptions {
   readonly url: string;
   readonly applicationName: string;
+  /** Its row changes are the fold's: guarded tables let them through. */
+  readonly folds?: true;
+  /** Is told of every notification, of whatever channel it listens to. */
+  readonly onNotified?: () => void;
   /** The server rolls a statement back after this; the socket is given up `ANSWER_GRACE_MS` later. */
   readonly statementTimeoutMs: number;
 }
@@ -61,8 +65,12 @@ function settings(options: ConnectionOptions): readonly (readonly [name: string,
     ['enable_hashjoin', 'off'],
     ['enable_mergejoin', 'off'],
     ['jit', 'off'],
+    ...(options.folds === true ? [[FOLD_SETTING, 'on'] as const] : []),
   ];
 }
+
+/** On in sessions whose row changes need no entry of an outbox. */
+export const FOLD_SETTING = 'lockstep.fold';
 
 const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
 const DURABILITY_LIST = DURABILITY.map((name) => `current_setting('${name}') as ${name}`).join(', ');
@@ -177,6 +185,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   };
   client.on('error', destroy);
   client.on('end', destroy);
+  const { onNotified } = options;
+  if (onNotified !== undefined) client.on('notification', () => onNotified());
   try {
     await client.connect();
     await prepareSession(client, options);

@@ -9,6 +9,7 @@ import { DataSource } from 'typeorm';
 import { assertReadableUrl } from './connection.js';
 import { CreateLockstepSchema1764547200000 } from './migrations/create-lockstep-schema.js';
 import { KeepFencedAttempts1795305600000 } from './migrations/keep-fenced-attempts.js';
+import { KeepOutbox1795392000000 } from './migrations/keep-outbox.js';
 import { ManageQuorums1795219200000 } from './migrations/manage-quorums.js';
 import { storeFailure } from './store-failure.js';
 import type { Call } from './store-failure.js';
@@ -56,6 +57,7 @@ async function runMigrations(url: string): Promise<void> {
       CreateLockstepSchema1764547200000,
       ManageQuorums1795219200000,
       KeepFencedAttempts1795305600000,
+      KeepOutbox1795392000000,
     ],
     migrationsTransactionMode: 'each',
     logging: false,

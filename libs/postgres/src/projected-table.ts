@@ -2,29 +2,82 @@
  * Creates the table of a projection, or says how the one that exists differs. It never alters a table: what to do with
  * the rows in it is not for a start to decide.
  */
-import type { ProjectedTable } from '@lockstep/engine';
+import type { ProjectedTable, TableWriter } from '@lockstep/engine';
 import type { ColumnContent } from '@lockstep/protocol';
-import type { Row, Statements } from './connection.js';
+import { FOLD_SETTING, type Row, type Statements } from './connection.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
 
 export const VERSION_COLUMN = 'lockstep_version';
 
 /** Several processes start at once, and `create table if not exists` is not safe among them: run in a transaction. */
-export async function ensureTable(statements: Statements, table: ProjectedTable): Promise<readonly string[]> {
+export async function ensureTable(
+  statements: Statements,
+  table: ProjectedTable,
+  writtenBy: TableWriter,
+): Promise<readonly string[]> {
   await statements.run('write', `select pg_advisory_xact_lock(hashtextextended('lockstep ' || $1, 0))`, [
     table.table,
   ]);
   const [found] = await statements.run('read', FIND_TABLE, [table.table]);
   if (found === undefined) {
     await statements.run('write', createStatement(table));
+    await guard(statements, table, writtenBy);
     return [];
   }
   if (found['kind'] !== 'r' && found['kind'] !== 'p')
     return [`"${table.table}" in schema public is not a table.`];
   const columns = await statements.run('read', FIND_COLUMNS, [found['oid']!]);
   const [key] = await statements.run('read', FIND_PRIMARY_KEY, [found['oid']!]);
-  return [...columnDifferences(table, columns), ...keyDifferences(table, key?.['columns'] ?? '')];
+  const differences = [
+    ...columnDifferences(table, columns),
+    ...keyDifferences(table, key?.['columns'] ?? ''),
+  ];
+  if (differences.length === 0) await guard(statements, table, writtenBy);
+  return differences;
 }
+
+/**
+ * Where services change the rows, every change that is not the fold's is caught; elsewhere nothing stands in the way. A table
+ * that is as it must be is not locked.
+ */
+async function guard(
+  statements: Statements,
+  { table }: ProjectedTable,
+  writtenBy: TableWriter,
+): Promise<void> {
+  const name = qualifiedTable(table);
+  const [found] = await statements.run('read', FIND_GUARD, [table]);
+  const isGuarded = found !== undefined;
+  if (isGuarded === (writtenBy === 'outbox')) return;
+  for (const [trigger, rest] of GUARD) {
+    const statement = isGuarded
+      ? `drop trigger if exists ${trigger} on ${name}`
+      : `create trigger ${trigger} ${rest.replace('TABLE', name)}`;
+    await statements.run('write', statement);
+  }
+}
+
+const NOT_THE_FOLD = `when (current_setting('${FOLD_SETTING}', true) is distinct from 'on')`;
+
+const GUARD = [
+  [
+    'lockstep_keep_version',
+    `before insert or update on TABLE for each row ${NOT_THE_FOLD} execute function lockstep.keep_version()`,
+  ],
+  [
+    'lockstep_refuse_truncate',
+    'before truncate on TABLE for each statement execute function lockstep.refuse_truncate()',
+  ],
+  [
+    'lockstep_catch_change',
+    `after insert or update or delete on TABLE for each row ${NOT_THE_FOLD} execute function lockstep.catch_change()`,
+  ],
+] as const;
+
+/** The trigger that is made last. */
+const FIND_GUARD = `
+select 1 as found from pg_trigger as g join pg_class as c on c.oid = g.tgrelid
+where c.relnamespace = 'public'::regnamespace and c.relname = $1 and g.tgname = 'lockstep_catch_change'`;
 
 function createStatement(table: ProjectedTable): string {
   const columns = table.columns.map((column) => `${quoteIdentifier(column.name)} ${column.type}`);

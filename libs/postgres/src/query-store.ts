@@ -63,7 +63,8 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQuery
     keepConfiguration: async (hash, content) => {
       await pool.run('write', KEEP_CONFIGURATION, [hash, JSON.stringify(content)]);
     },
-    ensureTable: (table) => pool.transaction((statements) => ensureTable(statements, table)),
+    ensureTable: (table, writtenBy = 'fold') =>
+      pool.transaction((statements) => ensureTable(statements, table, writtenBy)),
     check: async () => {
       const [row] = await pool.run('read', DURABILITY_STATEMENT);
       assertDurable(row);

@@ -18,6 +18,7 @@ import {
   endsBatch,
   generationOf,
   judgeStore,
+  outboxFacts,
   parseShardName,
   plan,
   recordsUntilProof,
@@ -52,9 +53,10 @@ import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
 import type { EntryAge, Observer, TracedEntry } from '../ports/observer.js';
 import { isPortError, PortError } from '../ports/port-error.js';
 import type { SignatureCheck } from '../ports/signing.js';
-import type { ApplyStore, Lease, PlacedAnswers, ProjectedTable } from '../ports/store.js';
+import type { ApplyStore, Lease, PlacedAnswers, ProjectedTable, ShardCommit } from '../ports/store.js';
 import type { ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
+import type { Footing } from '../publish/outbox-relay.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 import { foldEntries, isTold, toTold } from './fold-entries.js';
 import { haltOf, isCaughtUp, newLine, watermarkOf, type Line } from './line.js';
@@ -201,6 +203,13 @@ export class Lane {
     return [...this.lines.values()]
       .filter((line) => haltOf(line) === null && !isCaughtUp(line) && nowMs - line.progressAtMs > STALL_MS)
       .map((line) => line.shard);
+  }
+
+  /** Where a shard stands that is applied here and was caught up with its log once since it was taken. */
+  footingOf(shard: ShardName): Footing | null {
+    const line = this.lines.get(shard);
+    if (line?.phase.kind !== 'applying' || line.state === null || line.caughtUpAtMs === null) return null;
+    return line.state.cursor;
   }
 
   /** Shards that are not yet at work, or whose vote does not count, with the reason. */
@@ -544,7 +553,7 @@ export class Lane {
       const result = await store.commit({
         table,
         rows: mergeRows(works.map((work) => work.batch.rows)),
-        shards: works.map(({ line, before, batch }) => ({
+        shards: works.map(({ line, before, batch, folded }) => ({
           shard: line.shard,
           lease: line.lease.number,
           expectedOffset: before.cursor.offset,
@@ -553,6 +562,7 @@ export class Lane {
           sessions: batch.sessions,
           outcomes: batch.outcomes,
           fenced: batch.fenced,
+          ...this.outboxOf(before, batch, folded),
         })),
       });
       if (result.kind === 'committed') return true;
@@ -582,6 +592,19 @@ export class Lane {
       }
       return false;
     }
+  }
+
+  /** What the outbox of this region has to do with the batch: nothing where services do not write by it. */
+  private outboxOf(
+    before: ShardState,
+    { state: { cursor } }: FoldedBatch,
+    folded: readonly FoldedEntry[],
+  ): Pick<ShardCommit, 'outbox'> {
+    const { configurations, region } = this.options;
+    const hash = cursor.configuration;
+    if (hash === null || configurations(hash)?.content.writers !== 'outbox') return {};
+    const outbox = outboxFacts(folded, before.cursor, cursor, region);
+    return outbox === null ? {} : { outbox };
   }
 
   private reportLost(shards: readonly ShardName[]): void {

@@ -2,13 +2,21 @@
  * A replicator: one lane per dataset, so that a critical dataset never waits behind bulk, one lease keeper for all, one
  * stream hub that tells what was committed, and the slow copy. Several instances of a region share the work by leases.
  */
-import { type Configurations, type DatasetName, type RegionName, type ShardName } from '@lockstep/protocol';
+import {
+  parseShardName,
+  type Configurations,
+  type DatasetName,
+  type RegionName,
+  type ShardName,
+} from '@lockstep/protocol';
 import type { Log } from '../ports/log.js';
 import type { Observer } from '../ports/observer.js';
 import type { SignatureCheck } from '../ports/signing.js';
-import type { ApplyStore, ProjectedTable } from '../ports/store.js';
-import type { Clock } from '../ports/world.js';
+import type { ApplyStore, OutboxStore, ProjectedTable } from '../ports/store.js';
+import type { Clock, Identities } from '../ports/world.js';
 import { SlowCopy } from '../copy/slow-copy.js';
+import { OutboxRelay } from '../publish/outbox-relay.js';
+import { ShardPublisher } from '../publish/shard-publisher.js';
 import { StreamHub } from '../streams/stream-hub.js';
 import { shardsOf } from '../shards-of.js';
 import { APPLY_EVENTS_MAX, Lane } from './lane.js';
@@ -28,8 +36,16 @@ export interface ReplicatorOptions {
   readonly refreshConfigurations: () => Promise<void>;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** Relays what services of this region store in their outbox; null where no dataset has one. */
+  readonly outbox?: OutboxOptions | null;
   /** Of one commit; so many as the contract says unless a smaller world wants its batches to be full. */
   readonly applyEventsMax?: number | undefined;
+}
+
+export interface OutboxOptions {
+  readonly datasets: ReadonlySet<DatasetName>;
+  readonly openStore: (onStored: () => void) => Promise<OutboxStore>;
+  readonly identities: Identities;
 }
 
 export class Replicator {
@@ -38,6 +54,7 @@ export class Replicator {
   private readonly leases: LeaseKeeper;
   private readonly slowCopy: SlowCopy;
   private readonly toldBefore: ToldBefore;
+  private readonly relays: readonly OutboxRelay[];
 
   constructor(options: ReplicatorOptions) {
     const { hub } = this;
@@ -60,6 +77,7 @@ export class Replicator {
       observer,
       clock,
     });
+    this.relays = relaysOf(options, this.lanes);
     // So that a store that went back can be found out (I12).
     this.slowCopy = new SlowCopy({ current: () => hub.current().map(copyOf), log, observer, clock });
   }
@@ -75,7 +93,7 @@ export class Replicator {
   }
 
   private parts(): readonly { run(): Promise<void>; stop(): void }[] {
-    return [...this.lanes.values(), this.leases, this.slowCopy, this.toldBefore];
+    return [...this.lanes.values(), ...this.relays, this.leases, this.slowCopy, this.toldBefore];
   }
 
   /** Shards with work that do not move; empty when alive. */
@@ -90,4 +108,30 @@ export class Replicator {
       ...[...this.lanes.values()].flatMap((lane) => lane.notReady()),
     ];
   }
+}
+
+function relaysOf(
+  { clock, datasets, log, observer, outbox = null, region }: ReplicatorOptions,
+  lanes: ReadonlyMap<DatasetName, Lane>,
+): readonly OutboxRelay[] {
+  if (outbox === null) return [];
+  const { identities, openStore } = outbox;
+  return datasets
+    .filter(({ table: { dataset } }) => outbox.datasets.has(dataset))
+    .map(({ partitions, table: { dataset } }) => {
+      const lane = lanes.get(dataset)!;
+      const publisherOf = (shard: ShardName): ShardPublisher => {
+        const { partition } = parseShardName(shard)!;
+        return new ShardPublisher({ region, dataset, shard, partition, log, clock, identities, observer });
+      };
+      return new OutboxRelay({
+        region,
+        shards: shardsOf(dataset, partitions),
+        footingOf: (shard) => lane.footingOf(shard),
+        openStore,
+        publisherOf,
+        observer,
+        clock,
+      });
+    });
 }

@@ -124,6 +124,7 @@ export class Writes {
     if (call.idempotencyKey !== null && !isIdempotencyKey(call.idempotencyKey)) {
       return answerProblem(problem('malformed', 'Idempotency-Key must be 1-128 printable ASCII characters'));
     }
+    if (isOutboxOnly(dataset)) return this.refuse(call, dataset, startedAtMs, outboxOnly(call.dataset));
     const read = readWrite(call.body, dataset.configuration);
     if (read.kind === 'refused') return this.refuse(call, dataset, startedAtMs, read.problem);
     const { entry, ack } = read.value;
@@ -146,6 +147,7 @@ export class Writes {
     const startedAtMs = this.options.clock.nowMs();
     const dataset = this.options.datasets.get(call.dataset as DatasetName);
     if (dataset === undefined) return unknownDataset(call.dataset);
+    if (isOutboxOnly(dataset)) return this.refuse(call, dataset, startedAtMs, outboxOnly(call.dataset));
     const read = readBatch(call.body, dataset.configuration);
     if (read.kind === 'refused') return this.refuse(call, dataset, startedAtMs, read.problem);
     const { items, ack, timeoutMs } = read.value;
@@ -623,3 +625,9 @@ function laterEpoch(headers: ForwardAnswer['headers'], known: Epoch): Epoch | nu
 /** What is kept of a caller's time to say in the log that its write is acknowledged below its rule. */
 const degradingMs = ({ deadlineMs, startedAtMs }: Attempt): number =>
   Math.min(DEGRADING_MS_MAX, (deadlineMs - startedAtMs) / 4);
+
+/** Two ways to write one dataset would be two orders of its rows at home. */
+const isOutboxOnly = ({ configuration }: GatewayDataset): boolean =>
+  configuration.content.writers === 'outbox';
+
+const outboxOnly = (dataset: string): Problem => problem('outbox-only', `${dataset} says "writers: outbox"`);

@@ -21,10 +21,12 @@ import type {
   Cursor,
   DatasetName,
   FencedAttempt,
+  Fingerprint,
   KeyHash,
   LeaseNumber,
   Offset,
   Outcome,
+  OutboxFacts,
   ReadAnswers,
   Reads,
   RowOperation,
@@ -41,6 +43,9 @@ export interface ProjectedTable {
   readonly table: string;
   readonly columns: readonly ColumnContent[];
 }
+
+/** Who changes the rows of a projection besides those who restore a database. */
+export type TableWriter = 'fold' | 'outbox';
 
 /** What a replicator's lane uses; one connection's worth of work at a time, calls are not concurrent. */
 export interface ApplyStore {
@@ -109,12 +114,48 @@ export interface ShardCommit {
   readonly outcomes: readonly Outcome[];
   /** Judged `fenced`; kept as long as outcomes are. */
   readonly fenced: readonly FencedAttempt[];
+  /**
+   * Present where the shard's dataset is written through an outbox and this region is or was its home. The rows are then first
+   * put back to what the log says; what is still pending behind the commit is laid upon them again (`settleOutbox`).
+   */
+  readonly outbox?: OutboxFacts;
 }
 
 export type CommitResult =
   | { readonly kind: 'committed' }
   /** Another instance owns one of the shards, or the cursor moved. Nothing was written. */
   | { readonly kind: 'lost' };
+
+/** What the relay of a home asks its region's outbox; calls are not concurrent within a shard. */
+export interface OutboxStore {
+  /**
+   * Entries that the log has not decided, the oldest first, without those that are excepted; as many as fit both bounds, and
+   * one in any case.
+   */
+  pending(request: PendingRequest): Promise<readonly OutboxEntry[]>;
+  /** Says until when the entries may be judged, for those of which it was never said. */
+  stamp(ids: readonly bigint[], notAfterMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PendingRequest {
+  readonly shard: ShardName;
+  readonly except: readonly bigint[];
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+}
+
+export interface OutboxEntry {
+  readonly id: bigint;
+  readonly key: KeyHash;
+  readonly fingerprint: Fingerprint;
+  /** Key of its first event. */
+  readonly firstKey: string;
+  /** The body of the record. */
+  readonly body: string;
+  /** Null before it is first sent. */
+  readonly notAfterMs: number | null;
+}
 
 /** What gateways and coordinators ask a region's store; safe to call concurrently. */
 export interface QueryStore {
@@ -134,8 +175,11 @@ export interface QueryStore {
   >;
   /** Keeps a configuration; idempotent. */
   keepConfiguration(hash: ConfigurationHash, content: ConfigurationContent): Promise<void>;
-  /** Creates the table if absent; otherwise answers how it differs (then the start must stop). */
-  ensureTable(table: ProjectedTable): Promise<readonly string[]>;
+  /**
+   * Creates the table if absent; otherwise answers how it differs (then the start must stop). Where services write it through
+   * an outbox, changes that belong to no entry are refused from then on; the fold alone writes it unless said otherwise.
+   */
+  ensureTable(table: ProjectedTable, writtenBy?: TableWriter): Promise<readonly string[]>;
   /** Cheap round trip; rejects when the database cannot be reached or lies about durability. */
   check(): Promise<void>;
   close(): Promise<void>;

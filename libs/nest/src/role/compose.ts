@@ -25,7 +25,13 @@ import {
   type Signer,
 } from '@lockstep/engine';
 import { kafkaLog } from '@lockstep/kafka';
-import { migrate, openApplyStore, openQueryStore, type PostgresQueryStore } from '@lockstep/postgres';
+import {
+  migrate,
+  openApplyStore,
+  openOutboxStore,
+  openQueryStore,
+  type PostgresQueryStore,
+} from '@lockstep/postgres';
 import {
   answerJson,
   partitionCount,
@@ -150,6 +156,11 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
         log,
         openStore: () => openApplyStore({ url }),
+        outbox: {
+          datasets: new Set([...datasets.keys()].filter((name) => isOutbox(datasets.get(name)!))),
+          openStore: (onStored) => openOutboxStore({ url, onStored }),
+          identities,
+        },
         configurations: (hash) => configurations.get(hash) ?? null,
         signatures: nodeSignatureCheck(),
         refreshConfigurations: () => addKeptConfigurations(configurations, datasets, store),
@@ -273,7 +284,8 @@ async function deployDatasets(
   const differences: string[] = [];
   for (const [name, { content, hash }] of catalogue.datasets) {
     const table = tableOf(content);
-    for (const difference of await store.ensureTable(table)) {
+    const writtenBy = content.writers === 'outbox' ? 'outbox' : 'fold';
+    for (const difference of await store.ensureTable(table, writtenBy)) {
       differences.push(`${name}: ${difference} Next: migrate the table, or give the projection another one.`);
     }
     await store.keepConfiguration(hash, content);
@@ -283,6 +295,8 @@ async function deployDatasets(
   if (differences.length > 0) throw new CatalogueRefused(differences);
   return datasets;
 }
+
+const isOutbox = ({ configuration }: GatewayDataset): boolean => configuration.content.writers === 'outbox';
 
 /** Configurations that the logs may still need: those that this region once deployed, with the same table. */
 async function addKeptConfigurations(

@@ -48,7 +48,10 @@ describe('the fate of an entry of the outbox', () => {
 
 describe('settling', () => {
   test('an accepted entry is confirmed and leaves the others alone', () => {
-    const settled = settleOutbox([pending(1, 'a'), pending(2, 'a')], { judged: [accepted(1)], leaves: false });
+    const settled = settleOutbox([pending(1, 'a'), pending(2, 'a')], {
+      judged: [accepted(1)],
+      leaves: false,
+    });
     expect(settled).toEqual({ confirmed: [1n], undone: [] });
   });
 

@@ -44,6 +44,11 @@ export const PROBLEMS = {
     title: 'The key is known in several shards',
     next: 'Ask again with `shard`.',
   },
+  'outbox-only': {
+    status: 409,
+    title: 'The dataset is written through the outbox of its services',
+    next: 'Save the entity in a service at the home of the shard; nothing was written.',
+  },
   'move-refused': {
     status: 409,
     title: 'The move is refused',

@@ -1,0 +1,54 @@
+/** The outbox of one region for its relay: one connection, told by the database when a transaction stored entries. */
+import type { OutboxStore } from '@lockstep/engine';
+import type { Fingerprint, KeyHash } from '@lockstep/protocol';
+import { plainArray } from './array-literal.js';
+import { openConnection } from './connection.js';
+
+export interface OutboxStoreOptions {
+  readonly url: string;
+  /** Called after a transaction stored entries, in whatever shard. Some calls are lost with a connection. */
+  readonly onStored: () => void;
+}
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+export async function openOutboxStore({ onStored, url }: OutboxStoreOptions): Promise<OutboxStore> {
+  const connection = await openConnection({
+    url,
+    applicationName: 'lockstep-outbox',
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    onNotified: onStored,
+  });
+  await connection.run('read', 'listen lockstep_outbox');
+  const ids = (list: readonly bigint[]): string => plainArray(list, (id) => id.toString());
+  return {
+    pending: async ({ bytesMax, entriesMax, except, shard }) => {
+      const parameters = [shard, ids(except), entriesMax.toString(), bytesMax.toString()];
+      const rows = await connection.run('read', PENDING, parameters);
+      return rows.map((row) => ({
+        id: BigInt(row['id']!),
+        key: row['key'] as KeyHash,
+        fingerprint: row['fingerprint'] as Fingerprint,
+        firstKey: row['first_key']!,
+        body: row['body']!,
+        notAfterMs: row['not_after_ms'] === null ? null : Number(row['not_after_ms']),
+      }));
+    },
+    stamp: async (stamped, notAfterMs) => {
+      await connection.run('write', STAMP, [ids(stamped), notAfterMs.toString()]);
+    },
+    close: () => connection.close(),
+  };
+}
+
+const PENDING = `
+select id, key, fingerprint, first_key, body, not_after_ms from (
+  select o.*, sum(octet_length(body)) over (order by id) as bytes, row_number() over (order by id) as place
+  from (
+    select * from lockstep.outbox where shard = $1 and id <> all($2::bigint[]) order by id limit $3::bigint
+  ) as o
+) as measured
+where place = 1 or bytes <= $4::bigint order by id`;
+
+const STAMP = `
+update lockstep.outbox set not_after_ms = $2::bigint where id = any($1::bigint[]) and not_after_ms is null`;
