@@ -142,9 +142,10 @@ module.exports = {
     }),
     driverOnlyIn({
       name: 'typeorm-in-postgres',
-      comment: 'Mapping and migrations stand with the SQL they belong to, behind the store ports.',
+      comment:
+        'Mapping and migrations stand with the SQL they belong to, behind the store ports; tests also play services.',
       packages: ['typeorm'],
-      folders: ['libs/postgres'],
+      folders: ['libs/postgres', 'test'],
     }),
     driverOnlyIn({
       name: 'pg-in-postgres',

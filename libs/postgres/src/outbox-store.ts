@@ -2,7 +2,7 @@
 import type { OutboxStore } from '@lockstep/engine';
 import type { Fingerprint, KeyHash } from '@lockstep/protocol';
 import { plainArray } from './array-literal.js';
-import { openConnection } from './connection.js';
+import { openConnection, type Connection } from './connection.js';
 
 export interface OutboxStoreOptions {
   readonly url: string;
@@ -20,11 +20,18 @@ export async function openOutboxStore({ onStored, url }: OutboxStoreOptions): Pr
     onNotified: onStored,
   });
   await connection.run('read', 'listen lockstep_outbox');
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: the loops of several shards share the connection. */
+  const run: Connection['run'] = (...statement) => {
+    const answer = last.then(() => connection.run(...statement));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
   const ids = (list: readonly bigint[]): string => plainArray(list, (id) => id.toString());
   return {
     pending: async ({ bytesMax, entriesMax, except, shard }) => {
       const parameters = [shard, ids(except), entriesMax.toString(), bytesMax.toString()];
-      const rows = await connection.run('read', PENDING, parameters);
+      const rows = await run('read', PENDING, parameters);
       return rows.map((row) => ({
         id: BigInt(row['id']!),
         key: row['key'] as KeyHash,
@@ -35,7 +42,7 @@ export async function openOutboxStore({ onStored, url }: OutboxStoreOptions): Pr
       }));
     },
     stamp: async (stamped, notAfterMs) => {
-      await connection.run('write', STAMP, [ids(stamped), notAfterMs.toString()]);
+      await run('write', STAMP, [ids(stamped), notAfterMs.toString()]);
     },
     close: () => connection.close(),
   };

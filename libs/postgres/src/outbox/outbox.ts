@@ -57,6 +57,8 @@ interface UnitOfWork {
   readonly told: Set<string>;
   readonly held: Set<ShardName>;
   readonly entities: object[];
+  /** What is under way: TypeORM asks for all entities of a save at once, and the connection takes one after the other. */
+  last: Promise<unknown>;
   receipt: StoredReceipt | null;
 }
 
@@ -158,16 +160,35 @@ export class Outbox implements EntitySubscriberInterface {
       throw new OutboxError('bad-key', `An entity of ${tableName} has no text in "${replication.key}"`);
     if (!queryRunner.isTransactionActive)
       throw new OutboxError('bulk-change', `${tableName} was to be changed outside of a transaction`);
-    let work = this.work.get(queryRunner);
-    if (work === undefined) {
-      work = { told: new Set(), held: new Set(), entities: [], receipt: null };
-      this.work.set(queryRunner, work);
-    }
+    const work = this.work.get(queryRunner) ?? this.begin(queryRunner);
     work.told.add(rowName(tableName, key));
     work.entities.push(entity);
-    const shard = this.shardOf(await this.configurationOf(queryRunner, replication.dataset), key);
+    const held = work.last.then(() => this.holdShardOf(queryRunner, work, replication.dataset, key));
+    work.last = held.catch(() => undefined);
+    await held;
+  }
+
+  private begin(queryRunner: QueryRunner): UnitOfWork {
+    const work: UnitOfWork = {
+      told: new Set(),
+      held: new Set(),
+      entities: [],
+      last: Promise.resolve(),
+      receipt: null,
+    };
+    this.work.set(queryRunner, work);
+    return work;
+  }
+
+  private async holdShardOf(
+    queryRunner: QueryRunner,
+    work: UnitOfWork,
+    dataset: DatasetName,
+    key: string,
+  ): Promise<void> {
+    const shard = this.shardOf(await this.configurationOf(queryRunner, dataset), key);
     if (work.held.has(shard)) return;
-    await this.hold(queryRunner, replication.dataset, shard);
+    await this.hold(queryRunner, dataset, shard);
     work.held.add(shard);
   }
 

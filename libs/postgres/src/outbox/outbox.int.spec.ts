@@ -1,0 +1,295 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { routeKey } from '@lockstep/protocol';
+import {
+  ANN,
+  Customer,
+  customer,
+  EU,
+  OTHER_SHARD,
+  TwoRegions,
+  US,
+  type RunningReplicator,
+} from './outbox.fixture.js';
+
+let regions: TwoRegions;
+let running: RunningReplicator[];
+
+const start = (...which: Parameters<TwoRegions['replicate']>): RunningReplicator => {
+  const replicator = regions.replicate(...which);
+  running.push(replicator);
+  return replicator;
+};
+
+beforeEach(async () => {
+  running = [];
+  regions = await TwoRegions.open();
+});
+
+afterEach(async () => {
+  await Promise.all(running.map((replicator) => replicator.stop()));
+  await regions?.close();
+});
+
+const people = () => regions.source.getRepository(Customer);
+
+test('the two keys of these tests live in different shards', () => {
+  const groups = [{ name: 'eu', home: EU, firstShard: 0, shards: 2, regions: [EU, US] }] as never;
+  const of = (key: string) => (routeKey(groups, key) as { partition: number }).partition;
+  expect([of(ANN), of(OTHER_SHARD)].toSorted()).toEqual([0, 1]);
+});
+
+describe('a transaction that changes entities', () => {
+  test('is one entry, which every region applies once and at the same position', async () => {
+    start(EU);
+    start(US);
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    await people().save(ann);
+    expect(regions.outbox.receiptOf(ann)).toMatchObject({ dataset: 'customers', stage: 'stored' });
+    await regions.source.transaction(async (manager) => {
+      ann.name = 'Anne';
+      await manager.save(ann);
+      await manager.save(customer(`${ANN}/child`, 'Kim'));
+      ann.visits = '3';
+      await manager.save(ann);
+    });
+    await regions.settled();
+    expect(await regions.rows(EU)).toEqual(await regions.rows(US));
+    const [anne, kim] = await regions.rows(US);
+    expect([anne, kim]).toMatchObject([
+      { id: ANN, name: 'Anne', visits: '3' },
+      { id: `${ANN}/child`, name: 'Kim', visits: '1' },
+    ]);
+    expect(anne!['lockstep_version']).toBe(kim!['lockstep_version']);
+    expect(await regions.quarantined()).toEqual([]);
+    expect(await regions.count(EU, 'outbox_change')).toBe(0);
+
+    await people().remove(ann);
+    await regions.settled();
+    expect(await regions.rows(EU)).toEqual([kim]);
+    expect(await regions.rows(US)).toEqual([kim]);
+  });
+
+  test('leaves nothing behind when it is rolled back, or when its savepoint is', async () => {
+    start(EU);
+    await regions.folded(EU);
+    const refuses = regions.source.transaction(async (manager) => {
+      await manager.save(customer(ANN, 'Ann'));
+      throw new Error('no');
+    });
+    await expect(refuses).rejects.toThrow('no');
+    await regions.source.transaction(async (manager) => {
+      await manager.save(customer(`${ANN}/kept`, 'Kept'));
+      await manager.transaction((inner) => inner.save(customer(`${ANN}/inner`, 'Inner')));
+      await manager
+        .transaction(async (inner) => {
+          await inner.save(customer(`${ANN}/lost`, 'Lost'));
+          throw new Error('no');
+        })
+        .catch(() => undefined);
+    });
+    start(US);
+    await regions.settled();
+    expect((await regions.rows(US)).map(({ name }) => name as string)).toEqual(['Inner', 'Kept']);
+    expect(await regions.rows(EU)).toEqual(await regions.rows(US));
+  });
+
+  test.each([
+    [
+      'rows of several shards',
+      'several-shards',
+      async () => {
+        await regions.source.transaction(async (manager) => {
+          await manager.save(customer(ANN, 'Ann'));
+          await manager.save(customer(OTHER_SHARD, 'Bob'));
+        });
+      },
+    ],
+    ['an update by criteria', 'bulk-change', () => people().update({ name: 'Old' }, { name: 'New' })],
+    ['a deletion by criteria', 'bulk-change', () => people().delete({ name: 'Old' })],
+    [
+      'a change past the entity beside one by it',
+      'bulk-change',
+      async () => {
+        await regions.source.transaction(async (manager) => {
+          await manager.save(customer(ANN, 'Ann'));
+          await manager.query(`update public.customers set name = 'Sly' where id = '${ANN}/old'`);
+        });
+      },
+    ],
+    ['what does not fit the schema', 'schema', () => people().save(customer(ANN, 'x'.repeat(101)))],
+    ['a key without a group of the dataset', 'bad-key', () => people().save(customer('de:ann', 'Ann'))],
+  ] as const)('is refused with %s, as a whole', async (_what, code, change) => {
+    start(EU);
+    await regions.folded(EU);
+    await people().save(customer(`${ANN}/old`, 'Old'));
+    await expect(change()).rejects.toMatchObject({ code });
+    start(US);
+    await regions.settled();
+    for (const region of [EU, US])
+      expect((await regions.rows(region)).map(({ name }) => name as string)).toEqual(['Old']);
+  });
+
+  test('is refused by the database where it goes past the library', async () => {
+    start(EU);
+    await regions.folded(EU);
+    const insert = `insert into public.customers (id, name, visits) values ('${ANN}', 'Sly', 1)`;
+    await expect(regions.query(EU, insert)).rejects.toMatchObject({ code: 'LS002' });
+    await expect(regions.query(EU, 'truncate public.customers')).rejects.toMatchObject({ code: 'LS002' });
+    expect(await regions.rows(EU)).toEqual([]);
+  });
+
+  test('is refused where this region is not the home, or not known to be', async () => {
+    await expect(people().save(customer(ANN, 'Ann'))).rejects.toMatchObject({ code: 'not-ready' });
+    start(EU);
+    await regions.fence(0, 1, US);
+    await regions.fence(1, 1, US);
+    await regions.folded(EU);
+    await expect(people().save(customer(ANN, 'Ann'))).rejects.toMatchObject({
+      code: 'not-owner',
+      message: expect.stringContaining('its home is us'),
+    });
+    expect(await regions.rows(EU)).toEqual([]);
+  });
+});
+
+describe('what the log does not take', () => {
+  test('a rejected entry takes later ones of its rows along; every row is then the log’s', async () => {
+    const alone = start(EU, { relays: false });
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    const kim = customer(`${ANN}/kim`, 'Kim');
+    const lee = customer(`${ANN}/lee`, 'Lee');
+    await people().save([ann, kim, lee]);
+    ann.name = 'Rejected';
+    await people().save(ann);
+    await regions.query(EU, `update lockstep.outbox set not_after_ms = 1 where body like '%Rejected%'`);
+    ann.visits = '2';
+    kim.visits = '2';
+    await people().save([ann, kim]);
+    await people().remove(kim);
+    lee.visits = '5';
+    await people().save(lee);
+    await alone.stop();
+    start(EU);
+    start(US);
+    await regions.settled();
+    expect(await regions.rows(EU)).toEqual(await regions.rows(US));
+    expect(await regions.quarantined()).toEqual([
+      { reason: 'expired', rows: [ANN] },
+      { reason: 'undone-before', rows: [ANN, `${ANN}/kim`] },
+      { reason: 'undone-before', rows: [`${ANN}/kim`] },
+    ]);
+    expect(await regions.query(US, `select visits from public.customers where id = '${ANN}/lee'`)).toEqual([
+      { visits: '5' },
+    ]);
+  });
+
+  test('a fence away undoes all that is pending and keeps it; rows are the log’s, new saves are refused', async () => {
+    const relaying = start(EU);
+    start(US);
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    const kim = customer(`${ANN}/kim`, 'Kim');
+    const bob = customer(OTHER_SHARD, 'Bob');
+    await people().save([ann, kim]);
+    await people().save(bob);
+    await regions.settled();
+    const before = await regions.rows(EU);
+    await relaying.stop();
+    start(EU, { relays: false });
+    await regions.folded(EU);
+
+    ann.name = 'Once';
+    await people().save(ann);
+    ann.name = 'Twice';
+    await people().save(ann);
+    await people().remove(ann);
+    await people().save(customer(ANN, 'Again'));
+    await people().remove(kim);
+    await people().save(customer(`${ANN}/new`, 'New'));
+    bob.name = 'Stays';
+    await people().save(bob);
+    const shard = regions.outbox.receiptOf(kim)!.shard;
+    await regions.fence(Number(shard.split('/')[1]), 1, US);
+    await regions.folded(EU);
+
+    const after = await regions.rows(EU);
+    expect(after.filter(({ id }) => id !== OTHER_SHARD)).toEqual(
+      before.filter(({ id }) => id !== OTHER_SHARD),
+    );
+    expect(after.find(({ id }) => id === OTHER_SHARD)).toMatchObject({ name: 'Stays' });
+    expect((await regions.quarantined()).map(({ reason, rows }) => [reason, ...rows])).toEqual([
+      ['fenced', ANN],
+      ['fenced', ANN],
+      ['fenced', ANN],
+      ['fenced', ANN],
+      ['fenced', `${ANN}/kim`],
+      ['fenced', `${ANN}/new`],
+    ]);
+    expect(await regions.count(EU, 'outbox')).toBe(1);
+    await expect(people().save(customer(`${ANN}/late`, 'Late'))).rejects.toMatchObject({ code: 'not-owner' });
+  });
+
+  test('a fence waits for a transaction that holds the shard, and undoes what it stored', async () => {
+    start(EU, { relays: false });
+    await regions.folded(EU);
+    const queryRunner = regions.source.createQueryRunner();
+    await queryRunner.startTransaction();
+    await queryRunner.manager.save(customer(ANN, 'Ann'));
+    await regions.fence(0, 1, US);
+    await regions.fence(1, 1, US);
+    await queryRunner.commitTransaction();
+    await queryRunner.release();
+    await regions.folded(EU);
+    expect(await regions.rows(EU)).toEqual([]);
+    expect(await regions.quarantined()).toEqual([{ reason: 'fenced', rows: [ANN] }]);
+  });
+});
+
+test('whatever replicators of the home end in between, every transaction has one effect, in order', async () => {
+  start(US);
+  const home = { running: regions.replicate(EU) };
+  await regions.folded(EU);
+  const keys = [ANN, `${ANN}/a`, `${ANN}/b`, OTHER_SHARD];
+  const saved = new Map(keys.map((key) => [key, customer(key, 'new')]));
+  for (const each of saved.values()) await people().save(each);
+  let rolledBack = 0;
+  const rounds = 200;
+  const restarts = (async () => {
+    for (let restart = 0; restart < 8; restart += 1) {
+      await home.running.stop();
+      home.running = regions.replicate(EU);
+      await regions.folded(EU);
+    }
+  })();
+  const ends = Promise.all(
+    keys.map(async (key) => {
+      for (let round = 1; round <= rounds; round += 1) {
+        const changed = await regions.source
+          .transaction(async (manager) => {
+            const one = await manager.findOneByOrFail(Customer, { id: key });
+            one.name = `round ${round}`;
+            one.visits = String(Number(one.visits) + 1);
+            await manager.save(one);
+            if (round % 7 === 0 && rolledBack < 40) {
+              rolledBack += 1;
+              return manager.queryRunner!.query('select 1 / 0').catch(() => null);
+            }
+            return one;
+          })
+          .catch(() => null);
+        if (changed !== null) saved.set(key, changed as Customer);
+      }
+    }),
+  );
+  await Promise.all([restarts, ends]);
+  running.push({ stop: () => home.running.stop() });
+  await regions.settled();
+  const rows = await regions.rows(US);
+  expect(await regions.rows(EU)).toEqual(rows);
+  expect(await regions.quarantined()).toEqual([]);
+  expect(rolledBack).toBeGreaterThan(0);
+  for (const { id, name, visits } of [...saved.values()])
+    expect(rows.find((row) => row['id'] === id)).toMatchObject({ name, visits });
+});

@@ -1,0 +1,171 @@
+/**
+ * A service that saves entities while the processes under it are killed, on real Kafka, Postgres and separate processes: every
+ * committed transaction has one effect in all regions and none that was rolled back has, order per row is kept; and when its
+ * region loses its shards, what the log has not is kept in quarantine and nothing of it stays in the rows.
+ *
+ * With LOCKSTEP_TEST_WHOLE=1 it saves 50,000 times.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { attachOutbox, Replicated, type Outbox, type ReplicatedEvent } from '@lockstep/nest';
+import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { eventually, LocalCluster, REGIONS, write } from '../e2e/local-cluster.js';
+import { attended } from '../e2e/sample-catalogue.js';
+import { moveHome } from './control-plane.js';
+
+const TRANSACTIONS = process.env['LOCKSTEP_TEST_WHOLE'] === '1' ? 50_000 : 600;
+const WRITERS = 6;
+const KILL_PAUSE_MS = 1_500;
+
+@Replicated({
+  dataset: 'orders',
+  key: 'id',
+  events: ({ after, before }) => {
+    const events: ReplicatedEvent[] = [];
+    if (after === null) return [{ type: 'cancelled', data: { reason: 'gone' } }];
+    const { customer, reason, status, total } = after;
+    if (before?.['customer'] !== customer || before['total'] !== total)
+      events.push({ type: 'placed', data: { customer, total } });
+    if (status === 'cancelled') events.push({ type: 'cancelled', data: { reason } });
+    return events;
+  },
+})
+@Entity('orders')
+class Order {
+  @PrimaryColumn('text') id!: string;
+  @Column('text') customer!: string;
+  @Column('bigint') total!: string;
+  @Column('text') status!: string;
+  @Column('text', { nullable: true }) reason!: string | null;
+}
+
+const placed = (id: string, total: number): Order =>
+  Object.assign(new Order(), { id, customer: 'c', total: String(total), status: 'placed', reason: null });
+
+let cluster: LocalCluster;
+let source: DataSource;
+let outbox: Outbox;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.startWith({
+    ...attended,
+    'datasets/orders.yaml': (text) =>
+      attended['datasets/orders.yaml'](text).replace('writers: log', 'writers: outbox'),
+  });
+  source = new DataSource({ type: 'postgres', url: cluster.file.regions['eu']!.postgres, entities: [Order] });
+  await source.initialize();
+  outbox = attachOutbox(source);
+}, 180_000);
+
+afterAll(async () => {
+  await source?.destroy();
+  await cluster?.stop();
+}, 60_000);
+
+const rows = (region: (typeof REGIONS)[number]) =>
+  cluster.sql(region, 'select * from public.orders order by id');
+
+async function expectSettled(): Promise<readonly Record<string, unknown>[]> {
+  await eventually(
+    () => cluster.sql('eu', 'select count(*)::int as count from lockstep.outbox'),
+    ([left]) => left!['count'] === 0,
+  );
+  const [eu] = await eventually(
+    () => Promise.all(REGIONS.map(rows)),
+    (all) => all.every((one) => JSON.stringify(one) === JSON.stringify(all[0])),
+  );
+  return eu!;
+}
+
+/** Saves rows of one shard, 1 to 5 in a transaction, each total one above the last; answers what must stand. */
+async function saveAgainAndAgain(writer: number, transactions: number): Promise<Map<string, number>> {
+  const stands = new Map<string, number>();
+  for (let number = 1; number <= transactions; number += 1) {
+    const ids = Array.from({ length: 1 + (number % 5) }, (_, index) => `eu:writer-${writer}/${index}`);
+    const rollsBack = number % 9 === 0;
+    const save = (): Promise<void> =>
+      source.transaction(async (manager) => {
+        await manager.save(ids.map((id) => placed(id, number)));
+        if (rollsBack) throw new Error('rolled back');
+      });
+    // A commit without an answer may stand: what is in the database says so, as pending or as folded.
+    for (;;) {
+      const failed = await save().then(
+        () => null,
+        (error: Error) => error,
+      );
+      if (rollsBack && failed?.message === 'rolled back') break;
+      const seen = await eventually(
+        () => source.query<{ total: string }[]>('select total from public.orders where id = $1', [ids[0]]),
+        () => true,
+      );
+      if (!rollsBack && seen[0]?.total === String(number)) break;
+      await delay(50);
+    }
+    if (!rollsBack) for (const id of ids) stands.set(id, number);
+  }
+  return stands;
+}
+
+test('every committed transaction has one effect everywhere, whatever is killed meanwhile', async () => {
+  await eventually(
+    () => source.getRepository(Order).save(placed('eu:first', 1)),
+    () => true,
+  );
+  const refused = await write(cluster, 'us', 'orders', {
+    events: [{ key: 'eu:first', type: 'paid', data: {} }],
+  });
+  expect(refused).toMatchObject({ status: 409, body: { code: 'outbox-only' } });
+
+  let isOver = false;
+  const kills = (async () => {
+    for (let kill = 0; !isOver; kill += 1) {
+      const { kafka, regions } = cluster.file;
+      const { postgres, replicator } = regions['eu']!.pids;
+      const pid = [replicator, postgres, replicator, kafka.pids[0]][kill % 4]!;
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It is being started again.
+      }
+      await delay(KILL_PAUSE_MS);
+    }
+  })();
+  const stands = await Promise.all(
+    Array.from({ length: WRITERS }, (_, writer) =>
+      saveAgainAndAgain(writer, Math.ceil(TRANSACTIONS / WRITERS)),
+    ),
+  );
+  isOver = true;
+  await kills;
+  const folded = await expectSettled();
+  const totals = new Map(folded.map(({ id, total }) => [id, Number(total)]));
+  expect(totals).toEqual(new Map([['eu:first', 1], ...stands.flatMap((each) => [...each])]));
+  expect(await cluster.sql('eu', 'select id from lockstep.outbox_quarantine')).toEqual([]);
+}, 600_000);
+
+test('a home that fails over with pending entries keeps exactly these, and its rows are the log’s', async () => {
+  const repository = source.getRepository(Order);
+  await repository.save([placed('eu:lost/kept', 1), placed('eu:lost/changed', 1)]);
+  await expectSettled();
+  await cluster.orderProcess('kill', 'eu', 'replicator');
+  const changed = placed('eu:lost/changed', 2);
+  const created = placed('eu:lost/created', 3);
+  await repository.save(changed);
+  await repository.save([created, placed('eu:lost/changed', 4)]);
+  const ids = [changed, created].map((entity) => outbox.receiptOf(entity)!.id);
+  const { shard } = outbox.receiptOf(created)!;
+  await moveHome(cluster, 'us', { move: 'failover', shard, to: 'us' });
+  await cluster.orderProcess('start', 'eu', 'replicator');
+  const quarantined = await eventually(
+    () => cluster.sql('eu', 'select idempotency_key, reason from lockstep.outbox_quarantine order by id'),
+    ({ length }) => length >= ids.length,
+  );
+  expect(quarantined).toEqual(ids.map((id) => ({ idempotency_key: id, reason: 'fenced' })));
+  const folded = await expectSettled();
+  expect(folded.filter(({ id }) => String(id).startsWith('eu:lost/'))).toMatchObject([
+    { id: 'eu:lost/changed', total: '1' },
+    { id: 'eu:lost/kept', total: '1' },
+  ]);
+  await expect(repository.save(placed('eu:lost/late', 5))).rejects.toMatchObject({ code: 'not-owner' });
+}, 240_000);
