@@ -21,10 +21,11 @@ const KILL_PAUSE_MS = 1_500;
   dataset: 'orders',
   key: 'id',
   events: ({ after, before }) => {
+    // Orders are never removed: told of nothing, a removal is refused.
+    if (after === null) return [];
     const events: ReplicatedEvent[] = [];
-    if (after === null) return [{ type: 'cancelled', data: { reason: 'gone' } }];
     const { customer, reason, status, total } = after;
-    if (before?.['customer'] !== customer || before['total'] !== total)
+    if (before?.['customer'] !== customer || before?.['total'] !== total)
       events.push({ type: 'placed', data: { customer, total } });
     if (status === 'cancelled') events.push({ type: 'cancelled', data: { reason } });
     return events;

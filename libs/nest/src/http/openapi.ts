@@ -86,7 +86,7 @@ const LOCATION = {
 const WRITE_REFUSALS = [
   'malformed', 'unknown-dataset', 'version-conflict', 'guard', 'expired', 'too-large', 'unsupported-encoding', 'not-owner',
   'key-reused', 'schema', 'unknown-group', 'several-shards', 'policy', 'too-many-requests', 'log-unavailable',
-  'home-unavailable', 'not-ready', 'shard-halted', 'overloaded',
+  'home-unavailable', 'not-ready', 'shard-halted', 'overloaded', 'outbox-only',
 ] as const; // prettier-ignore
 
 const reason = {

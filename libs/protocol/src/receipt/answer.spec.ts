@@ -141,6 +141,7 @@ describe('problems', () => {
       policy: 422,
       'rule-refused': 422,
       'approval-needed': 409,
+      'outbox-only': 409,
       'too-many-requests': 429,
       internal: 500,
       'not-yet': 501,
