@@ -144,7 +144,7 @@ export class OutboxRelay {
     publisher: ShardPublisher,
     window: readonly OutboxEntry[],
     { configuration, epoch, logTimeMs }: Footing,
-  ): Promise<readonly (Published | undefined)[]> {
+  ): Promise<readonly (Published | null)[]> {
     const { clock } = this.options;
     const stampMs = Math.ceil(Math.max(logTimeMs, clock.nowMs()) + NOT_AFTER_AHEAD_MS);
     const unstamped = window.filter(({ notAfterMs }) => notAfterMs === null);
@@ -171,7 +171,7 @@ export class OutboxRelay {
         span: null,
       }),
     );
-    return Promise.all(tickets.map((ticket) => ticket?.settled));
+    return Promise.all(tickets.map(async (ticket) => (ticket === null ? null : ticket.settled)));
   }
 
   private async usingStore<T>(work: (store: OutboxStore) => Promise<T>): Promise<T> {
