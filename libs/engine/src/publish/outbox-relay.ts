@@ -65,7 +65,8 @@ interface Sent {
   readonly publisher: PublisherId;
 }
 
-type Round = 'sent' | 'idle' | 'full';
+/** `refused`: something of the window goes out again. */
+type Round = 'sent' | 'refused' | 'idle' | 'full';
 
 export class OutboxRelay {
   private readonly stored = new Signal();
@@ -95,6 +96,7 @@ export class OutboxRelay {
       try {
         const round = await this.round(shard, publisher, unfolded);
         if (round === 'full') await clock.sleep(FULL_WAIT_MS).done;
+        else if (round === 'refused') await clock.sleep(RETRY_PAUSE_MS).done;
         else if (round === 'idle') await waitAtMost(woken, clock, IDLE_WAIT_MS);
       } catch (error) {
         reportLoopFailure(observer, `outbox ${shard}`, error);
@@ -137,7 +139,7 @@ export class OutboxRelay {
       if (result?.kind !== 'logged') return;
       unfolded.set(id, { offset: result.offset, epoch: footing.epoch, publisher: result.publisher });
     });
-    return 'sent';
+    return published.every((result) => result?.kind === 'logged') ? 'sent' : 'refused';
   }
 
   private async send(

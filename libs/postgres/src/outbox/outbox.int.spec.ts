@@ -153,6 +153,54 @@ describe('a transaction that changes entities', () => {
   });
 });
 
+describe('what a service relies on besides', () => {
+  test('a transaction whose snapshot is older than a fence stores nothing behind it', async () => {
+    start(EU);
+    await regions.folded(EU);
+    const queryRunner = regions.source.createQueryRunner();
+    await queryRunner.startTransaction('REPEATABLE READ');
+    await queryRunner.query('select count(*) from lockstep.ownership');
+    await regions.fence(0, 1, US);
+    await regions.fence(1, 1, US);
+    await regions.folded(EU);
+    const late = queryRunner.manager.save(customer(ANN, 'Late'));
+    // Not "not-owner": the old snapshot still says that the region owns it, and repeating finds out.
+    await expect(late).rejects.toMatchObject({ driverError: { code: '40001' } });
+    await queryRunner.rollbackTransaction();
+    await queryRunner.release();
+    expect(await regions.count(EU, 'outbox')).toBe(0);
+    expect(await regions.rows(EU)).toEqual([]);
+  });
+
+  test('beyond the backlog that a shard may have, nothing more is stored', async () => {
+    start(EU, { relays: false });
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    await people().save(ann);
+    await regions.query(
+      EU,
+      `insert into lockstep.outbox (shard, key, fingerprint, idempotency_key, first_key, body)
+       select shard, lpad(n::text, 32, '0'), fingerprint, n::text, first_key, body
+       from lockstep.outbox, generate_series(1, 9998) as n`,
+    );
+    ann.name = 'The last';
+    await people().save(ann);
+    ann.name = 'Too much';
+    await expect(people().save(ann)).rejects.toMatchObject({ code: 'backlog-full' });
+    expect(await regions.rows(EU)).toMatchObject([{ name: 'The last' }]);
+  });
+
+  test('the key of a row cannot be changed, and an update to the same values is no change', async () => {
+    start(EU, { relays: false });
+    await regions.folded(EU);
+    await people().save(customer(ANN, 'Ann'));
+    const rename = `update public.customers set id = '${ANN}/other'`;
+    await expect(regions.query(EU, rename)).rejects.toMatchObject({ code: 'LS002' });
+    await regions.query(EU, `update public.customers set name = name`);
+    expect(await regions.count(EU, 'outbox_change')).toBe(1);
+  });
+});
+
 describe('what the log does not take', () => {
   test('a rejected entry takes later ones of its rows along; every row is then the log’s', async () => {
     const alone = start(EU, { relays: false });
