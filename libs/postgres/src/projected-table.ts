@@ -37,42 +37,31 @@ export async function ensureTable(
 }
 
 /**
- * Where services change the rows, every change that is not the fold's is caught; elsewhere nothing stands in the way. A table
- * that is as it must be is not locked.
+ * Where services change the rows, every change that is not the fold's is caught. Once guarded a table stays so: when its dataset
+ * is written otherwise from now on, changes of services that do not know it yet are refused instead of lost.
  */
 async function guard(
   statements: Statements,
   { table }: ProjectedTable,
   writtenBy: TableWriter,
 ): Promise<void> {
-  const name = qualifiedTable(table);
+  if (writtenBy !== 'outbox') return;
   const [found] = await statements.run('read', FIND_GUARD, [table]);
-  const isGuarded = found !== undefined;
-  if (isGuarded === (writtenBy === 'outbox')) return;
-  for (const [trigger, rest] of GUARD) {
-    const statement = isGuarded
-      ? `drop trigger if exists ${trigger} on ${name}`
-      : `create trigger ${trigger} ${rest.replace('TABLE', name)}`;
-    await statements.run('write', statement);
-  }
+  if (found !== undefined) return;
+  for (const trigger of GUARD)
+    await statements.run('write', `create trigger ${trigger.replace('TABLE', qualifiedTable(table))}`);
 }
 
 const NOT_THE_FOLD = `when (current_setting('${FOLD_SETTING}', true) is distinct from 'on')`;
 
 const GUARD = [
-  [
-    'lockstep_keep_version',
-    `before insert or update on TABLE for each row ${NOT_THE_FOLD} execute function lockstep.keep_version()`,
-  ],
-  [
-    'lockstep_refuse_truncate',
-    'before truncate on TABLE for each statement execute function lockstep.refuse_truncate()',
-  ],
-  [
-    'lockstep_catch_change',
-    `after insert or update or delete on TABLE for each row ${NOT_THE_FOLD} execute function lockstep.catch_change()`,
-  ],
-] as const;
+  `lockstep_keep_version before insert or update on TABLE
+   for each row ${NOT_THE_FOLD} execute function lockstep.keep_version()`,
+  `lockstep_refuse_truncate before truncate on TABLE
+   for each statement execute function lockstep.refuse_truncate()`,
+  `lockstep_catch_change after insert or update or delete on TABLE
+   for each row ${NOT_THE_FOLD} execute function lockstep.catch_change()`,
+];
 
 /** The trigger that is made last. */
 const FIND_GUARD = `

@@ -248,4 +248,11 @@ export type { FailoverMode } from './failover/vote.js';
 export { duePauses, dueWindows } from './promotion/pause.js';
 export { machinePages } from './machine/machine-pages.js';
 export { outboxFacts, settleOutbox, undoesAny } from './outbox/settle.js';
-export type { JudgedKey, OutboxFacts, PendingEntry, Settlement, Undone } from './outbox/settle.js';
+export type {
+  JudgedKey,
+  OutboxFacts,
+  OutboxStanding,
+  PendingEntry,
+  Settlement,
+  Undone,
+} from './outbox/settle.js';

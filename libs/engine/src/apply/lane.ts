@@ -35,6 +35,7 @@ import {
   type FoldedEntry,
   type Halt,
   type Offset,
+  type OutboxStanding,
   type ReadAnswers,
   type Reads,
   type RegionName,
@@ -601,9 +602,11 @@ export class Lane {
     folded: readonly FoldedEntry[],
   ): Pick<ShardCommit, 'outbox'> {
     const { configurations, region } = this.options;
-    const hash = cursor.configuration;
-    if (hash === null || configurations(hash)?.content.writers !== 'outbox') return {};
-    const outbox = outboxFacts(folded, before.cursor, cursor, region);
+    const standingOf = ({ configuration, home }: Cursor): OutboxStanding => ({
+      home,
+      hasOutbox: configuration !== null && configurations(configuration)?.content.writers === 'outbox',
+    });
+    const outbox = outboxFacts(folded, standingOf(before.cursor), standingOf(cursor), region);
     return outbox === null ? {} : { outbox };
   }
 

@@ -114,6 +114,7 @@ describe('settling', () => {
 });
 
 describe('what a batch means to the outbox', () => {
+  const at = (home: RegionName, hasOutbox = true) => ({ home, hasOutbox });
   const data = (key: string | null, verdict: Verdict): FoldedEntry =>
     ({
       verdict,
@@ -128,12 +129,12 @@ describe('what a batch means to the outbox', () => {
     }) as unknown as FoldedEntry;
 
   test('nothing where the region neither was nor becomes the home', () => {
-    expect(outboxFacts([data('k', 'accepted')], { home: US }, { home: US }, EU)).toBeNull();
+    expect(outboxFacts([data('k', 'accepted')], at(US), at(US), EU)).toBeNull();
   });
 
   test('keys that were decided, in the order of the log', () => {
     const folded = [data('a', 'accepted'), data('b', 'hole'), data(null, 'accepted'), data('c', 'expired')];
-    expect(outboxFacts(folded, { home: EU }, { home: EU }, EU)).toEqual({
+    expect(outboxFacts(folded, at(EU), at(EU), EU)).toEqual({
       owned: true,
       leaves: false,
       judged: [
@@ -144,20 +145,22 @@ describe('what a batch means to the outbox', () => {
   });
 
   test('a fence to another region leaves, also when the shard comes back in the same batch', () => {
-    const there = outboxFacts([fence(US, 'accepted')], { home: EU }, { home: US }, EU)!;
-    const andBack = outboxFacts(
-      [fence(US, 'accepted'), fence(EU, 'accepted')],
-      { home: EU },
-      { home: EU },
-      EU,
-    )!;
+    const there = outboxFacts([fence(US, 'accepted')], at(EU), at(US), EU)!;
+    const andBack = outboxFacts([fence(US, 'accepted'), fence(EU, 'accepted')], at(EU), at(EU), EU)!;
     expect([there.leaves, there.owned]).toEqual([true, false]);
     expect([andBack.leaves, andBack.owned]).toEqual([true, true]);
     expect(undoesAny(andBack)).toBe(true);
   });
 
+  test('where the configuration takes the outbox away, what is pending is undone and nothing more is let in', () => {
+    const facts = outboxFacts([data('a', 'accepted')], at(EU), at(EU, false), EU)!;
+    expect(facts).toMatchObject({ owned: false, leaves: true });
+    expect(outboxFacts([], at(EU, false), at(EU, false), EU)).toBeNull();
+    expect(outboxFacts([], at(EU, false), at(EU), EU)).toEqual({ owned: true, leaves: false, judged: [] });
+  });
+
   test('a fence that lost changes nothing', () => {
-    const facts = outboxFacts([fence(US, 'superseded')], { home: EU }, { home: EU }, EU)!;
+    const facts = outboxFacts([fence(US, 'superseded')], at(EU), at(EU), EU)!;
     expect(facts).toEqual({ owned: true, leaves: false, judged: [] });
     expect(undoesAny(facts)).toBe(false);
   });

@@ -29,37 +29,43 @@ export interface JudgedKey {
 
 /** What a batch means to the outbox of the region that folds it. */
 export interface OutboxFacts {
-  /** Whether this region is the home behind the batch. */
+  /** Whether services of this region may store entries behind the batch. */
   readonly owned: boolean;
-  /** Whether a fence of the batch gave the shard to another region. */
+  /** Whether a fence of the batch gave the shard to another region, or its dataset has no outbox any more. */
   readonly leaves: boolean;
   /** In the order of the log. */
   readonly judged: readonly JudgedKey[];
 }
 
-/** Null where the region is not the home before or behind the batch: its outbox has nothing of the shard. */
+/** A shard before or behind a batch. */
+export interface OutboxStanding extends Pick<Cursor, 'home'> {
+  /** Whether the configuration there says that services write by an outbox. */
+  readonly hasOutbox: boolean;
+}
+
+/** Null where the outbox of the region has nothing of the shard before or behind the batch. */
 export function outboxFacts(
   folded: readonly FoldedEntry[],
-  before: Pick<Cursor, 'home'>,
-  after: Pick<Cursor, 'home'>,
+  before: OutboxStanding,
+  after: OutboxStanding,
   region: RegionName,
 ): OutboxFacts | null {
-  const owned = after.home === region;
-  if (!owned && before.home !== region) return null;
+  const owned = after.hasOutbox && after.home === region;
+  if (!owned && !(before.hasOutbox && before.home === region)) return null;
   const judged = folded.flatMap(({ entry, first, verdict }): readonly JudgedKey[] => {
     const key = entry.header?.kind === 'data' ? entry.header.idempotency?.key : undefined;
     const fate = outboxFate(verdict, first);
     if (key === undefined || fate === 'pending') return [];
     return [{ key, fate, verdict: first?.verdict ?? verdict }];
   });
-  const leaves = folded.some(
+  const isFencedAway = folded.some(
     ({ entry, verdict }) =>
       verdict === 'accepted' &&
       entry.kind === 'control' &&
       entry.body.kind === 'fence' &&
       entry.body.home !== region,
   );
-  return { owned, leaves, judged };
+  return { owned, leaves: isFencedAway || !after.hasOutbox, judged };
 }
 
 /** An entry of the outbox that the log has not decided yet. */
