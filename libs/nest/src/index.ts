@@ -22,15 +22,19 @@ export type { Current, Decider, Decision, Refused } from './dataset/decision.js'
 export type { DatasetPort, PortAnswer, ReceiptCall, RowCall, WriteCall } from './dataset/dataset-port.js';
 export { httpDatasetPort } from './dataset/http-dataset-port.js';
 export {
+  CompensationRejected,
   DecisionRefused,
   LockstepError,
   NothingWritten,
   OutcomeUnknown,
+  SagaUnfinished,
   StageNotReached,
   VersionConflict,
   WriteRejected,
 } from './dataset/lockstep-error.js';
 export { WriteReceipt } from './dataset/write-receipt.js';
+export { runSaga, sagaStep } from './saga/saga.js';
+export type { SagaEnd, SagaStep, SagaSteps, UndoableStep } from './saga/saga.js';
 export { inSession, presentSession, RequestSession } from './session/request-session.js';
 export { LockstepInterceptor } from './session/session.interceptor.js';
 export { describeFindings } from './configuration/described-schema.js';

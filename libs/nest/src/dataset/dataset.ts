@@ -5,7 +5,7 @@
 import type { Stage } from '@lockstep/protocol';
 import { presentSession, RequestSession } from '../session/request-session.js';
 import type { DatasetTypes, EventOf, KeyOf } from './dataset-types.js';
-import { attemptKey, expecting, isRefused, type Current, type Decider } from './decision.js';
+import { attemptKey, correctionKey, expecting, isRefused, type Current, type Decider } from './decision.js';
 import type { LockstepClient, Write, WriteTerms } from './lockstep-client.js';
 import {
   DecisionRefused,
@@ -148,6 +148,32 @@ export class Dataset<Types extends DatasetTypes> {
       await clock.sleep(pauseMs).done;
     }
     throw new NothingWritten(ownProblem('contended', `${key} changed before every attempt of ${base}`));
+  }
+
+  /**
+   * Writes what corrects an accepted entry. Its key follows from the corrected one's: it has one effect however often this
+   * is called, and `correctionOf` finds it. @throws WriteRejected also when there is nothing to correct.
+   */
+  async compensate(
+    corrected: WriteReceipt,
+    events: EventOf<Types> | readonly EventOf<Types>[],
+    options: WriteOptions = {},
+  ): Promise<WriteReceipt> {
+    const { clock } = this.client.world;
+    const { timeoutMs = this.client.configuration.timeoutMs } = options;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    // The correction of what may yet be rejected would itself be wrong.
+    const { id } = await corrected.reached('accepted', { timeoutMs });
+    const leftMs = Math.max(1, Math.floor(untilMs - clock.monotonicMs()));
+    return this.append(events, { ...options, timeoutMs: leftMs, idempotencyKey: correctionKey(id) });
+  }
+
+  /** The correction of an entry; null where it has none. @throws WriteRejected when it was rejected. */
+  correctionOf(
+    corrected: WriteReceipt,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<WriteReceipt | null> {
+    return this.receipt(correctionKey(corrected.id), options);
   }
 
   /** Null when its attempt met a conflict, so that the next number is to be looked at. */

@@ -35,3 +35,9 @@ export function expecting<Types extends DatasetTypes>(
 
 /** One key for each attempt: another decision under the same key would be `key-reused`. */
 export const attemptKey = (key: string, attempt: number): string => `${key}#${attempt}`;
+
+/**
+ * The key of the entry that corrects another one: found from the corrected one's, so that the link is in the log itself,
+ * and one entry has at most one correction however often it is asked for.
+ */
+export const correctionKey = (key: string): string => `${key}~undo`;

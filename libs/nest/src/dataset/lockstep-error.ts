@@ -7,9 +7,12 @@
  *   OutcomeUnknown  it may stand or not: never read as failed; `idempotencyKey` finds out later
  *   StageNotReached accepted, but not as far as asked; it goes on by itself
  *   DecisionRefused the decider said no; nothing was sent
+ *   SagaUnfinished  some steps may stand; running it again under its id goes on
+ *   CompensationRejected  a step of a saga stands that should be undone: for a person
  */
 import { HttpException } from '@nestjs/common';
 import type { Problem, Receipt, Stage } from '@lockstep/protocol';
+import type { WriteReceipt } from './write-receipt.js';
 
 /** Codes that only this library knows; all others are the gateway's, from the protocol's catalogue. */
 const OWN_PROBLEMS = {
@@ -32,6 +35,16 @@ const OWN_PROBLEMS = {
     status: 409,
     title: 'Others changed the row at every attempt',
     next: 'Nothing was written; try again later, or write with less contention on this key.',
+  },
+  'saga-unfinished': {
+    status: 503,
+    title: 'The saga is neither completed nor compensated yet',
+    next: 'Run it again with the same id and steps; it goes on where it stands.',
+  },
+  'compensation-rejected': {
+    status: 500,
+    title: 'A step that should be undone still stands',
+    next: 'Look at the rejection, make right what it names, and correct the step by hand; steps before it stand too.',
   },
   'gateway-unreachable': {
     status: 503,
@@ -126,6 +139,31 @@ export class StageNotReached extends LockstepError {
 export class DecisionRefused extends LockstepError {
   constructor(readonly reason: string) {
     super(ownProblem('decision-refused', reason));
+  }
+}
+
+export class SagaUnfinished extends LockstepError {
+  constructor(
+    readonly sagaId: string,
+    readonly step: string,
+    cause: LockstepError,
+  ) {
+    super(ownProblem('saga-unfinished', `${sagaId} stopped at ${step}: ${cause.code}`), cause);
+  }
+}
+
+export class CompensationRejected extends LockstepError {
+  constructor(
+    readonly sagaId: string,
+    readonly step: string,
+    /** Of the step that stands. */
+    readonly receipt: WriteReceipt,
+    cause: WriteRejected | NothingWritten,
+  ) {
+    super(
+      ownProblem('compensation-rejected', `${step} of ${sagaId} (${receipt.id}): ${cause.message}`),
+      cause,
+    );
   }
 }
 
