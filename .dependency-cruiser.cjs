@@ -120,6 +120,12 @@ module.exports = {
       libraries: ['nest'],
     }),
     mayImport({
+      name: 'ledger-is-a-user',
+      comment: 'The sample service shows what a team can do with what it installs, so it knows nothing more.',
+      from: 'apps/ledger',
+      libraries: ['nest'],
+    }),
+    mayImport({
       name: 'cli-talks-http',
       comment:
         'The command line reads catalogues and replays decisions itself, and asks running roles for everything else.',

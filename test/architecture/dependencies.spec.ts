@@ -43,6 +43,7 @@ const violations: readonly (readonly [rule: string, file: string, content: strin
   ['nest-composes', 'libs/nest/src/simulated.ts', "import '@lockstep/testing';"],
   ['nest-testing-composes', 'libs/nest/src/testing/app.ts', "import '@lockstep/local';"],
   ['region-composes-nest', 'apps/region/src/adapter.ts', "import '@lockstep/kafka';"],
+  ['ledger-is-a-user', 'apps/ledger/src/protocol.ts', "import '@lockstep/protocol';"],
   ['cli-talks-http', 'apps/cli/src/adapter.ts', "import '@lockstep/postgres';"],
   ['local-builds-clusters', 'apps/local/src/engine.ts', "import '@lockstep/engine';"],
   ['kafka-clients-in-kafka', 'libs/engine/src/driver.ts', "import 'kafkajs';"],
@@ -72,6 +73,7 @@ const allowed: readonly (readonly [file: string, content: string])[] = [
   ['libs/nest/src/testing/index.ts', "import '@lockstep/testing';"],
   ['libs/kafka/src/log.int.spec.ts', "import '@lockstep/testing'; import './index.js';"],
   ['apps/region/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common';"],
+  ['apps/ledger/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common';"],
   ['apps/cli/src/index.ts', "import '@lockstep/catalogue'; import '@lockstep/protocol';"],
   [
     'apps/local/src/index.ts',

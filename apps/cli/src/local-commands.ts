@@ -18,7 +18,7 @@ const orders = {
   start: 'start what was stopped',
 } as const;
 
-const regionProcesses = ['gateway', 'replicator', 'coordinator', 'standby', 'postgres'] as const;
+const regionProcesses = ['gateway', 'replicator', 'coordinator', 'standby', 'ledger', 'postgres'] as const;
 
 /** Processes of their own, which parse what follows their name; `--help` shows it. */
 const experiments = {

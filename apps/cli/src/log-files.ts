@@ -27,6 +27,7 @@ export const logRoles = [
   'replicator',
   'coordinator',
   'standby',
+  'ledger',
   'postgres',
   'kafka',
   'jaeger',
@@ -34,7 +35,7 @@ export const logRoles = [
 ] as const;
 
 const OF_REGION =
-  /^((?<region>[a-z][a-z0-9-]{0,31})-(?<role>gateway|replicator|coordinator|standby|postgres))\.log(\.[12])?$/;
+  /^((?<region>[a-z][a-z0-9-]{0,31})-(?<role>gateway|replicator|coordinator|standby|ledger|postgres))\.log(\.[12])?$/;
 const OF_CLUSTER = /^((?<role>kafka)-\d+|(?<alone>jaeger|supervisor))\.log(\.[12])?$/;
 const LINE_CHARS_MAX = 1024 * 1024;
 const ENTRY_CHARS_MAX = 1024 * 1024;

@@ -81,7 +81,10 @@ describe('what cannot be meant exits 2 and says why', () => {
     ['local bogus', "unknown command 'bogus'"],
     ['local status --bogus', "unknown option '--bogus'"],
     ['local kill', "missing required argument 'region'"],
-    ['local kill eu bogus', 'Allowed choices are gateway, replicator, coordinator, standby, postgres'],
+    [
+      'local kill eu bogus',
+      'Allowed choices are gateway, replicator, coordinator, standby, ledger, postgres',
+    ],
     ['local pause eu --stay-down', "unknown option '--stay-down'"],
     ['local swallow eu --responses some', 'Expected a whole number'],
     ['local kafka kill zero', 'A broker is named by its number'],

@@ -18,12 +18,16 @@ export interface RegionFile {
   readonly postgres: string;
   /** The second replicator; only in a cluster with `--standby`, here and below. */
   readonly standby?: string;
-  readonly pids: Readonly<Record<Exclude<RegionProcess, 'standby'>, number | null>> & {
+  /** The sample service; only in a cluster with `--ledger`, here and below. */
+  readonly ledger?: string;
+  readonly pids: Readonly<Record<Exclude<RegionProcess, 'standby' | 'ledger'>, number | null>> & {
     readonly standby?: number | null;
+    readonly ledger?: number | null;
   };
 }
 
-export const roles = ['gateway', 'replicator', 'coordinator', 'standby'] as const;
+/** What may run in a region beside its database, each as a process of its own. */
+export const roles = ['gateway', 'replicator', 'coordinator', 'standby', 'ledger'] as const;
 export type Role = (typeof roles)[number];
 export type RegionProcess = 'postgres' | Role;
 
@@ -33,6 +37,7 @@ export function addressLines(cluster: ClusterFile): readonly string[] {
     `Kafka    ${cluster.kafka.brokers.join(', ')}`,
     ...Object.entries(cluster.regions).flatMap(([name, region]) => [
       `${name.padEnd(8)} gateway ${region.gateway}   coordinator ${region.coordinator}   replicator ${region.replicator}${region.standby === undefined ? '' : `   standby ${region.standby}`}`,
+      ...(region.ledger === undefined ? [] : [`         ledger ${region.ledger}/openapi`]),
       `         ${region.postgres}`,
     ]),
     ...(cluster.jaeger === null ? [] : [`Jaeger   ${cluster.jaeger}`]),

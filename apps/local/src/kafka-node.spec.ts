@@ -5,7 +5,14 @@ import { planPorts } from './port-plan.js';
 const regions = ['eu', 'us-west', 'ap'];
 
 function cluster(brokers: 1 | 3, links: KafkaOptions['links']) {
-  const shape = { regions, brokers, standby: false, jaeger: false, wideArea: links !== undefined };
+  const shape = {
+    regions,
+    brokers,
+    standby: false,
+    ledger: false,
+    jaeger: false,
+    wideArea: links !== undefined,
+  };
   const plan = planPorts('well-known', shape);
   const nodes = plan.brokers.map((ports, index): KafkaNode => ({
     id: index + 1,

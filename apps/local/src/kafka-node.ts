@@ -232,6 +232,7 @@ export async function startKafka(options: {
     brokers: options.brokers ?? 1,
     wideArea: false,
     standby: false,
+    ledger: false,
     jaeger: false,
   };
   const plan =

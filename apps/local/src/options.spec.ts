@@ -23,7 +23,7 @@ describe('the options of npm start', () => {
   test('what is said is read as it is meant, folders from where npm was called', () => {
     expect(
       parse(
-        '--regions eu,us --brokers 3 --brokers-in eu --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --standby --data here --detach',
+        '--regions eu,us --brokers 3 --brokers-in eu --wan 40 --catalogue mine --otlp http://127.0.0.1:4318 --ports auto --standby --ledger --data here --detach',
       ),
     ).toEqual({
       action: 'start',
@@ -39,6 +39,7 @@ describe('the options of npm start', () => {
         otlpUrl: 'http://127.0.0.1:4318',
         ports: { kind: 'auto' },
         standby: true,
+        ledger: true,
       },
     });
   });
@@ -101,6 +102,7 @@ describe('options meet a data folder', () => {
     [{ wanMs: 0 }, '--wan: made with 40, now 0'],
     [{ ports: { kind: 'base' as const, base: 8_000 } }, '--ports: made with auto, now 8000'],
     [{ standby: true }, '--standby: made with the default, now on'],
+    [{ ledger: true }, '--ledger: made with the default, now on'],
     [{ jaeger: true }, '--jaeger: made with the default, now on'],
     [{ brokersIn: 'eu' }, '--brokers-in: made with the default, now eu'],
     [{ otlpUrl: 'http://127.0.0.1:4318' }, '--otlp: made with the default, now http://127.0.0.1:4318'],

@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly ports: Ports;
   /** A second replicator in every region. */
   readonly standby: boolean;
+  /** The sample service in every region. */
+  readonly ledger: boolean;
 }
 
 export interface Request {
@@ -50,6 +52,7 @@ export const defaultOptions: ClusterOptions = {
   jaeger: false,
   ports: { kind: 'default' },
   standby: false,
+  ledger: false,
 };
 
 export const usage = `npm start -- [options]
@@ -58,6 +61,7 @@ export const usage = `npm start -- [options]
   --brokers-in REGION  all brokers in one region instead of each in another
   --wan MS             one-way delay between regions, through TCP proxies
   --standby            a second replicator per region, which takes over from the first
+  --ledger             the sample service (apps/ledger) in every region
   --catalogue DIR      catalogue to run instead of the sample
   --otlp URL           where traces go (nowhere)
   --jaeger             a Jaeger of its own, where traces go; built when it is first asked for
@@ -93,6 +97,7 @@ export function parseRequest(args: readonly string[], folder: string): Request {
       ...(values.jaeger === true ? { jaeger: true } : {}),
       ...(values.ports === undefined ? {} : { ports: parsePorts(values.ports) }),
       ...(values.standby === true ? { standby: true } : {}),
+      ...(values.ledger === true ? { ledger: true } : {}),
     },
   };
 }
@@ -130,6 +135,7 @@ const flags: Readonly<Record<keyof ClusterOptions, string>> = {
   jaeger: '--jaeger',
   ports: '--ports',
   standby: '--standby',
+  ledger: '--ledger',
 };
 
 const OPTIONS = {
@@ -142,6 +148,7 @@ const OPTIONS = {
   otlp: { type: 'string' },
   ports: { type: 'string' },
   standby: { type: 'boolean' },
+  ledger: { type: 'boolean' },
   jaeger: { type: 'boolean' },
   detach: { type: 'boolean' },
   reset: { type: 'boolean' },

@@ -4,7 +4,14 @@ import { createServer, type AddressInfo } from 'node:net';
 import { BASE_PORT_MAX } from './options.js';
 import { choosePorts, planPorts, portsOf, REGIONS_MAX } from './port-plan.js';
 
-const three = { regions: ['eu', 'us', 'ap'], brokers: 1, wideArea: false, standby: false, jaeger: false };
+const three = {
+  regions: ['eu', 'us', 'ap'],
+  brokers: 1,
+  wideArea: false,
+  standby: false,
+  ledger: false,
+  jaeger: false,
+};
 
 describe('ports', () => {
   test('the well-known ones are those that the contract names', () => {
@@ -16,6 +23,7 @@ describe('ports', () => {
       replicator: 7301,
       postgres: 7401,
       standby: null,
+      ledger: null,
     });
     expect(plan.regions['ap']).toEqual({
       gateway: 7103,
@@ -23,6 +31,7 @@ describe('ports', () => {
       replicator: 7303,
       postgres: 7403,
       standby: null,
+      ledger: null,
     });
   });
 
@@ -35,6 +44,11 @@ describe('ports', () => {
       replicator: 7301,
       postgres: 7401,
     });
+  });
+
+  test('ledgers have ports of their own too', () => {
+    const { regions } = planPorts('well-known', { ...three, ledger: true });
+    expect(Object.values(regions).map(({ ledger }) => ledger)).toEqual([7801, 7802, 7803]);
   });
 
   test('Jaeger has the ports that everybody knows it by, or two of the block', () => {
@@ -50,6 +64,7 @@ describe('ports', () => {
       brokers: 3,
       wideArea: true,
       standby: true,
+      ledger: true,
       jaeger: true,
     };
     for (const base of ['well-known', { base: BASE_PORT_MAX }] as const) {

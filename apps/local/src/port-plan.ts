@@ -15,6 +15,8 @@ export interface RegionPorts {
   readonly postgres: number;
   /** Of a second replicator; `null` where there is none. */
   readonly standby: number | null;
+  /** Of the sample service; `null` where it does not run. */
+  readonly ledger: number | null;
 }
 
 export interface BrokerPorts {
@@ -45,6 +47,8 @@ export interface PlanShape {
   readonly wideArea: boolean;
   /** A second replicator in every region. */
   readonly standby: boolean;
+  /** The sample service in every region. */
+  readonly ledger: boolean;
   readonly jaeger: boolean;
 }
 
@@ -53,7 +57,7 @@ const AUTO_BASE_LEAST = 10_000;
 const AUTO_BASE_MOST = 31_000;
 const AUTO_TRIES_MAX = 100;
 
-/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, standbys from 7701, Kafka from 19092, Jaeger's own. */
+/** The well-known ports: gateways from 7101, coordinators from 7201, replicators from 7301, Postgres from 7401, standbys from 7701, ledgers from 7801, Kafka from 19092, Jaeger's own. */
 const wellKnown = { services: 7_000, kafka: 19_092, jaeger: { otlp: 4_318, query: 16_686 } } as const;
 
 export function planPorts(ports: { readonly base: number } | 'well-known', shape: PlanShape): PortPlan {
@@ -76,6 +80,7 @@ export function planPorts(ports: { readonly base: number } | 'well-known', shape
           postgres: services + 401 + index,
           // Behind the brokers' ports, which a block of ports has from 500 to 682.
           standby: shape.standby ? services + 701 + index : null,
+          ledger: shape.ledger ? services + 801 + index : null,
         },
       ]),
     ),
@@ -104,6 +109,7 @@ export function portsOf(plan: PortPlan, shape: PlanShape): readonly number[] {
       region.replicator,
       region.postgres,
       ...(region.standby === null ? [] : [region.standby]),
+      ...(region.ledger === null ? [] : [region.ledger]),
     ]),
     ...(plan.jaeger === null ? [] : Object.values(plan.jaeger)),
   ];

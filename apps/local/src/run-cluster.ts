@@ -197,6 +197,7 @@ class Life {
       brokers: settled.brokers,
       wideArea: settled.wanMs !== null,
       standby: settled.standby,
+      ledger: settled.ledger,
       jaeger: settled.jaeger,
     };
     const { plan, autoBase } = await choosePorts(settled.ports, shape, recorded?.autoBase ?? null);
@@ -329,6 +330,7 @@ async function endLeftProcesses(data: DataFolder): Promise<number> {
         .filter(({ name }) => names.test(name))
         .map((identity) => endProcess(identity, ask, LEFTOVER_END_MS_MAX)),
     );
+  await end(/-ledger$/, 'SIGTERM');
   await end(/-(gateway|replicator|coordinator|standby)$/, 'SIGTERM');
   await end(/-postgres$/, 'SIGINT');
   await end(/^(kafka-\d+|jaeger)$/, 'SIGTERM');

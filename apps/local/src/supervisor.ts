@@ -1,5 +1,6 @@
 /**
- * The processes of one local cluster: brokers, a database and the roles of each region, the links between, and Jaeger.
+ * The processes of one local cluster: brokers, a database and the roles of each region, the links between, Jaeger, and the
+ * sample service, which is ended before the gateways that it writes through.
  *
  * Order of the start: brokers, Jaeger and databases together, roles when those serve. Order of the end: roles first, since they
  * have something to write, then databases and Jaeger, then brokers. What runs is recorded at every change before anybody is told,
@@ -152,6 +153,7 @@ export class Supervisor {
     this.#state = 'ending';
     await rm(this.#options.data.cluster, { force: true });
     const regions = [...this.#regions.values()];
+    await Promise.all(regions.map((region) => region.roles.get('ledger')?.end()));
     await Promise.all(regions.flatMap((region) => [...region.roles.values()].map((role) => role.end())));
     // Behind the roles: they send their last spans when they end.
     await Promise.all([...regions.map((region) => region.postgres.end()), this.#jaeger?.end()]);
@@ -238,12 +240,35 @@ export class Supervisor {
     return new Map(
       roles.flatMap((role) => {
         const port = ports[role];
-        return port === null ? [] : [[role, this.#supervise(this.#roleRecipe(region, role, port))] as const];
+        if (port === null) return [];
+        const recipe =
+          role === 'ledger' ? this.#ledgerRecipe(region, port) : this.#roleRecipe(region, role, port);
+        return [[role, this.#supervise(recipe)] as const];
       }),
     );
   }
 
-  #roleRecipe(region: string, role: Role, port: number): ProcessRecipe {
+  #ledgerRecipe(region: string, port: number): ProcessRecipe {
+    return {
+      name: `${region}-ledger`,
+      log: join(this.#options.data.logs, `${region}-ledger.log`),
+      launch: {
+        command: process.execPath,
+        args: ['--disable-warning=ExperimentalWarning', join(projectFolder, 'apps/ledger/dist/main.js')],
+        environment: {
+          ...callersEnvironment(),
+          NODE_COMPILE_CACHE: join(projectFolder, '.lockstep/compile-cache'),
+          LEDGER_GATEWAY: urlOf(this.#ports(region).gateway),
+          LEDGER_LISTEN: `127.0.0.1:${port}`,
+        },
+      },
+      isReady: () => answersWell(port, '/readyz'),
+      endSignal: 'SIGTERM',
+      endMsMax: ROLE_END_MS_MAX,
+    };
+  }
+
+  #roleRecipe(region: string, role: Exclude<Role, 'ledger'>, port: number): ProcessRecipe {
     const { data, plan, postgresPassword } = this.#options;
     const otlpUrl = plan.jaeger === null ? this.#options.otlpUrl : urlOf(plan.jaeger.otlp);
     return {
@@ -357,7 +382,7 @@ export class Supervisor {
     if (role !== undefined) return { databases: [], others: [role], several: false };
     throw new LocalError(
       'unknown-target',
-      `There is no ${target.process} in ${target.region}. A cluster with standbys begins with npm start -- --reset --standby.`,
+      `There is no ${target.process} in ${target.region}. A cluster with standbys or ledgers begins with npm start -- --reset and --standby or --ledger.`,
     );
   }
 
@@ -371,12 +396,14 @@ export class Supervisor {
       replicator: urlOf(ports.replicator),
       postgres: postgresUrl(ports.postgres, this.#options.postgresPassword),
       ...(ports.standby === null ? {} : { standby: urlOf(ports.standby) }),
+      ...(ports.ledger === null ? {} : { ledger: urlOf(ports.ledger) }),
       pids: {
         postgres: postgres.pid,
         gateway: pid('gateway'),
         replicator: pid('replicator'),
         coordinator: pid('coordinator'),
         ...(ports.standby === null ? {} : { standby: pid('standby') }),
+        ...(ports.ledger === null ? {} : { ledger: pid('ledger') }),
       },
     };
   }

@@ -15,7 +15,7 @@ let gatewayPorts: Readonly<Record<string, number>>;
 beforeEach(async () => {
   const { plan } = await choosePorts(
     { kind: 'auto' },
-    { regions, brokers: 3, wideArea: true, standby: false, jaeger: false },
+    { regions, brokers: 3, wideArea: true, standby: false, ledger: false, jaeger: false },
     null,
   );
   nodes = plan.brokers.map((ports, index): KafkaNode => ({
