@@ -125,6 +125,7 @@ test('a transfer over two shards whose service is killed between any two steps i
   await openAccount(from, 1_000);
   await openAccount('us:saga', 1);
   let moved = 0;
+  let transfers = 0;
   let broken = 0;
   let foundBetween = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
