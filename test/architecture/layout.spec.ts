@@ -49,7 +49,11 @@ describe.each(modules)('$folder', ({ folder, manifest }) => {
   });
 
   test('declares the packages that it imports', () => {
-    const declared = { ...manifest.dependencies, ...manifest.optionalDependencies };
+    const declared = {
+      ...manifest.dependencies,
+      ...manifest.peerDependencies,
+      ...manifest.optionalDependencies,
+    };
     expect([...packagesUsedIn(folder)].filter((name) => !(name in declared))).toEqual([]);
   });
 });

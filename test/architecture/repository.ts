@@ -11,7 +11,10 @@ export const root = join(import.meta.dirname, '../..');
 export interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly license?: string;
+  readonly engines?: { readonly node: string };
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly overrides?: Readonly<Record<string, string>>;

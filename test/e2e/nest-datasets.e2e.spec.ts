@@ -1,11 +1,7 @@
 /**
- * What a NestJS service installs, against a real cluster: the page's first write word for word, the promises of the
- * port through a gateway at home and one elsewhere, and one account that three services empty at once.
+ * What a NestJS service installs, against a real cluster: the promises of the port through a gateway at home and one
+ * elsewhere, and one account that three services empty at once. Its page is followed by newcomer.extended.spec.ts.
  */
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   datasetToken,
@@ -20,10 +16,8 @@ import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';
 import type { Datasets } from '@lockstep/testing/sample';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import ts from 'typescript';
 import { LocalCluster, REGIONS } from './local-cluster.js';
 
-const PROJECT = join(import.meta.dirname, '../..');
 const WITHDRAWALS = 50;
 const MONEY = 20;
 
@@ -38,35 +32,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
 }, 60_000);
-
-test('the first replicated write of the page, word for word', async () => {
-  const page = readFileSync(join(PROJECT, 'libs/nest/README.md'), 'utf8');
-  const source = /```ts\n([\s\S]*?)```/.exec(page)![1]!;
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2024,
-      experimentalDecorators: true,
-    },
-  });
-  // Where a service would lie that has installed the packages.
-  const cache = join(PROJECT, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'first-write-'));
-  try {
-    const program = join(folder, 'first-write.mjs');
-    writeFileSync(program, outputText);
-    const { stdout } = await promisify(execFile)(process.execPath, [program, cluster.gateway('eu')]);
-    expect(stdout).toMatch(/^everywhere \{ 'eu:first': \d+ \}\n$/);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-  for (const region of REGIONS) {
-    expect(await cluster.sql(region, "select owner from accounts where id = 'eu:first'")).toEqual([
-      { owner: 'Ada' },
-    ]);
-  }
-});
 
 describe.each(['eu', 'ap'] as const)('through the gateway in %s, of accounts at home in eu', (region) => {
   let port: DatasetPort;

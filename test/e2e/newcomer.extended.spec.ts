@@ -1,0 +1,107 @@
+/**
+ * A newcomer's way: what stands in the page of libs/nest is done word for word, by a shell, from packing the libraries to
+ * a row in three databases. Only the cluster is another one than the page starts, on free ports, and its gateway is told
+ * by the variable that the page's program reads.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { LocalCluster, REGIONS } from './local-cluster.js';
+
+const PROJECT = join(import.meta.dirname, '../..');
+const PAGE = join(PROJECT, 'libs/nest/README.md');
+const START = 'npm start -- --detach\n';
+const NEWCOMER_MS_MAX = 180_000;
+
+let cluster: LocalCluster;
+let folder: string;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start();
+  folder = mkdtempSync(join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-newcomer-`));
+}, 180_000);
+
+afterAll(async () => {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  await cluster?.stop();
+}, 60_000);
+
+/** A block of the page's first section: text for the shell, or a file that is to be made. */
+interface Block {
+  readonly language: string;
+  readonly text: string;
+  /** Named before it: "As `src/first-write.ts`, ...". */
+  readonly file: string | null;
+}
+
+function blocksOf(page: string): readonly Block[] {
+  const section = /^## The first replicated write\n([^]*?)\nIn a service /m.exec(page)![1]!;
+  return [...section.matchAll(/(?<before>[^\n]*)\n\n```(?<language>\w+)\n(?<text>[^]*?)```/g)].map(
+    ({ groups }) => ({
+      language: groups!['language']!,
+      text: groups!['text']!,
+      file: /^As `([^`]+)`/.exec(groups!['before']!)?.[1] ?? null,
+    }),
+  );
+}
+
+function scriptOf(blocks: readonly Block[]): string {
+  const steps = blocks.map(({ file, language, text }) => {
+    if (language === 'sh') return text;
+    expect(file).not.toBeNull();
+    return `cat > ${file} <<'END OF FILE'\n${text}END OF FILE\n`;
+  });
+  return ['set -e\n', ...steps].join('');
+}
+
+/** In a process group of its own, that ends with the test whatever it started. */
+function shell(script: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('sh', ['-c', script], {
+      cwd: PROJECT,
+      detached: true,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (printed = (printed + chunk.toString()).slice(-100_000)));
+    const tooLong = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), NEWCOMER_MS_MAX);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(tooLong);
+      if (code === 0) resolve(printed);
+      else reject(new Error(`ended with ${code ?? signal}:\n${printed}`));
+    });
+  });
+}
+
+test(
+  'the page of the library leads a new application outside the repository to a row in three databases',
+  async () => {
+    const [start, ...blocks] = blocksOf(readFileSync(PAGE, 'utf8'));
+    expect(start).toMatchObject({ language: 'sh', text: START });
+    const begunMs = Date.now();
+    const printed = await shell(scriptOf(blocks), {
+      GATEWAY: cluster.gateway('eu'),
+      TMPDIR: folder,
+      // The page asks for Node 24; jest runs on the workspace's.
+      PATH: [join(PROJECT, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
+    });
+    const minutes = ((Date.now() - begunMs) / 60_000).toFixed(1);
+    const commands = blocks
+      .filter(({ language }) => language === 'sh')
+      .flatMap(({ text }) => text.trim().split('\n'));
+    console.log(
+      `A newcomer: ${commands.length} commands and one file in ${minutes} minutes, npm's downloads included.`,
+    );
+    expect(printed).toMatch(/^everywhere \{ 'eu:first': \d+ \}$/m);
+    for (const region of REGIONS) {
+      const rows = await cluster.sql(region, "select owner from accounts where id = 'eu:first'");
+      expect(rows).toEqual([{ owner: 'Ada' }]);
+    }
+  },
+  NEWCOMER_MS_MAX + 10_000,
+);
