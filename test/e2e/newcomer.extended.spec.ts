@@ -1,7 +1,7 @@
 /**
  * A newcomer's way: what stands in the page of libs/nest is done word for word, by a shell, from packing the libraries to
  * a row in three databases. Only the cluster is another one than the page starts, on free ports, and its gateway is told
- * by the variable that the page's program reads.
+ * by the variable that the page's program reads. The same program then runs in an application on the Nest before.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { LocalCluster, REGIONS } from './local-cluster.js';
 const PROJECT = join(import.meta.dirname, '../..');
 const PAGE = join(PROJECT, 'libs/nest/README.md');
 const START = 'npm start -- --detach\n';
+const NEST_11 = '11.2.10';
 const NEWCOMER_MS_MAX = 180_000;
 
 let cluster: LocalCluster;
@@ -56,6 +57,13 @@ function scriptOf(blocks: readonly Block[]): string {
   return ['set -e\n', ...steps].join('');
 }
 
+const environment = (): NodeJS.ProcessEnv => ({
+  GATEWAY: cluster.gateway('eu'),
+  TMPDIR: folder,
+  // The page asks for Node 24; jest runs on the workspace's.
+  PATH: [join(PROJECT, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
+});
+
 /** In a process group of its own, that ends with the test whatever it started. */
 function shell(script: string, environment: NodeJS.ProcessEnv): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -84,12 +92,7 @@ test(
     const [start, ...blocks] = blocksOf(readFileSync(PAGE, 'utf8'));
     expect(start).toMatchObject({ language: 'sh', text: START });
     const begunMs = Date.now();
-    const printed = await shell(scriptOf(blocks), {
-      GATEWAY: cluster.gateway('eu'),
-      TMPDIR: folder,
-      // The page asks for Node 24; jest runs on the workspace's.
-      PATH: [join(PROJECT, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
-    });
+    const printed = await shell(scriptOf(blocks), environment());
     const minutes = ((Date.now() - begunMs) / 60_000).toFixed(1);
     const commands = blocks
       .filter(({ language }) => language === 'sh')
@@ -102,6 +105,28 @@ test(
       const rows = await cluster.sql(region, "select owner from accounts where id = 'eu:first'");
       expect(rows).toEqual([{ owner: 'Ada' }]);
     }
+  },
+  NEWCOMER_MS_MAX + 10_000,
+);
+
+test(
+  'the same program runs on Nest 11',
+  async () => {
+    const [, pack, , program] = blocksOf(readFileSync(PAGE, 'utf8'));
+    expect([pack?.text, program?.file]).toEqual([expect.stringContaining('npm pack'), 'src/first-write.ts']);
+    const own = program!.text.replaceAll('eu:first', 'eu:eleven');
+    const script = `${scriptOf([pack!])}
+cd "$(mktemp -d)"
+npm init --yes > npm-init.log
+npm pkg set type=module
+npm install @nestjs/common@${NEST_11} @nestjs/core@${NEST_11} @nestjs/platform-express@${NEST_11} \
+  reflect-metadata@0.2.2 rxjs@7.8.2 typescript@6.0.3 @types/node@24.19.2 "$packages"/*.tgz
+mkdir src
+${scriptOf([{ ...program!, text: own }])}
+npx tsc --strict --skipLibCheck --experimentalDecorators --module nodenext --target es2023 --types node --rootDir src --outDir dist src/first-write.ts
+node dist/first-write.js
+`;
+    expect(await shell(script, environment())).toMatch(/^everywhere \{ 'eu:eleven': \d+ \}$/m);
   },
   NEWCOMER_MS_MAX + 10_000,
 );
