@@ -15,7 +15,7 @@ import type { Problem, Receipt, Stage } from '@lockstep/protocol';
 import type { WriteReceipt } from './write-receipt.js';
 
 /** Codes that only this library knows; all others are the gateway's, from the protocol's catalogue. */
-const OWN_PROBLEMS = {
+export const OWN_PROBLEMS = {
   unknown: {
     status: 503,
     title: 'It is not known whether the write stands',
@@ -161,7 +161,7 @@ export class CompensationRejected extends LockstepError {
     cause: WriteRejected | NothingWritten,
   ) {
     super(
-      ownProblem('compensation-rejected', `${step} of ${sagaId} (${receipt.id}): ${cause.message}`),
+      ownProblem('compensation-rejected', `${step} of ${sagaId} (${receipt.id}): ${cause.problem.detail}`),
       cause,
     );
   }
