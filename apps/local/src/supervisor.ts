@@ -153,7 +153,8 @@ export class Supervisor {
     this.#state = 'ending';
     await rm(this.#options.data.cluster, { force: true });
     const regions = [...this.#regions.values()];
-    await Promise.all(regions.map((region) => region.roles.get('ledger')?.end()));
+    const ledgers = regions.flatMap((region) => region.roles.get('ledger') ?? []);
+    await Promise.all(ledgers.map((ledger) => ledger.end()));
     await Promise.all(regions.flatMap((region) => [...region.roles.values()].map((role) => role.end())));
     // Behind the roles: they send their last spans when they end.
     await Promise.all([...regions.map((region) => region.postgres.end()), this.#jaeger?.end()]);
