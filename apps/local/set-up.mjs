@@ -1,6 +1,6 @@
 /**
  * Makes a clone runnable: npm packages, Java and the Kafka jars, the build. Used by `npm start` and by `npm test`; tests that need
- * Prometheus ask for it here.
+ * Prometheus or a browser ask for it here.
  *
  * Free of dependencies and valid on Node 20, because it runs before anything is installed. Every step looks first at
  * what is there and does nothing where inputs and outputs agree, so that a second run costs well under a second. Two
@@ -21,7 +21,8 @@ export const workspaceNode = join(projectFolder, 'node_modules/.bin/node');
 
 const NODE_MAJOR = 24;
 const JAVA_MAJOR_MIN = 17;
-const projectsToBuild = ['apps/region', 'apps/local', 'apps/cli'];
+const projectsToBuild = ['apps/region', 'apps/local', 'apps/cli', 'apps/console'];
+const consolePage = join(projectFolder, 'apps/console/dist/site/index.html');
 const kafkaJarsFolder = join(projectFolder, '.lockstep/kafka');
 const libcFamily = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 const stampFile = join(projectFolder, '.lockstep/set-up.json');
@@ -216,7 +217,7 @@ const prometheusFolder = join(projectFolder, '.lockstep/prometheus');
  * @returns {Promise<{ prometheus: string, promtool: string }>}
  */
 export async function findPrometheus({ log = () => undefined } = {}) {
-  const release = await alone('search for Prometheus', log);
+  const release = await alone('prometheus', log);
   try {
     const found = prometheusHere();
     if (found !== undefined) return found;
@@ -238,6 +239,35 @@ export async function findPrometheus({ log = () => undefined } = {}) {
   } finally {
     release();
   }
+}
+
+/**
+ * The browser of the tests that look at the console: the path's, else Debian's.
+ *
+ * @returns {Promise<string>} the command.
+ */
+export async function findChromium({ log = () => undefined } = {}) {
+  const release = await alone('chromium', log);
+  try {
+    const found = chromiumHere();
+    if (found !== undefined) return found;
+    const byHand =
+      'Chromium is missing (for the tests of the console). Install it, on Debian or Ubuntu with `apt-get install chromium`, ' +
+      'and start again.';
+    await installWithApt(() => ['chromium'], byHand, log);
+    const installed = chromiumHere();
+    if (installed === undefined) throw new SetUpError(byHand);
+    return installed;
+  } finally {
+    release();
+  }
+}
+
+/** Playwright wants a path. */
+function chromiumHere() {
+  return ['chromium', 'google-chrome']
+    .map((command) => spawnSync('which', [command], { encoding: 'utf8' }).stdout?.trim())
+    .find((path) => path);
 }
 
 function prometheusHere() {
@@ -280,11 +310,12 @@ function needsByHand(lacking) {
 
 async function build(node, log) {
   const wanted = await sourcesHash();
-  const built = projectsToBuild.every((project) =>
-    existsSync(join(projectFolder, project, 'dist/.tsbuildinfo')),
-  );
+  const built =
+    existsSync(consolePage) &&
+    projectsToBuild.every((project) => existsSync(join(projectFolder, project, 'dist/.tsbuildinfo')));
   if (built && (await stamp()).build === wanted) return;
   await run('build', node, ['node_modules/typescript/bin/tsc', '-b', ...projectsToBuild], log);
+  await run('console', node, ['node_modules/vite/bin/vite.js', 'build', 'apps/console'], log);
   await setStamp({ build: wanted });
 }
 
@@ -304,7 +335,7 @@ async function sourcesHash() {
   for (const file of ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json']) await note(file);
   for (const group of ['libs', 'apps']) {
     for (const name of await readdir(join(projectFolder, group))) {
-      for (const file of ['package.json', 'tsconfig.json']) {
+      for (const file of ['package.json', 'tsconfig.json', 'vite.config.mjs', 'index.html']) {
         if (existsSync(join(projectFolder, group, name, file))) await note(`${group}/${name}/${file}`);
       }
       if (existsSync(join(projectFolder, group, name, 'src'))) await walk(`${group}/${name}/src`);

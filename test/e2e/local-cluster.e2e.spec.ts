@@ -36,7 +36,8 @@ const isAlive = (pid: number): boolean =>
 
 test('cluster.json has the promised shape, and a second start only prints the addresses', async () => {
   const { file } = cluster;
-  expect(file).toMatchObject({ ready: true, console: null, jaeger: null });
+  const page = `${file.regions['eu']!.coordinator}/console/`;
+  expect(file).toMatchObject({ ready: true, console: page, jaeger: null });
   expect(file.kafka.brokers[0]).toMatch(/^127\.0\.0\.1:\d+$/);
   for (const region of REGIONS) {
     const { coordinator, gateway, pids, postgres, replicator } = file.regions[region]!;

@@ -6,7 +6,8 @@ export interface ClusterFile {
   readonly ready: true;
   readonly kafka: { readonly brokers: readonly string[]; readonly pids: readonly (number | null)[] };
   readonly regions: Readonly<Record<string, RegionFile>>;
-  readonly console: null;
+  /** The first region's coordinator serves it here; so does every other one, at the same path. */
+  readonly console: string;
   /** Where Jaeger's query API answers; `null` in a cluster without one. */
   readonly jaeger: string | null;
 }
@@ -40,6 +41,7 @@ export function addressLines(cluster: ClusterFile): readonly string[] {
       ...(region.ledger === undefined ? [] : [`         ledger ${region.ledger}/openapi`]),
       `         ${region.postgres}`,
     ]),
+    `Console  ${cluster.console}`,
     ...(cluster.jaeger === null ? [] : [`Jaeger   ${cluster.jaeger}`]),
   ];
 }

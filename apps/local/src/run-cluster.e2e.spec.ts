@@ -143,7 +143,7 @@ test(
           },
         },
       },
-      console: null,
+      console: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/console\/$/),
       jaeger: null,
     });
     expect(statSync(data.cluster).mode & 0o777).toBe(0o600);

@@ -113,7 +113,7 @@ export class Supervisor {
         pids: this.#brokers.map((broker) => broker.pid),
       },
       regions: Object.fromEntries(this.#options.regions.map((name) => [name, this.#regionFile(name)])),
-      console: null,
+      console: `${urlOf(this.#ports(this.#options.regions[0]!).coordinator)}/console/`,
       jaeger: this.#options.plan.jaeger === null ? null : urlOf(this.#options.plan.jaeger.query),
     };
   }
@@ -291,6 +291,7 @@ export class Supervisor {
           LOCKSTEP_LISTEN: `127.0.0.1:${port}`,
           LOCKSTEP_POSTGRES_URL: postgresUrl(this.#ports(region).postgres, postgresPassword),
           // Whoever asks for traces here wants to see every one.
+          ...(plan.jaeger === null ? {} : { LOCKSTEP_TRACES_URL: urlOf(plan.jaeger.query) }),
           ...(otlpUrl === null ? {} : { LOCKSTEP_OTLP_URL: otlpUrl, LOCKSTEP_TRACE_RATIO: '1' }),
           LOCKSTEP_AUTH: 'none',
           LOCKSTEP_LOG_LEVEL: process.env['LOCKSTEP_LOG_LEVEL'] ?? 'info',

@@ -5,15 +5,21 @@
  * it cannot use. A defect ends the process: its supervisor starts a fresh one, whose state comes from log and store.
  */
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import {
   composeRole,
   describeFindings,
   EXIT_CODE_MISCONFIGURED,
   openRoleLogger,
   readRoleConfiguration,
+  readSite,
   redactedConfiguration,
   serveRole,
+  type Site,
 } from '@lockstep/nest';
+
+/** Built beside this process by the set-up; a coordinator serves it. */
+const CONSOLE_FOLDER = fileURLToPath(new URL('../../console/dist/site', import.meta.url));
 
 const reading = readRoleConfiguration(process.env, hostname());
 if (reading.kind === 'invalid') {
@@ -32,10 +38,24 @@ function endWith(code: number, message: string, cause: unknown): void {
 process.on('unhandledRejection', (cause) => endWith(1, 'a rejection that nobody handled', cause));
 process.on('uncaughtException', (cause) => endWith(1, 'an exception that nobody caught', cause));
 
+/** Null, and a warning, where it is not built: pages for people keep no coordinator from its work. */
+async function readConsole(): Promise<Site | null> {
+  try {
+    return await readSite(CONSOLE_FOLDER);
+  } catch (cause) {
+    logger.warn(
+      { err: cause },
+      'the console is not served: its pages are not built; `npm start` builds them',
+    );
+    return null;
+  }
+}
+
 logger.info({ configuration: redactedConfiguration(configuration) }, 'starting');
 try {
   const role = await composeRole(configuration, logger);
-  const served = await serveRole(role, configuration.listen, logger);
+  const site = configuration.roles.includes('coordinator') ? await readConsole() : null;
+  const served = await serveRole(role, configuration.listen, logger, site);
   logger.info({ url: served.url }, 'serving');
 
   const end = (signal: NodeJS.Signals): void => {

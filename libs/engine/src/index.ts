@@ -38,7 +38,7 @@ export type {
   ToldVerdict,
 } from './ports/streams.js';
 export type { SignatureCheck, Signer } from './ports/signing.js';
-export type { Canary, CanaryAnswer } from './ports/canary.js';
+export type { Canary, CanaryAnswer, CanaryRead } from './ports/canary.js';
 export type { ForwardAnswer, ForwardedWrite, Forwarder } from './ports/forwarder.js';
 export type {
   BatchCommitted,

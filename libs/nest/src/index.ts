@@ -54,6 +54,8 @@ export { RoleModule } from './role/role-module.js';
 export { serveRole } from './role/serve-role.js';
 export type { ServedRole } from './role/serve-role.js';
 export type { Role } from './role/role.js';
+export { readSite } from './http/site.js';
+export type { Site } from './http/site.js';
 export { problemAnswer } from './http/http-answer.js';
 export type { HttpAnswer } from './http/http-answer.js';
 export type { GatewayApi, IncomingHeaders, IncomingQuery } from './http/gateway-api.js';

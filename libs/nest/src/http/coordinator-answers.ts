@@ -19,15 +19,33 @@ import {
   readRuleRequest,
   type Answer,
   type Read,
+  type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
-import type { CoordinatorApi } from './coordinator-api.js';
-import type { HttpAnswer } from './http-answer.js';
+import type { CanaryRecord } from '../role/canary-record.js';
+import type { RuleRecord } from '../role/rule-record.js';
+import type { CoordinatorApi, RegionFact } from './coordinator-api.js';
+import type { IncomingQuery } from './gateway-api.js';
+import { problemAnswer, type HttpAnswer } from './http-answer.js';
 import type { CallLeader } from './leader-call.js';
 import { PRINCIPAL } from './principal.js';
+import type { RegionRead, RegionReads } from './region-reads.js';
 
-/** @param callLeader asks the coordinator of another region, which leads, the same. */
-export function coordinatorApi(coordinator: Coordinator, callLeader: CallLeader): CoordinatorApi {
+export interface CoordinatorSurroundings {
+  /** Asks the coordinator of another region, which leads, the same. */
+  readonly callLeader: CallLeader;
+  readonly canaries: CanaryRecord;
+  readonly ruleChanges: RuleRecord;
+  readonly regionReads: RegionReads;
+  readonly region: RegionName;
+  /** Where people look at traces; null where nothing is known of such a place. */
+  readonly tracesUrl: string | null;
+}
+
+export function coordinatorApi(
+  coordinator: Coordinator,
+  { callLeader, canaries, region, regionReads, ruleChanges, tracesUrl }: CoordinatorSurroundings,
+): CoordinatorApi {
   const { operator } = coordinator;
   const byLeader = (
     path: string,
@@ -40,7 +58,11 @@ export function coordinatorApi(coordinator: Coordinator, callLeader: CallLeader)
   };
   return {
     cluster: async () =>
-      answerJson(200, { ...coordinator.describe(), failovers: operator.describeForecasts() }),
+      answerJson(200, {
+        ...coordinator.describe(),
+        failovers: operator.describeForecasts(),
+        quorums: describeQuorums(coordinator),
+      }),
     changeRule: (dataset, body) =>
       answerRead(readRuleRequest(body), async (asked) => {
         const change = await coordinator.changeRule(dataset, asked, PRINCIPAL);
@@ -90,8 +112,50 @@ export function coordinatorApi(coordinator: Coordinator, callLeader: CallLeader)
     decisions: (query) => answerRead(readDecisionsQuery(query), async (asked) => operator.decisions(asked)),
     history: async () => operator.history(),
     records: (query) => answerRead(readControlPageQuery(query), (asked) => operator.records(asked)),
+    console: async () => answerJson(200, { region, tracesUrl }),
+    canaries: async (query) => {
+      const sinceMs = query['since'] === undefined ? 0 : Date.parse(query['since']);
+      const [strange] = strangeNames(query, ['since']);
+      if (strange !== undefined || Number.isNaN(sinceMs))
+        return problemAnswer('malformed', 'canaries are asked for with "since", a time, or with nothing');
+      return answerJson(200, { region, ...canaries.describe(sinceMs) });
+    },
+    ruleChanges: async () => answerJson(200, { region, ...ruleChanges.describe() }),
+    ofRegion: async (asked, { about, headers, query }) => {
+      const read = regionRead(about);
+      const [strange] = strangeNames(query, read.names);
+      if (strange !== undefined)
+        return problemAnswer('malformed', `the query names ${JSON.stringify(strange.slice(0, 64))}`);
+      return regionReads.ask(asked, { role: read.role, path: read.path, query, headers });
+    },
   };
 }
+
+const describeQuorums = (coordinator: Coordinator): readonly object[] =>
+  coordinator
+    .outlook()
+    .quorums.map(({ isReachable, shard, voters }) => ({ shard, voters, reachable: isReachable }));
+
+/** The role's own call, and the names that its query may have: waiting for a receipt, or settling it, is no mere look. */
+function regionRead(about: RegionFact): Pick<RegionRead, 'path' | 'role'> & { readonly names: string[] } {
+  switch (about.kind) {
+    case 'shards':
+      return { role: 'gateway', path: '/v1/shards', names: [] };
+    case 'status':
+      return { role: 'gateway', path: '/v1/status', names: ['shard'] };
+    case 'quarantine':
+      return { role: 'gateway', path: '/v1/quarantine', names: ['dataset', 'shard', 'limit'] };
+    case 'canaries':
+      return { role: 'coordinator', path: '/v1/canaries', names: ['since'] };
+    case 'receipt': {
+      const [dataset, key] = [about.dataset, about.idempotencyKey].map(encodeURIComponent);
+      return { role: 'gateway', path: `/v1/datasets/${dataset}/receipts/${key}`, names: ['shard'] };
+    }
+  }
+}
+
+const strangeNames = (query: IncomingQuery, names: readonly string[]): readonly string[] =>
+  Object.keys(query).filter((name) => !names.includes(name));
 
 async function answerRead<Asked>(
   read: Read<Asked>,

@@ -1,7 +1,19 @@
 /** What stands behind the coordinator's routes; the promises of `GatewayApi` hold here too. */
 import type { MoveKind } from '@lockstep/protocol';
-import type { IncomingQuery } from './gateway-api.js';
+import type { IncomingHeaders, IncomingQuery } from './gateway-api.js';
 import type { HttpAnswer } from './http-answer.js';
+
+/** Asked of a region's own gateway or coordinator; the names are those of its call. */
+export interface RegionQuestion {
+  readonly about: RegionFact;
+  readonly query: IncomingQuery;
+  readonly headers: IncomingHeaders;
+}
+
+export type RegionFact =
+  | { readonly kind: 'shards' | 'status' | 'quarantine' | 'canaries' }
+  /** As they stand in the path. */
+  | { readonly kind: 'receipt'; readonly dataset: string; readonly idempotencyKey: string };
 
 export interface CoordinatorApi {
   cluster(): Promise<HttpAnswer>;
@@ -29,4 +41,12 @@ export interface CoordinatorApi {
   decisions(query: IncomingQuery): Promise<HttpAnswer>;
   history(): Promise<HttpAnswer>;
   records(query: IncomingQuery): Promise<HttpAnswer>;
+  /** What a console in a browser has to know before it asks anything. */
+  console(): Promise<HttpAnswer>;
+  /** What its canaries to other regions met lately. */
+  canaries(query: IncomingQuery): Promise<HttpAnswer>;
+  /** Changes of quorum rules that it noticed lately. */
+  ruleChanges(): Promise<HttpAnswer>;
+  /** @param region as it stands in the path; not necessarily a region. */
+  ofRegion(region: string, asked: RegionQuestion): Promise<HttpAnswer>;
 }

@@ -2,10 +2,10 @@
 import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import { ReturnTurns } from '@lockstep/engine';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CoordinatorApi } from './coordinator-api.js';
+import type { CoordinatorApi, RegionFact } from './coordinator-api.js';
 import { PASSED_ON_HEADER } from './leader-call.js';
 import { Refusal, writeAnswer, type HttpAnswer } from './http-answer.js';
-import { BODY_BYTES_MAX, IncomingBodies, incomingQuery } from './incoming.js';
+import { BODY_BYTES_MAX, IncomingBodies, incomingHeaders, incomingQuery } from './incoming.js';
 
 const isPassedOn = ({ headers }: IncomingMessage): boolean => headers[PASSED_ON_HEADER] !== undefined;
 
@@ -26,6 +26,15 @@ const ACKNOWLEDGE = 'v1/decisions/:decision/acknowledge';
 const PAUSE = 'v1/pause';
 const RESUME = 'v1/resume';
 const VERIFY = 'v1/verify';
+const CONSOLE = 'v1/console';
+const CANARIES = 'v1/canaries';
+const RULE_CHANGES = 'v1/rule-changes';
+const REGION_SHARDS = 'v1/regions/:region/shards';
+const REGION_STATUS = 'v1/regions/:region/status';
+const REGION_QUARANTINE = 'v1/regions/:region/quarantine';
+const REGION_CANARIES = 'v1/regions/:region/canaries';
+const REGION_RECEIPT = 'v1/regions/:region/datasets/:dataset/receipts/:idempotencyKey';
+const OF_REGIONS = [REGION_SHARDS, REGION_STATUS, REGION_QUARANTINE, REGION_CANARIES, REGION_RECEIPT];
 
 /** As it stands in the path. */
 interface ShardInPath {
@@ -65,6 +74,67 @@ export class CoordinatorController {
   @Get(PREFLIGHT)
   async preflight(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
     this.tell(response, await this.coordinator.preflight(incomingQuery(request)));
+  }
+
+  @Get(CONSOLE)
+  async console(@Res() response: ServerResponse): Promise<void> {
+    this.tell(response, await this.coordinator.console());
+  }
+
+  @Get(CANARIES)
+  async canaries(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
+    this.tell(response, await this.coordinator.canaries(incomingQuery(request)));
+  }
+
+  @Get(RULE_CHANGES)
+  async ruleChanges(@Res() response: ServerResponse): Promise<void> {
+    this.tell(response, await this.coordinator.ruleChanges());
+  }
+
+  @Get(REGION_SHARDS)
+  regionShards(
+    @Param('region') region: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.tellOfRegion(region, { kind: 'shards' }, request, response);
+  }
+
+  @Get(REGION_STATUS)
+  regionStatus(
+    @Param('region') region: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.tellOfRegion(region, { kind: 'status' }, request, response);
+  }
+
+  @Get(REGION_QUARANTINE)
+  regionQuarantine(
+    @Param('region') region: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.tellOfRegion(region, { kind: 'quarantine' }, request, response);
+  }
+
+  @Get(REGION_CANARIES)
+  regionCanaries(
+    @Param('region') region: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    return this.tellOfRegion(region, { kind: 'canaries' }, request, response);
+  }
+
+  @Get(REGION_RECEIPT)
+  regionReceipt(
+    @Param() receipt: { readonly region: string; readonly dataset: string; readonly idempotencyKey: string },
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const { dataset, idempotencyKey, region } = receipt;
+    return this.tellOfRegion(region, { kind: 'receipt', dataset, idempotencyKey }, request, response);
   }
 
   @Post(RULE)
@@ -154,7 +224,7 @@ export class CoordinatorController {
     );
   }
 
-  @All([CLUSTER, DECISIONS, HISTORY, RECORDS, PREFLIGHT])
+  @All([CLUSTER, DECISIONS, HISTORY, RECORDS, PREFLIGHT, CONSOLE, CANARIES, RULE_CHANGES, ...OF_REGIONS])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }
@@ -162,6 +232,16 @@ export class CoordinatorController {
   @All([RULE, SWITCHOVER, FAILOVER, APPROVE, EVACUATE, CANCEL, ACKNOWLEDGE, PAUSE, RESUME, VERIFY])
   onlyPost(): never {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
+  }
+
+  private async tellOfRegion(
+    region: string,
+    about: RegionFact,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const asked = { about, query: incomingQuery(request), headers: incomingHeaders(request) };
+    this.tell(response, await this.coordinator.ofRegion(region, asked));
   }
 
   private tell(response: ServerResponse, answer: HttpAnswer): void {

@@ -34,6 +34,11 @@ export const HTTP_PROBLEMS = {
     title: 'The header is larger than the limit',
     next: 'Send a shorter URL and fewer headers.',
   },
+  'region-silent': {
+    status: 504,
+    title: 'The region did not answer',
+    next: 'What it would have said is unknown; see /v1/cluster for what is known of it, or ask the region itself.',
+  },
   overloaded: {
     status: 503,
     title: 'This process holds as much as it may',

@@ -165,6 +165,23 @@ const moveOfShard = (summary: string): object => ({
   },
 });
 
+const since = parameter('query', 'since', 'Only what began then or later.', time);
+
+/** A read that the coordinator hands on, so that a browser needs one address only. */
+const ofRegion = (what: string, source: string, parameters: readonly object[], schema: object): object => ({
+  get: {
+    tags: ['coordinator'],
+    summary: `Of a region, ${what}: ${source}.`,
+    description:
+      "The answer is the region's own, its refusals too. `region-silent`: it gave none, and what it would have said is unknown.",
+    parameters: [parameter('path', 'region', 'The region.', text), ...parameters],
+    responses: {
+      '200': answer('As the region told it.', schema),
+      ...refusals('malformed', 'not-found', 'overloaded', 'region-silent'),
+    },
+  },
+});
+
 const DOCUMENT = {
   openapi: '3.1.0',
   info: {
@@ -594,6 +611,85 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/console': {
+      get: {
+        tags: ['coordinator'],
+        summary: 'What a console has to know before it asks anything.',
+        responses: {
+          '200': answer(
+            'Whose console it is.',
+            object(['region', 'tracesUrl'], {
+              region: text,
+              tracesUrl: { ...orNull(text), description: 'Where people look at traces, if anywhere.' },
+            }),
+          ),
+          ...refusals(),
+        },
+      },
+    },
+    '/v1/canaries': {
+      get: {
+        tags: ['coordinator'],
+        summary: 'What the canaries of this region met in the others during the last quarter of an hour.',
+        parameters: [since],
+        responses: { '200': answer('Slices of time.', reference('Canaries')), ...refusals('malformed') },
+      },
+    },
+    '/v1/rule-changes': {
+      get: {
+        tags: ['coordinator'],
+        summary: 'Changes of quorum rules that this coordinator noticed since it started, newest last.',
+        responses: {
+          '200': answer(
+            'At most the 256 newest.',
+            object(['region', 'changes'], {
+              region: text,
+              changes: listOf(
+                object(['at', 'shard', 'rule', 'before'], {
+                  at: { ...time, description: 'When it was noticed.' },
+                  shard: text,
+                  rule: text,
+                  before: text,
+                }),
+              ),
+            }),
+          ),
+          ...refusals(),
+        },
+      },
+    },
+    '/v1/regions/{region}/shards': ofRegion('shards', '/v1/shards of its gateway', [], {
+      type: 'object',
+      properties: { shards: listOf(reference('Shard')) },
+    }),
+    '/v1/regions/{region}/status': ofRegion(
+      'status',
+      '/v1/status of its gateway',
+      [parameter('query', 'shard', 'Of this shard only.', text)],
+      { type: 'object', properties: { shards: listOf(reference('WriteStatus')) } },
+    ),
+    '/v1/regions/{region}/quarantine': ofRegion(
+      'quarantine',
+      '/v1/quarantine of its gateway',
+      ['dataset', 'shard', 'limit'].map((name) => parameter('query', name, 'As there.', text)),
+      { type: 'object', properties: { attempts: listOf(reference('FencedAttempt')) } },
+    ),
+    '/v1/regions/{region}/canaries': ofRegion(
+      'canaries',
+      '/v1/canaries of its coordinator',
+      [since],
+      reference('Canaries'),
+    ),
+    '/v1/regions/{region}/datasets/{dataset}/receipts/{idempotencyKey}': ofRegion(
+      'a receipt',
+      'the receipt as its gateway tells it now',
+      [
+        dataset,
+        parameter('path', 'idempotencyKey', 'Of the write.', text),
+        parameter('query', 'shard', 'The shard, where it is known.', text),
+      ],
+      reference('Receipt'),
+    ),
     '/v1/verify': {
       post: { tags: ['coordinator'], summary: 'Compare regions deeply.', responses: refusals('not-yet') },
     },
@@ -985,24 +1081,37 @@ const DOCUMENT = {
         owner: { ...text, description: 'This and the reason: in /v1/cluster.' },
         reason: text,
       }),
-      Cluster: object(['region', 'term', 'leader', 'members', 'paused', 'windows', 'regions', 'failovers'], {
-        region: { ...text, description: 'The coordinator that answers.' },
-        term: orNull(ordinal),
-        leader: { ...orNull(text), description: 'Region of the coordinator that leads.' },
-        members: { ...listOf(text), description: 'Regions that vote.' },
-        paused: { ...orNull(listOf(reference('Pause'))), description: 'Null while it is not known.' },
-        windows: listOf(reference('Window')),
-        control: object(['sequence', 'current', 'halted'], {
-          sequence: { ...ordinal, description: 'Of the last folded entry of the control log.' },
-          current: { type: 'boolean', description: 'Folded up to its end.' },
-          halted: orNull(text),
-        }),
-        regions: listOf({ type: 'object' }),
-        failovers: {
-          ...listOf(object(['shard', 'to', 'allowed'], { shard: text, to: orNull(text), ...PREDICTION })),
-          description: 'What a failover of each shard would cost now, to the region that had best take it.',
+      Cluster: object(
+        ['region', 'term', 'leader', 'members', 'paused', 'windows', 'regions', 'failovers', 'quorums'],
+        {
+          region: { ...text, description: 'The coordinator that answers.' },
+          term: orNull(ordinal),
+          leader: { ...orNull(text), description: 'Region of the coordinator that leads.' },
+          members: { ...listOf(text), description: 'Regions that vote.' },
+          paused: { ...orNull(listOf(reference('Pause'))), description: 'Null while it is not known.' },
+          windows: listOf(reference('Window')),
+          control: object(['sequence', 'current', 'halted'], {
+            sequence: { ...ordinal, description: 'Of the last folded entry of the control log.' },
+            current: { type: 'boolean', description: 'Folded up to its end.' },
+            halted: orNull(text),
+          }),
+          regions: listOf({ type: 'object' }),
+          failovers: {
+            ...listOf(object(['shard', 'to', 'allowed'], { shard: text, to: orNull(text), ...PREDICTION })),
+            description: 'What a failover of each shard would cost now, to the region that had best take it.',
+          },
+          quorums: {
+            ...listOf(
+              object(['shard', 'voters', 'reachable'], {
+                shard: text,
+                voters: { ...ordinal, description: 'Regions that count, are heard and go on.' },
+                reachable: orNull({ type: 'boolean' }),
+              }),
+            ),
+            description: 'Whether these can meet the rule in force; null while nobody has told one.',
+          },
         },
-      }),
+      ),
       History: object(['terms', 'evacuations', 'scores', 'flags'], {
         terms: listOf(
           object(['term', 'leader', 'at', 'because'], {
@@ -1025,6 +1134,33 @@ const DOCUMENT = {
           }),
         ),
         flags: listOf(object(['name', 'value', 'actor'], { name: text, value: text, actor: text })),
+      }),
+      Canaries: object(['region', 'at', 'sliceMs', 'keptMs', 'regions'], {
+        region: { ...text, description: 'Whose coordinator sent them.' },
+        at: time,
+        sliceMs: ordinal,
+        keptMs: {
+          ...ordinal,
+          description: 'How long slices are kept, at most, and while the process lives.',
+        },
+        regions: listOf(
+          object(['region', 'slices'], {
+            region: { ...text, description: 'To which they were sent.' },
+            slices: {
+              ...listOf(
+                object(['at', 'answered', 'refused', 'failed', 'meanMs', 'maxMs'], {
+                  at: time,
+                  answered: ordinal,
+                  refused: ordinal,
+                  failed: ordinal,
+                  meanMs: orNull({ type: 'number' }),
+                  maxMs: orNull({ type: 'number' }),
+                }),
+              ),
+              description: 'Oldest first; a time without canaries is absent, as nothing is known of it.',
+            },
+          }),
+        ),
       }),
       ControlPage: object(['log', 'startOffset', 'endOffset', 'fromOffset', 'records', 'nextOffset'], {
         log: { ...text, description: 'Another one when the topic was made anew.' },

@@ -35,22 +35,27 @@ import {
 import {
   answerJson,
   partitionCount,
+  shardName,
   type ConfigurationHash,
   type DatasetName,
   type FoldConfiguration,
   type RegionName,
+  type ShardName,
 } from '@lockstep/protocol';
 import { openTelemetry, type Logger } from '@lockstep/telemetry';
 import { httpCanary, httpForwarder, httpStreams } from '@lockstep/transport';
 import { compileContent, tableOf } from '../configuration/compile-content.js';
 import { coordinatorApi } from '../http/coordinator-answers.js';
 import { httpLeaderCalls } from '../http/leader-call.js';
+import { httpRegionReads } from '../http/region-reads.js';
 import { gatewayApi } from '../http/gateway-answers.js';
 import { problemAnswer } from '../http/http-answer.js';
 import { nodeSignatureCheck, readSigner } from '../signing/node-signing.js';
 import { nodeClock, nodeIdentities } from '../world/node-world.js';
+import { CanaryRecord } from './canary-record.js';
 import type { RoleConfiguration } from './configuration.js';
 import type { Role } from './role.js';
+import { RuleRecord } from './rule-record.js';
 
 const START_RETRY_MS = 1_000;
 
@@ -172,6 +177,8 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     loops.push(replicator);
     telemetry.observeDatabase(() => store.walBytes());
   }
+  const canaries = new CanaryRecord(httpCanary(gateways), regions, clock);
+  const regionReads = httpRegionReads(catalogue.topology.regions);
   const coordinator = roles.includes('coordinator')
     ? new Coordinator({
         region,
@@ -186,12 +193,13 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         identities,
         observer,
         signer,
-        canary: httpCanary(gateways),
+        canary: canaries,
         failover: catalogue.topology.failover,
       })
     : null;
+  const ruleChanges = new RuleRecord(feed, shardsOf(datasets), clock);
   if (coordinator !== null) {
-    loops.push(coordinator);
+    loops.push(coordinator, ruleChanges);
     telemetry.observeCluster(() => coordinator.outlook());
   }
 
@@ -210,10 +218,14 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     ...(coordinator === null
       ? {}
       : {
-          coordinator: coordinatorApi(
-            coordinator,
-            httpLeaderCalls(addressesOf(({ coordinator: address }) => address)),
-          ),
+          coordinator: coordinatorApi(coordinator, {
+            callLeader: httpLeaderCalls(addressesOf(({ coordinator: address }) => address)),
+            canaries,
+            ruleChanges,
+            regionReads,
+            region,
+            tracesUrl: configuration.tracesUrl,
+          }),
         }),
     ...(replicator === null
       ? {}
@@ -241,11 +253,17 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
       for (const loop of loops) loop.stop();
       await Promise.all(running.values());
       forwarder.close();
+      regionReads.close();
       await Promise.all([log.close(), store.close()]);
       await telemetry.shutdown();
     },
   };
 }
+
+const shardsOf = (datasets: ReadonlyMap<DatasetName, GatewayDataset>): readonly ShardName[] =>
+  [...datasets].flatMap(([dataset, { partitions }]) =>
+    Array.from({ length: partitions }, (_, partition) => shardName(dataset, partition)),
+  );
 
 async function readCatalogue(folder: string, region: RegionName): Promise<Catalogue> {
   const result = await loadCatalogue(folder);

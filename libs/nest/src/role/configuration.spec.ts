@@ -36,6 +36,7 @@ describe('role configuration', () => {
       postgresUrl: environment.LOCKSTEP_POSTGRES_URL,
       signingKeyFile: null,
       otlpUrl: null,
+      tracesUrl: null,
       traceRatio: 0.01,
       auth: 'none',
       logLevel: 'info',
@@ -49,6 +50,7 @@ describe('role configuration', () => {
       LOCKSTEP_LISTEN: '[::1]:0',
       LOCKSTEP_SIGNING_KEY_FILE: '/run/secrets/lockstep.pem',
       LOCKSTEP_OTLP_URL: 'http://127.0.0.1:4318',
+      LOCKSTEP_TRACES_URL: 'https://jaeger.example.test',
       LOCKSTEP_TRACE_RATIO: '0.25',
       LOCKSTEP_LOG_LEVEL: 'silent',
     };
@@ -58,6 +60,7 @@ describe('role configuration', () => {
       listen: { host: '::1', port: 0 },
       signingKeyFile: '/run/secrets/lockstep.pem',
       otlpUrl: 'http://127.0.0.1:4318',
+      tracesUrl: 'https://jaeger.example.test',
       traceRatio: 0.25,
       logLevel: 'silent',
     });
@@ -186,7 +189,7 @@ describe('the table of role configuration', () => {
   const page = 'before\n<!-- configuration:begin -->\nold\n<!-- configuration:end -->\nafter\n';
 
   test('has a line for every variable', () => {
-    expect(configurationTable().split('\n')).toHaveLength(2 + 11);
+    expect(configurationTable().split('\n')).toHaveLength(2 + 12);
     expect(configurationTable()).toContain(
       '| `LOCKSTEP_ROLES` | must be set | a comma list of gateway, replicator, coordinator |',
     );

@@ -38,6 +38,8 @@ export interface RoleConfiguration {
   readonly signingKeyFile: string | null;
   /** Null: no spans. */
   readonly otlpUrl: string | null;
+  /** Null: nobody told where traces are looked at. */
+  readonly tracesUrl: string | null;
   /** Share of new traces that are sampled, 0 to 1. */
   readonly traceRatio: number;
   readonly auth: 'none';
@@ -123,6 +125,14 @@ const schema = z
       },
       (text) => parseUrl(text, ['http:', 'https:']),
     ).optional(),
+    LOCKSTEP_TRACES_URL: describedText(
+      {
+        values: 'the base URL of a Jaeger, for example http://127.0.0.1:16686',
+        fallback: 'the console shows trace ids without a link',
+        meaning: 'Where people look at traces; the console of a coordinator leads there.',
+      },
+      (text) => parseUrl(text, ['http:', 'https:']),
+    ).optional(),
     LOCKSTEP_TRACE_RATIO: describedText(
       {
         values: 'a number from 0 to 1',
@@ -191,6 +201,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
       postgresUrl: values.LOCKSTEP_POSTGRES_URL,
       signingKeyFile: values.LOCKSTEP_SIGNING_KEY_FILE ?? null,
       otlpUrl: values.LOCKSTEP_OTLP_URL ?? null,
+      tracesUrl: values.LOCKSTEP_TRACES_URL ?? null,
       traceRatio: values.LOCKSTEP_TRACE_RATIO,
       auth: values.LOCKSTEP_AUTH,
       logLevel: values.LOCKSTEP_LOG_LEVEL,
@@ -212,6 +223,7 @@ export function redactedConfiguration(configuration: RoleConfiguration): {
     LOCKSTEP_POSTGRES_URL: withoutSecrets(configuration.postgresUrl),
     LOCKSTEP_SIGNING_KEY_FILE: configuration.signingKeyFile ?? '',
     LOCKSTEP_OTLP_URL: configuration.otlpUrl === null ? '' : withoutSecrets(configuration.otlpUrl),
+    LOCKSTEP_TRACES_URL: configuration.tracesUrl === null ? '' : withoutSecrets(configuration.tracesUrl),
     LOCKSTEP_TRACE_RATIO: String(configuration.traceRatio),
     LOCKSTEP_AUTH: configuration.auth,
     LOCKSTEP_LOG_LEVEL: configuration.logLevel,

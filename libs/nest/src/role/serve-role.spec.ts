@@ -10,6 +10,7 @@ import { problemAnswer, type HttpAnswer } from '../http/http-answer.js';
 import { BATCH_BODY_BYTES_MAX, BODIES_HELD_BYTES_MAX, BODY_BYTES_MAX } from '../http/incoming.js';
 import { OPENAPI_TEXT } from '../http/openapi.js';
 import { STREAMS_MAX } from '../http/stream.controller.js';
+import type { Site } from '../http/site.js';
 import type { Role } from './role.js';
 import { DRAIN_MS_MAX, serveRole } from './serve-role.js';
 import type { ServedRole } from './serve-role.js';
@@ -88,6 +89,10 @@ const role: Role = {
     decisions: record('decisions'),
     history: record('history'),
     records: record('records'),
+    console: record('console'),
+    canaries: record('canaries'),
+    ruleChanges: record('ruleChanges'),
+    ofRegion: record('ofRegion'),
   },
   health: { health: () => OK, ready: () => ({ ...OK, status: 503 }) },
   metricsText: () => Promise.resolve('lockstep_up 1\n'),
@@ -458,6 +463,20 @@ describe('a call that does not exist', () => {
     expect(calls).toEqual([]);
   });
 
+  test('is left to the pages that are served beside the calls', async () => {
+    const page: Site = {
+      answer: ({ url }, response) => {
+        if (url !== '/console/') return false;
+        response.end('a page');
+        return true;
+      },
+    };
+    const other = await serveRole(role, LISTEN, logger, page);
+    expect(await (await fetch(`${other.url}/console/`)).text()).toBe('a page');
+    await expectProblem(await fetch(`${other.url}/console/else`), 404, 'not-found');
+    await other.close();
+  });
+
   test('because the process has another role is not found', async () => {
     const { gateway: _gateway, coordinator: _coordinator, openStream: _openStream, ...bare } = role;
     const other = await serveRole(bare, LISTEN, logger);
@@ -476,12 +495,46 @@ describe('the coordinator routes', () => {
     await ask('/v1/preflight?shard=accounts/0&to=us&move=failover');
     await ask('/v1/history');
     await ask('/v1/history/records?from=400');
+    await ask('/v1/console');
+    await ask('/v1/rule-changes');
+    await ask('/v1/canaries?since=2026-11-22T12:00:00Z');
     expect(calls).toEqual([
       ['cluster'],
       ['decisions', { shard: 'accounts/1', limit: '7' }],
       ['preflight', { shard: 'accounts/0', to: 'us', move: 'failover' }],
       ['history'],
       ['records', { from: '400' }],
+      ['console'],
+      ['ruleChanges'],
+      ['canaries', { since: '2026-11-22T12:00:00Z' }],
+    ]);
+  });
+
+  test('hand over what is asked of a region', async () => {
+    await ask('/v1/regions/us/shards');
+    await ask('/v1/regions/us/status?shard=accounts/0');
+    await ask('/v1/regions/us/quarantine?limit=5');
+    await ask('/v1/regions/us/canaries');
+    await ask('/v1/regions/us/datasets/accounts/receipts/a%2Fb', { headers: { authorization: 'Bearer x' } });
+    const asked = (kind: string, query = {}) => ({
+      about: { kind },
+      query,
+      headers: expect.any(Object) as object,
+    });
+    expect(calls).toEqual([
+      ['ofRegion', 'us', asked('shards')],
+      ['ofRegion', 'us', asked('status', { shard: 'accounts/0' })],
+      ['ofRegion', 'us', asked('quarantine', { limit: '5' })],
+      ['ofRegion', 'us', asked('canaries')],
+      [
+        'ofRegion',
+        'us',
+        {
+          about: { kind: 'receipt', dataset: 'accounts', idempotencyKey: 'a/b' },
+          query: {},
+          headers: expect.objectContaining({ authorization: 'Bearer x' }) as object,
+        },
+      ],
     ]);
   });
 

@@ -5,11 +5,12 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { LoggerService } from '@nestjs/common';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '@lockstep/telemetry';
 import { BoundedExpressAdapter, drain } from '../http/bounded-http-server.js';
 import { ProblemFilter } from '../http/problem.filter.js';
+import type { Site } from '../http/site.js';
 import { OpenStreams } from '../http/stream.controller.js';
 import type { RoleConfiguration } from './configuration.js';
 import { RoleModule } from './role-module.js';
@@ -25,10 +26,12 @@ export interface ServedRole {
   close(): Promise<void>;
 }
 
+/** @param site pages that are served beside the role's calls. */
 export async function serveRole(
   role: Role,
   listen: RoleConfiguration['listen'],
   logger: Logger,
+  site: Site | null = null,
 ): Promise<ServedRole> {
   const application = await NestFactory.create(
     RoleModule.forRole(role, logger),
@@ -39,6 +42,11 @@ export async function serveRole(
       abortOnError: false,
     },
   );
+  if (site !== null) {
+    application.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+      if (!site.answer(request, response)) next();
+    });
+  }
   application.useGlobalFilters(new ProblemFilter(logger, (status, code) => role.refused(status, code)));
   await application.listen(listen.port, listen.host);
   const server = application.getHttpServer() as Server;
