@@ -91,13 +91,6 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
           }))}
         />
       </Section>
-      <Section
-        title="The last 15 minutes"
-        note={`Strong reads that ${cluster.region} sends through the other regions, and what was decided meanwhile.`}
-      >
-        <TimeLineChart line={line} nowMs={nowMs} />
-        <Age of={canaries} nowMs={nowMs} what="Canaries" />
-      </Section>
       <Section title="Decided last" note={<a href={linkTo('decisions')}>All decisions, with their inputs</a>}>
         {newest.length === 0 ? (
           <p>{decisions.value === null ? 'What was decided is unknown.' : 'Nothing has been decided yet.'}</p>
@@ -107,13 +100,20 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
               <li key={number}>
                 <Mark tone={tone}>{title}</Mark>
                 <span className="detail">
-                  {at === null ? '' : `${agoWords(at, nowMs)}: `}
+                  {at === null ? '' : `${agoWords(at, nowMs)}. `}
                   {why}
                 </span>
               </li>
             ))}
           </ul>
         )}
+      </Section>
+      <Section
+        title="The last 15 minutes"
+        note={`Strong reads that ${cluster.region} sends through the other regions, and what was decided meanwhile.`}
+      >
+        <TimeLineChart line={line} nowMs={nowMs} />
+        <Age of={canaries} nowMs={nowMs} what="Canaries" />
       </Section>
       <Section title="Quorums">
         <Table

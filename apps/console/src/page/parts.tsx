@@ -34,30 +34,33 @@ interface TableProps {
   readonly rows: readonly { readonly key: string; readonly cells: readonly ReactNode[] }[];
 }
 
-/** The first column names its row. It scrolls by itself where the window is narrow, by keyboard too. */
+/**
+ * The first column names its row. It scrolls by itself where it is wider than its place, by keyboard too. Narrow windows show rows
+ * as cards, by a style that would take the table's meaning away from screen readers if the roles were not written down.
+ */
 export const Table = ({ caption, columns, rows }: TableProps): ReactNode => (
   <div className="table" role="region" aria-label={caption} tabIndex={0}>
-    <table>
+    <table role="table">
       <caption>{caption}</caption>
-      <thead>
-        <tr>
+      <thead role="rowgroup">
+        <tr role="row">
           {columns.map((column) => (
-            <th key={column} scope="col">
+            <th key={column} scope="col" role="columnheader">
               {column}
             </th>
           ))}
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup">
         {rows.map(({ cells, key }) => (
-          <tr key={key}>
+          <tr key={key} role="row">
             {cells.map((cell, index) =>
               index === 0 ? (
-                <th key={columns[index]} scope="row">
+                <th key={columns[index]} scope="row" role="rowheader">
                   {cell}
                 </th>
               ) : (
-                <td key={columns[index]} data-label={columns[index]}>
+                <td key={columns[index]} role="cell" data-label={columns[index]}>
                   {cell}
                 </td>
               ),
@@ -95,7 +98,7 @@ export function Age({
   if (ageMs < FRESH_MS && failure === null)
     return (
       <p className="age">
-        {what}: told {durationWords(1_000 * Math.round(ageMs / 1_000))} ago
+        {what}: told {ageMs < 1_500 ? 'just now' : `${durationWords(1_000 * Math.round(ageMs / 1_000))} ago`}
       </p>
     );
   return (

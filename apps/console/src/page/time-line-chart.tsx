@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import uPlot from 'uplot';
-import { WINDOW_MS, type EventKind, type TimeLine, type TimeLineEvent } from '../view/time-line.js';
+import type { EventKind, TimeLine, TimeLineEvent } from '../view/time-line.js';
 import { clockWords, durationWords } from '../view/words.js';
 import { Table } from './parts.js';
 
@@ -52,7 +52,7 @@ export function TimeLineChart({ line, nowMs }: { line: TimeLine; nowMs: number }
   }, [shape, isDark]);
   useEffect(() => {
     events.current = line.events;
-    span.current = [(nowMs - WINDOW_MS) / 1_000, nowMs / 1_000];
+    span.current = [line.fromMs / 1_000, nowMs / 1_000];
     chart.current?.setData(line.data as uPlot.AlignedData);
   }, [line, nowMs, shape, isDark]);
   return (
@@ -118,13 +118,14 @@ function optionsOf(
       share: { range: [0, 100] },
     },
     axes: [
-      axis,
+      { ...axis, values: (_, ticks) => ticks.map(clockOf), space: 80 },
       { ...axis, scale: 'ms', values: (_, ticks) => ticks.map((ms) => `${ms} ms`), size: 64 },
       {
         ...axis,
         scale: 'share',
         side: 1,
         grid: { show: false },
+        size: 60,
         values: (_, ticks) => ticks.map((one) => `${one} %`),
       },
     ],
@@ -151,6 +152,8 @@ function optionsOf(
     hooks: { draw: [(plot) => drawEvents(plot, events(), colour('text'))] },
   };
 }
+
+const clockOf = (seconds: number): string => clockWords(new Date(1_000 * seconds).toISOString());
 
 /** A thin line where something happened, its letter on top; letters that would cover each other are left to the table. */
 function drawEvents(plot: uPlot, events: readonly TimeLineEvent[], colour: string): void {

@@ -35,7 +35,7 @@ function moveItem(move: Decision): DecisionItem {
     by: isAutomatic ? 'automation' : 'person',
     tone: outcome === null ? 'warning' : outcome === 'done' ? 'well' : 'bad',
     title: `${move.move} of ${shard} from ${from} to ${to}: ${outcome ?? `under way (${move.stage ?? 'stage unknown'})`}`,
-    why: reason === undefined || reason === '' ? 'No reason was given.' : reason,
+    why: reason === undefined || reason === '' ? 'No reason was given.' : `Reason: ${reason}`,
     inputs: [
       ['Wanted by', isAutomatic ? 'the automation' : (actor ?? UNKNOWN)],
       ...(evacuation === undefined || evacuation === null

@@ -6,8 +6,11 @@ import type { Canaries, Decisions, History, RuleChanges } from '../facts.js';
 import { durationWords } from './words.js';
 
 export const WINDOW_MS = 15 * 60_000;
+const WINDOW_MS_MIN = 2 * 60_000;
 
 export interface TimeLine {
+  /** What is shown: no longer than is known, as an empty stretch says nothing. */
+  readonly fromMs: number;
   readonly regions: readonly string[];
   /** For uPlot: seconds; latency in ms for each region; share without a good answer in percent. */
   readonly data: readonly (readonly (number | null)[])[];
@@ -45,6 +48,7 @@ export function timeLine(facts: TimeLineFacts, nowMs: number): TimeLine {
     return all === 0 ? null : (100 * bad) / all;
   });
   return {
+    fromMs: Math.max(fromMs, Math.min(nowMs - WINDOW_MS_MIN, Math.min(...present) * sliceMs)),
     regions: told.map(({ region }) => region),
     data: [
       slots.map((one) => (one * sliceMs) / 1_000),
