@@ -133,6 +133,12 @@ module.exports = {
       libraries: ['protocol', 'nest', 'catalogue'],
     }),
     mayImport({
+      name: 'console-talks-http',
+      comment: 'What runs in a browser knows what roles answer, and nothing of how they come to it.',
+      from: 'apps/console',
+      libraries: [],
+    }),
+    mayImport({
       name: 'local-builds-clusters',
       comment:
         'The local cluster creates topics and databases and checks outcomes; it runs roles as processes, not as imports.',

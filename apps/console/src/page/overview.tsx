@@ -48,8 +48,7 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
             key: row.region,
             cells: [
               <>
-                {row.region}
-                {row.isLeader ? <span className="tag">leads, term {cluster.term}</span> : null}
+                {row.region} {row.isLeader ? <span className="tag">leads, term {cluster.term}</span> : null}
               </>,
               <>
                 <Mark tone={row.tone}>{row.state}</Mark>
