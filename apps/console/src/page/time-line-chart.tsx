@@ -5,7 +5,7 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import uPlot from 'uplot';
 import type { EventKind, TimeLine, TimeLineEvent } from '../view/time-line.js';
-import { clockWords, durationWords } from '../view/words.js';
+import { clockWords } from '../view/words.js';
 import { Table } from './parts.js';
 
 const LETTERS: { readonly [kind in EventKind]: string } = {
@@ -57,8 +57,8 @@ export function TimeLineChart({ line, nowMs }: { line: TimeLine; nowMs: number }
   }, [line, nowMs, shape, isDark]);
   return (
     <>
-      <div ref={place} className="chart" role="img" aria-label={summaryOf(line)} />
-      <p className="note">{summaryOf(line)}</p>
+      <div ref={place} className="chart" role="img" aria-label={line.summary} />
+      <p className="note">{line.summary}</p>
       {line.events.length === 0 ? (
         <p>Nothing was decided, elected or changed in this time.</p>
       ) : (
@@ -77,18 +77,6 @@ export function TimeLineChart({ line, nowMs }: { line: TimeLine; nowMs: number }
       )}
     </>
   );
-}
-
-function summaryOf({ data, regions }: TimeLine): string {
-  if (regions.length === 0 || data[0]!.length === 0)
-    return 'No canaries were sent in this time: how the other regions did is unknown.';
-  const latencies = regions.map((region, index) => {
-    const last = data[index + 1]!.findLast((figure) => figure !== null);
-    return `${region} ${last === undefined || last === null ? 'unknown' : durationWords(last)}`;
-  });
-  const share = data.at(-1)!.filter((figure) => figure !== null);
-  const worst = share.length === 0 ? 'unknown' : `${Math.round(Math.max(...share))} %`;
-  return `Latency as last measured: ${latencies.join(', ')}. Highest share without a good answer: ${worst}.`;
 }
 
 function optionsOf(

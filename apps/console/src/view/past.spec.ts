@@ -88,6 +88,15 @@ describe('the time line', () => {
   });
 });
 
+test('the time line in words never tells an old latency as a present one', () => {
+  const summaryOf = (told: ReturnType<typeof canaries> | null): string =>
+    timeLine({ canaries: told, decisions: null, history: null, ruleChanges: null }, NOW_MS).summary;
+  expect(summaryOf(canaries('eu', { us: [10, null, null, null], ap: [20, 20, 20, 21] }))).toBe(
+    'Latency as last measured: us no answer that is recent, ap 21 ms. Highest share without a good answer: 0 %.',
+  );
+  expect(summaryOf(null)).toContain('unknown');
+});
+
 describe('canaries that were told in parts', () => {
   test('are one row of slices, and what grew replaces what was told before', () => {
     const before = canaries('eu', { us: [10, 11] });

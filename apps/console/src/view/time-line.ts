@@ -15,6 +15,8 @@ export interface TimeLine {
   /** For uPlot: seconds; latency in ms for each region; share without a good answer in percent. */
   readonly data: readonly (readonly (number | null)[])[];
   readonly events: readonly TimeLineEvent[];
+  /** The picture in words. */
+  readonly summary: string;
 }
 
 export interface TimeLineEvent {
@@ -47,16 +49,33 @@ export function timeLine(facts: TimeLineFacts, nowMs: number): TimeLine {
     const all = slices.reduce((sum, { answered }) => sum + answered, bad);
     return all === 0 ? null : (100 * bad) / all;
   });
+  const regions = told.map(({ region }) => region);
+  const latencies = bySlot.map((slices) => slots.map((one) => slices.get(one)?.meanMs ?? null));
   return {
     fromMs: Math.max(fromMs, Math.min(nowMs - WINDOW_MS_MIN, Math.min(...present) * sliceMs)),
-    regions: told.map(({ region }) => region),
-    data: [
-      slots.map((one) => (one * sliceMs) / 1_000),
-      ...bySlot.map((slices) => slots.map((one) => slices.get(one)?.meanMs ?? null)),
-      share,
-    ],
+    regions,
+    data: [slots.map((one) => (one * sliceMs) / 1_000), ...latencies, share],
+    summary: summaryOf(regions, latencies, share),
     events: eventsOf(facts).filter(({ atMs }) => atMs >= fromMs),
   };
+}
+
+/** Slices; a canary that takes its whole time-out is noted in the next one. */
+const PRESENT_SLICES = 3;
+
+function summaryOf(
+  regions: readonly string[],
+  latencies: readonly (readonly (number | null)[])[],
+  share: readonly (number | null)[],
+): string {
+  if (regions.length === 0 || share.length === 0)
+    return 'No canaries were sent in this time: how the other regions did is unknown.';
+  const words = regions.map((region, index) => {
+    const last = latencies[index]!.slice(-PRESENT_SLICES).findLast((figure) => figure !== null);
+    return `${region} ${last === undefined || last === null ? 'no answer that is recent' : durationWords(last)}`;
+  });
+  const worst = Math.round(Math.max(...share.map((figure) => figure ?? 0)));
+  return `Latency as last measured: ${words.join(', ')}. Highest share without a good answer: ${worst} %.`;
 }
 
 /** Newest first, as lists of decisions are. */
