@@ -84,12 +84,18 @@ class ApplyProgress implements Observer {
   }
 }
 
-/** @param committed receives what each round committed. */
+export interface Watching {
+  /** Receives what each round committed. */
+  readonly committed?: (batches: readonly BatchCommitted[]) => void;
+  /** Is told every fact, as telemetry is in a role. */
+  readonly observer?: Observer;
+}
+
 export function byReplicator(
   { servers, log }: { readonly servers: Servers; readonly log: Log },
   name: string,
   work: Work,
-  committed: (batches: readonly BatchCommitted[]) => void = () => undefined,
+  { committed, observer }: Watching = {},
 ): Side {
   const { configuration, partitions, table } = work.dataset;
   return {
@@ -106,7 +112,12 @@ export function byReplicator(
           configurations: () => configuration,
           signatures: nodeSignatureCheck(),
           refreshConfigurations: () => Promise.resolve(),
-          observer: progress,
+          observer: {
+            report: (fact) => {
+              observer?.report(fact);
+              progress.report(fact);
+            },
+          },
           clock,
         });
         const running = replicator.run();
@@ -117,7 +128,7 @@ export function byReplicator(
           replicator.stop();
           await running;
         }
-        committed(progress.committed);
+        committed?.(progress.committed);
       }),
   };
 }

@@ -103,7 +103,7 @@ ${ROWS_ONE_BY_ONE} rows. ${RAW}: a consumer group of one over the same topic.`,
       const batches: (readonly BatchCommitted[])[] = [];
       const rounds = await withLimit(work, (limit) =>
         takeTurns(stage, [
-          byReplicator(stage, LOCKSTEP, work, (committed) => batches.push(committed)),
+          byReplicator(stage, LOCKSTEP, work, { committed: (round) => batches.push(round) }),
           byMemory(servers, MEMORY_2, { work, limit, manner: best(2) }),
           byMemory(servers, MEMORY_1, { work, limit, manner: best(1) }),
           oneByOne(servers, ONE_BY_ONE, work, ROWS_ONE_BY_ONE),

@@ -18,11 +18,12 @@ import { quorumSteps, quorumStepsHome } from './quorum-steps.ts';
 import { isReached, RUNS_FILE, writePages } from './results-page.ts';
 import { startServers, type Servers } from './servers.ts';
 import { switchover, switchoverWithLeader } from './switchover.ts';
+import { tracing } from './tracing.ts';
 
 const benchmarks: readonly Benchmark[] = [
   ...[apply, applyOneShard, applyDatasets, applyHotKeys, limit, peers, publish, gateway, overload],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  switchoverWithLeader,
+  ...[switchoverWithLeader, tracing],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');

@@ -1,5 +1,12 @@
 /** The topic of a dataset with a publisher for each shard, as the gateways of the shards' homes would have them. */
-import { ShardPublisher, shardsOf, type GatewayDataset, type Log, type Published } from '@lockstep/engine';
+import {
+  ShardPublisher,
+  shardsOf,
+  type GatewayDataset,
+  type Log,
+  type Published,
+  type SpanContext,
+} from '@lockstep/engine';
 import {
   DEFAULT_LIMITS,
   epoch,
@@ -92,19 +99,24 @@ export class ShardPublishers {
     return opened;
   }
 
-  /** Submits all at once and waits until all stand in the log. */
-  async append(entries: readonly Entry[]): Promise<void> {
+  /**
+   * Submits all at once and waits until all stand in the log.
+   *
+   * @param spanOf in which trace an entry is written, by its place among them.
+   */
+  async append(
+    entries: readonly Entry[],
+    spanOf: (index: number) => SpanContext | null = () => null,
+  ): Promise<void> {
     const { hash: configuration } = this.#dataset.configuration;
     await Promise.all(
-      entries.map(({ partition, key, text, bytes, idempotency }) =>
-        this.#submit(partition, bytes, {
-          kind: 'data',
-          key,
-          value: text,
-          idempotency,
-          configuration,
-          epoch: epoch(1n),
-        }),
+      entries.map(({ partition, key, text, bytes, idempotency }, index) =>
+        this.#submit(
+          partition,
+          bytes,
+          { kind: 'data', key, value: text, idempotency, configuration, epoch: epoch(1n) },
+          spanOf(index),
+        ),
       ),
     );
   }
@@ -117,13 +129,14 @@ export class ShardPublishers {
     partition: number,
     bytes: number,
     publication: Parameters<ShardPublisher['submit']>[0]['publication'],
+    span: SpanContext | null = null,
   ): Promise<void> {
     const ticket = this.#publishers[partition]!.submit({
       publication,
       bytes,
       notAfterMs: clock.nowMs() + DEFAULT_LIMITS.notAfterAheadMsMax / 2,
       giveUpAtMs: clock.monotonicMs() + TIMEOUT_MS,
-      span: null,
+      span,
     });
     const published: Published | null = ticket === null ? null : await ticket.settled;
     if (published?.kind !== 'logged')

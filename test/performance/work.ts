@@ -1,5 +1,5 @@
 /** Work for an applier: entries of one dataset, and the rows that they must leave behind. */
-import { shardsOf, type GatewayDataset, type Log } from '@lockstep/engine';
+import { shardsOf, type GatewayDataset, type Log, type SpanContext } from '@lockstep/engine';
 import {
   compileConfiguration,
   decodeEvents,
@@ -38,15 +38,20 @@ const MODELS: Readonly<Record<string, (row: Columns | undefined, event: EntryEve
 /** At once: a publisher takes so many entries of one shard and no more. */
 const FILL_ENTRIES = 5_000;
 
-/** Fills the dataset's log, which nobody has filled before, and prepares a database to apply it to. */
+/**
+ * Fills the dataset's log, which nobody has filled before, and prepares a database to apply it to.
+ *
+ * @param spanOf in which trace an entry was written, by its place among them.
+ */
 export async function prepareWork(
   { servers, log }: { readonly servers: Servers; readonly log: Log },
   dataset: GatewayDataset,
   entries: readonly Entry[],
+  spanOf: (index: number) => SpanContext | null = () => null,
 ): Promise<Work> {
   const publishers = await ShardPublishers.open(log, dataset);
   for (let from = 0; from < entries.length; from += FILL_ENTRIES)
-    await publishers.append(entries.slice(from, from + FILL_ENTRIES));
+    await publishers.append(entries.slice(from, from + FILL_ENTRIES), (index) => spanOf(from + index));
   await publishers.close();
   const { table } = dataset;
   const model = MODELS[table.table]!;
