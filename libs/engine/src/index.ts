@@ -68,6 +68,7 @@ export type { FailoverForecast } from './control/moves.js';
 export { LedgerFeed } from './gateway/ledger-feed.js';
 export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
 export { Gateway } from './gateway/gateway.js';
+export type { ChangeFeed, FeedMessage } from './gateway/changes/change-feed.js';
 export type { Admitted, KnockingWrite } from './gateway/admission.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';
 export { ReturnTurns } from './gateway/return-turns.js';

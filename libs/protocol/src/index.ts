@@ -158,7 +158,7 @@ export {
 export type { BatchItem, BatchRequest, WriteEntry, WriteRequest } from './receipt/write-request.js';
 export { TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from './receipt/request-body.js';
 export type { Read } from './receipt/request-body.js';
-export { isConsistency, readRowsRequest } from './receipt/rows-request.js';
+export { isConsistency, readRowsRequest, ROWS_MAX } from './receipt/rows-request.js';
 export type { Consistency, RowsRequest } from './receipt/rows-request.js';
 export { readRuleRequest } from './receipt/rule-request.js';
 export type { RuleRequest } from './receipt/rule-request.js';
@@ -184,6 +184,15 @@ export { readPauseRequest, readResumeRequest } from './receipt/pause-request.js'
 export type { AskedPause, AskedResume } from './receipt/pause-request.js';
 export { decideResume } from './position/resume.js';
 export type { LogObservation, Resume } from './position/resume.js';
+export {
+  decodeFeedPosition,
+  encodeFeedPosition,
+  feedShard,
+  foldedPart,
+  isHeld,
+  touchedKeys,
+} from './position/feed-position.js';
+export type { FeedPosition, FeedShard } from './position/feed-position.js';
 export { answerJson, answerProblem, answerWrite, isReached } from './receipt/answer.js';
 export type { Answer } from './receipt/answer.js';
 export { decideEstablishment } from './position/establish.js';

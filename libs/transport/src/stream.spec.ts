@@ -7,7 +7,8 @@ import type { RegionName } from '@lockstep/protocol';
 import type { StreamConnection, StreamFrame } from '@lockstep/engine';
 import { httpStreams, SILENCE_MS_MAX } from './stream-client.js';
 import { encodeFrame, LINE_BYTES_MAX } from './stream-frame.js';
-import { KEEP_ALIVE_INTERVAL_MS, serveStream, STREAM_CONTENT_TYPE } from './stream-server.js';
+import { KEEP_ALIVE_INTERVAL_MS } from './long-answer.js';
+import { serveStream, STREAM_CONTENT_TYPE } from './stream-server.js';
 import type { Subscription } from '@lockstep/engine';
 import { verdictsFrame, watermarkFrame } from './stream-frames.fixture.js';
 

@@ -29,12 +29,10 @@ import {
   topicOf,
   withheldBy,
   type Configurations,
-  type Cursor,
   type DecodedEntry,
   type FoldedBatch,
   type FoldedEntry,
   type Halt,
-  type Offset,
   type OutboxStanding,
   type ReadAnswers,
   type Reads,
@@ -50,6 +48,7 @@ import {
 } from '@lockstep/protocol';
 import { Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
+import { observeLog } from '../observe-log.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
 import type { EntryAge, Observer, TracedEntry } from '../ports/observer.js';
 import { isPortError, PortError } from '../ports/port-error.js';
@@ -68,8 +67,6 @@ export const APPLY_EVENTS_MAX = 2_000;
 export const APPLY_BYTES_MAX = 4 * 1024 * 1024;
 export const PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
-/** One record of each shard is wanted; what comes along behind it is thrown away. */
-const OBSERVED_BYTES_MAX = 256 * 1024;
 /** Bounds how long a newly taken shard waits behind a fetch under way, and how long stopping takes. */
 const FETCH_WAIT_MS_MAX = 200;
 const IDLE_WAIT_MS = 500;
@@ -342,7 +339,7 @@ export class Lane {
     const reader = await this.options.log.openReader(topicOf(this.options.table.dataset));
     let settled = false;
     try {
-      const seen = await observe(
+      const seen = await observeLog(
         reader,
         states.map(({ cursor }) => cursor),
       );
@@ -763,31 +760,3 @@ function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOpe
   if (parts.length === 1) return parts[0]!;
   return parts.flat().sort((x, y) => (x.key < y.key ? -1 : x.key > y.key ? 1 : 0));
 }
-
-/** What the log holds at the last folded offset of each cursor; a fetch is sure to tell one of those that were asked for. */
-async function observe(
-  reader: LogReader,
-  cursors: readonly Cursor[],
-): Promise<ReadonlyMap<ShardName, Parameters<typeof decideResume>[1]>> {
-  const seen = new Map<ShardName, Parameters<typeof decideResume>[1]>();
-  while (seen.size < cursors.length) {
-    const asked = new Map(
-      cursors
-        .filter(({ shard }) => !seen.has(shard))
-        .map(({ shard, offset }) => [parseShardName(shard)!.partition, { shard, at: at(offset) }]),
-    );
-    const fetched = await reader.fetch({
-      positions: [...asked].map(([partition, position]) => ({ partition, offset: position.at })),
-      waitMsMax: 0,
-      bytesMax: OBSERVED_BYTES_MAX,
-    });
-    for (const { partition, outOfRange, records, startOffset, endOffset, nextOffset } of fetched) {
-      const { shard, at: offset } = asked.get(partition)!;
-      const isTold = outOfRange || nextOffset > offset || offset >= endOffset;
-      if (isTold) seen.set(shard, { startOffset, endOffset, record: records[0] ?? null });
-    }
-  }
-  return seen;
-}
-
-const at = (offset: Offset): Offset => (offset < 0n ? 0n : offset) as Offset;

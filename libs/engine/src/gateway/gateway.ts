@@ -11,6 +11,8 @@ import {
 } from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
 import { Admission } from './admission.js';
+import type { ChangeFeed } from './changes/change-feed.js';
+import { openChanges, type ChangesCall } from './changes/open-changes.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { KnownStages } from './known-stages.js';
 import { Publishers } from './publishers.js';
@@ -70,6 +72,12 @@ export class Gateway {
   /** True once this region has folded every position of the token; false when the time is over. */
   waitFor(token: Token, timeoutMs: number): Promise<boolean> {
     return this.rows.waitFor(token, this.options.clock.monotonicMs() + timeoutMs);
+  }
+
+  /** What changes in a dataset from a position on; whoever opened it closes it. */
+  async changes(call: ChangesCall): Promise<ChangeFeed | Answer> {
+    const opened = await openChanges(this.options, call);
+    return 'next' in opened ? opened : this.turns.give(opened);
   }
 
   /** Late writes of former homes, newest first. */

@@ -82,6 +82,10 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<C
       const token = headers['lockstep-token'] ?? null;
       return traced('POST', ROWS_ROUTE, caller, () => gateway.rowsTogether({ body, token, caller }));
     },
+    changes: async ({ dataset, query, headers }) => {
+      const opened = await gateway.changes({ dataset, query, lastEventId: headers['last-event-id'] ?? null });
+      return 'next' in opened ? opened : told(opened);
+    },
     quarantine: ({ query }) => gateway.quarantine(query),
     status: ({ query }) => Promise.resolve(gateway.status(query)),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),

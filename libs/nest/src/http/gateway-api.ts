@@ -3,7 +3,8 @@
  * within its limit, path and query are decoded exactly once; what they mean is for the API to judge. An API answers
  * refusals too; what it throws is a defect.
  */
-import type { KnockingWrite } from '@lockstep/engine';
+import type { FeedMessage, KnockingWrite } from '@lockstep/engine';
+import type { Telling } from '@lockstep/transport';
 import type { HttpAnswer } from './http-answer.js';
 
 /** Lower-case names; a header that must be unique stands once, others joined with a comma. */
@@ -47,6 +48,12 @@ export interface GatewayApi {
     readonly headers: IncomingHeaders;
   }): Promise<HttpAnswer>;
   rows(request: { readonly body: string; readonly headers: IncomingHeaders }): Promise<HttpAnswer>;
+  /** Whoever is given a feed closes it. */
+  changes(request: {
+    readonly dataset: string;
+    readonly query: IncomingQuery;
+    readonly headers: IncomingHeaders;
+  }): Promise<Telling<FeedMessage> | HttpAnswer>;
   quarantine(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
   status(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
   shards(): Promise<HttpAnswer>;

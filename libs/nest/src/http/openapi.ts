@@ -317,6 +317,33 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/datasets/{dataset}/changes': {
+      get: {
+        tags: ['gateway'],
+        summary:
+          'Rows of the dataset as this region commits their changes: server-sent events `change` {key, version, row}, ' +
+          '`position` and `end`, without end; a comment every second keeps it alive. `id` is the position to resume from.',
+        parameters: [
+          dataset,
+          parameter('query', 'from', 'The position to resume from; without one the feed begins now.', text),
+          parameter('header', 'Last-Event-ID', 'The same; goes before `from`.', text),
+        ],
+        responses: {
+          '200': asText('One event after the other.', 'text/event-stream'),
+          ...refusals(
+            'malformed',
+            'bad-token',
+            'unknown-dataset',
+            'feed-expired',
+            'not-ready',
+            'shard-halted',
+            'store-unavailable',
+            'log-unavailable',
+            'overloaded',
+          ),
+        },
+      },
+    },
     '/v1/shards': {
       get: {
         tags: ['gateway'],

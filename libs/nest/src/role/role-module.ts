@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule, Provider, Type } from '@nestjs/common';
 import type { Logger } from '@lockstep/telemetry';
+import { ChangesController, OpenFeeds } from '../changes/changes.controller.js';
 import { COORDINATOR_API, CoordinatorController } from '../http/coordinator.controller.js';
 import { GATEWAY_API, GatewayController } from '../http/gateway.controller.js';
 import { IncomingBodies } from '../http/incoming.js';
@@ -16,13 +17,14 @@ export class RoleModule {
     const controllers: Type[] = [ProcessController];
     const providers: Provider[] = [
       IncomingBodies,
+      OpenFeeds,
       OpenStreams,
       { provide: LOGGER, useValue: logger },
       { provide: HEALTH_API, useValue: role.health },
       { provide: METRICS_TEXT, useValue: () => role.metricsText() },
     ];
     if (role.gateway !== undefined) {
-      controllers.push(GatewayController);
+      controllers.push(GatewayController, ChangesController);
       providers.push({ provide: GATEWAY_API, useValue: role.gateway });
     }
     if (role.coordinator !== undefined) {

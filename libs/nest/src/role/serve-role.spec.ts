@@ -67,6 +67,7 @@ const gateway: GatewayApi = {
   receipt: record('receipt'),
   row: record('row'),
   rows: record('rows'),
+  changes: record('changes'),
   quarantine: record('quarantine'),
   status: record('status'),
   shards: record('shards'),

@@ -8,6 +8,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '@lockstep/telemetry';
+import { OpenFeeds } from '../changes/changes.controller.js';
 import { BoundedExpressAdapter, drain } from '../http/bounded-http-server.js';
 import { ProblemFilter } from '../http/problem.filter.js';
 import type { Site } from '../http/site.js';
@@ -50,12 +51,12 @@ export async function serveRole(
   application.useGlobalFilters(new ProblemFilter(logger, (status, code) => role.refused(status, code)));
   await application.listen(listen.port, listen.host);
   const server = application.getHttpServer() as Server;
-  const streams = application.get(OpenStreams);
+  const endless = [application.get(OpenStreams), application.get(OpenFeeds)];
   let closing: Promise<void> | null = null;
 
   async function close(): Promise<void> {
     const drained = drain(server, DRAIN_MS_MAX);
-    streams.close();
+    for (const each of endless) each.close();
     await drained;
     await application.close();
     await role.close();

@@ -13,7 +13,7 @@ import {
   type Sequence,
   type ShardName,
 } from '../identity/identity.js';
-import { Absorber, ZERO_HASH } from '../entry/digest.js';
+import { checksum } from './checksum.js';
 
 export interface Position {
   readonly logIncarnation: LogIncarnation;
@@ -45,10 +45,4 @@ export function decodeToken(text: string): Token | null {
     token.set(fields[1] as ShardName, position);
   }
   return token;
-}
-
-function checksum(text: string): string {
-  const absorber = new Absorber(ZERO_HASH);
-  absorber.text(text);
-  return absorber.finish().a.toString(16).padStart(8, '0');
 }

@@ -131,6 +131,7 @@ describe('problems', () => {
       'move-refused': 409,
       'move-ended': 409,
       'not-paused': 409,
+      'feed-expired': 410,
       'token-unreachable': 412,
       'too-large': 413,
       'not-owner': 421,

@@ -10,7 +10,7 @@ export const PROBLEMS = {
   'bad-token': {
     status: 400,
     title: 'The token is damaged',
-    next: 'Send the token as a receipt or a read gave it.',
+    next: 'Send the token as a receipt, a read or a change feed gave it.',
   },
   'unknown-dataset': { status: 404, title: 'No such dataset', next: 'Name a dataset of the catalogue.' },
   'not-found': { status: 404, title: 'Nothing here', next: 'See /openapi.json for the calls of this role.' },
@@ -68,6 +68,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'Nothing is paused in this scope',
     next: 'Name the scope of a pause that /v1/cluster lists.',
+  },
+  'feed-expired': {
+    status: 410,
+    title: 'The log does not hold this position of the feed any more',
+    next: 'Open the feed without a position, read the rows again, and go on from there.',
   },
   'token-unreachable': {
     status: 412,
