@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ChangeReader } from './change-reader.js';
 import { call, eventually, LocalCluster, REGIONS, write, type Answered } from './local-cluster.js';
 import { sampleCatalogue } from './sample-catalogue.js';
 
@@ -60,6 +61,46 @@ test('a replicator that is killed is started again and its region catches up', a
   expect(isAlive(before)).toBe(false);
   expect(isAlive(after!)).toBe(true);
 });
+
+test('a reader of changes in us is told every write that eu accepts, also when its gateway is killed and it resumes', async () => {
+  const reader = new ChangeReader();
+  const accepted = new Map<string, number>();
+  const write20 = async (round: string): Promise<void> => {
+    const keys = Array.from({ length: 20 }, (_, i) => `${REGIONS[i % 3]}:changes-${round}-${i}`);
+    for (const { body } of await Promise.all(
+      keys.map((key) => write(cluster, 'eu', 'accounts', opened(key, 'accepted', 20_000))),
+    ))
+      for (const [key, version] of Object.entries(body.versions as object))
+        accepted.set(key, version as number);
+  };
+  const isTold = (): Promise<unknown> =>
+    eventually(
+      () => Promise.resolve(reader.has(accepted)),
+      (told) => told,
+    );
+  const before = await reader.open(cluster.gateway('us'), 'accounts');
+  await eventually(
+    () => Promise.resolve(reader.position),
+    (position) => position !== null,
+  );
+  await write20('before');
+  await isTold();
+  const writing = write20('while');
+  process.kill(cluster.file.regions['us']!.pids.gateway!, 'SIGKILL');
+  await Promise.all([before.ended, writing]);
+  await eventually(
+    () => reader.open(cluster.gateway('us'), 'accounts'),
+    () => true,
+  );
+  await isTold();
+  expect(accepted.size).toBe(40);
+  expect(reader.wentBack).toEqual([]);
+  reader.close();
+  expect(await call(`${cluster.gateway('us')}/v1/datasets/accounts/changes?from=garbage`)).toMatchObject({
+    status: 400,
+    body: { code: 'bad-token' },
+  });
+}, 120_000);
 
 test('while one region is paused a quorum answers, and everywhere follows when it continues', async () => {
   await cluster.lockstep(['local', 'pause', 'ap', 'replicator']);
