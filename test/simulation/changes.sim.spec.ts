@@ -77,14 +77,16 @@ async function write(
   made: SimulatedCluster,
   count: number,
   accepted: Map<string, number>,
+  groups: readonly string[] = ['eu', 'us', 'ap'],
 ): Promise<ReadonlyMap<string, number>> {
   for (let index = 0; index < count; index += 1) {
-    const key = `${['eu', 'us', 'ap'][index % 3]}:order-${index % 7}`;
+    const key = `${groups[index % groups.length]}:order-${index % 7}`;
     const events = [{ key, type: 'placed', data: { customer: 'c', total: index } }];
     const body = { events, ack: 'accepted' };
     let answer: Answer;
+    let tries = 0;
     do answer = await settled(made, made.write('eu', 'orders', body, `write-${(writes += 1)}`));
-    while (answer.status === 503);
+    while (answer.status === 503 && (tries += 1) < 20);
     expect(answer.status).toBe(200);
     const { versions } = JSON.parse(answer.body) as { versions: Record<string, number> };
     accepted.set(key, versions[key]!);
@@ -118,7 +120,7 @@ test.each([61, 62, 63])('every accepted write is told in another region, seed %i
 
   // Its gateway is killed: what was written meanwhile is told by the next one.
   us.killProcess('gateway');
-  await write(made, 10, accepted);
+  await write(made, 10, accepted, ['eu', 'ap']);
   us.startProcess('gateway');
   await world.runUntil(() => us.process('gateway') !== null && isThere(us), 60_000);
   await reader.open(made, us);

@@ -17,9 +17,19 @@ export type {
   WriteOptions,
 } from './dataset/dataset.js';
 export type { DatasetEvent, DatasetTypes, EventOf, KeyOf } from './dataset/dataset-types.js';
+export type { ChangeMessage, ChangesOptions } from './changes/observe-changes.js';
 export { refuse } from './dataset/decision.js';
 export type { Current, Decider, Decision, Refused } from './dataset/decision.js';
-export type { DatasetPort, PortAnswer, ReceiptCall, RowCall, WriteCall } from './dataset/dataset-port.js';
+export type {
+  ChangesCall,
+  DatasetPort,
+  PortAnswer,
+  PortFeed,
+  ReceiptCall,
+  RowCall,
+  WriteCall,
+} from './dataset/dataset-port.js';
+export type { FeedEvent } from './changes/event-parser.js';
 export { httpDatasetPort } from './dataset/http-dataset-port.js';
 export {
   CompensationRejected,

@@ -1,10 +1,11 @@
 /** The calls of a process that are not answered yet: bounded, and awaited when the process is told to end. */
-import type { Clock } from '@lockstep/engine';
+import { Gate, type Clock } from '@lockstep/engine';
 import { NothingWritten, ownProblem } from './lockstep-error.js';
 
 export class CallsUnderWay {
+  /** Opens when no more calls are taken. */
+  readonly closing = new Gate();
   private count = 0;
-  private closing = false;
   private drained: (() => void) | null = null;
 
   constructor(
@@ -14,7 +15,7 @@ export class CallsUnderWay {
 
   /** @throws NothingWritten when there are too many, or the process is ending. */
   async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.closing) throw new NothingWritten(ownProblem('closing', 'no new calls are taken'));
+    if (this.closing.isOpen) throw new NothingWritten(ownProblem('closing', 'no new calls are taken'));
     if (this.count >= this.callsMax)
       throw new NothingWritten(ownProblem('too-many-calls', `${this.count} calls are under way`));
     this.count += 1;
@@ -28,7 +29,7 @@ export class CallsUnderWay {
 
   /** Takes no more calls; answers how many are still under way when all are answered or the time is over. */
   async drain(msMax: number): Promise<number> {
-    this.closing = true;
+    this.closing.open();
     if (this.count > 0) {
       const bound = this.clock.sleep(msMax);
       this.drained = () => bound.wake();

@@ -7,6 +7,7 @@
  * the other (I9). A call ends at most a second after its `timeoutMs`. The port repeats nothing by itself.
  */
 import type { Stage } from '@lockstep/protocol';
+import type { FeedEvent } from '../changes/event-parser.js';
 
 export interface PortAnswer {
   readonly status: number;
@@ -40,14 +41,32 @@ export interface RowCall {
   readonly timeoutMs: number;
 }
 
+export interface ChangesCall {
+  readonly dataset: string;
+  /** Null: from now on. */
+  readonly from: string | null;
+  /** Until it is open. */
+  readonly timeoutMs: number;
+}
+
+/** An open change feed; its first event carries the position at which it begins. */
+export interface PortFeed {
+  /** The events since the last call, at least one; null when it has ended. Rejects `retryable` when it broke off. */
+  next(): Promise<readonly FeedEvent[] | null>;
+  /** Idempotent; settles a `next` that waits. */
+  close(): void;
+}
+
 export interface DatasetPort {
   /** @param idempotencyKey null: a repeat would be another write. */
   write(call: WriteCall & { readonly idempotencyKey: string | null }): Promise<PortAnswer>;
   writeBatch(call: WriteCall): Promise<PortAnswer>;
   receipt(call: ReceiptCall): Promise<PortAnswer>;
   row(call: RowCall): Promise<PortAnswer>;
+  /** A feed, or an answer that says why there is none. Whoever is given a feed closes it. */
+  changes(call: ChangesCall): Promise<PortFeed | PortAnswer>;
   /** 200 when writes can be taken. */
   readiness(timeoutMs: number): Promise<PortAnswer>;
-  /** Calls under way end with `unknown`. Idempotent. */
+  /** Calls under way end with `unknown`, feeds end. Idempotent. */
   close(): void;
 }

@@ -3,6 +3,8 @@
  * out. Inside a request every write takes its key from the request's and every read sees the request's writes.
  */
 import type { Stage } from '@lockstep/protocol';
+import type { Observable } from 'rxjs';
+import { observeChanges, type ChangeMessage, type ChangesOptions } from '../changes/observe-changes.js';
 import { presentSession, RequestSession } from '../session/request-session.js';
 import type { DatasetTypes, EventOf, KeyOf } from './dataset-types.js';
 import { attemptKey, correctionKey, expecting, isRefused, type Current, type Decider } from './decision.js';
@@ -98,6 +100,14 @@ export class Dataset<Types extends DatasetTypes> {
   ): Promise<WriteReceipt | null> {
     const { timeoutMs = this.client.configuration.timeoutMs, wait = null } = options;
     return this.client.receipt({ dataset: this.name, idempotencyKey, wait, timeoutMs });
+  }
+
+  /**
+   * Rows as the gateway's region commits their changes, from a position or from now on; each subscriber has a feed of his
+   * own. After every accepted write of a key at version v it is told with version v or higher.
+   */
+  changes(options: ChangesOptions = {}): Observable<ChangeMessage<Types>> {
+    return observeChanges(this.client, this.name, options);
   }
 
   /**

@@ -5,7 +5,8 @@
 import { Agent } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
 import { exchange } from '@lockstep/transport';
-import type { DatasetPort, PortAnswer, ReceiptCall, RowCall } from './dataset-port.js';
+import { openHttpFeed } from '../changes/http-feed.js';
+import type { DatasetPort, PortAnswer, PortFeed, ReceiptCall, RowCall } from './dataset-port.js';
 
 /** The gateway answers at the call's time-out in the worst case; this is for that answer's way back. */
 const ANSWER_GRACE_MS = 1_000;
@@ -25,6 +26,8 @@ interface Call {
 export function httpDatasetPort(gateway: string): DatasetPort {
   const isSecure = new URL(gateway).protocol === 'https:';
   const options = { keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX };
+  const feeds = new Set<PortFeed>();
+  let isClosed = false;
   const agent = isSecure ? new SecureAgent(options) : new Agent(options);
   const send = ({ path, ...call }: Call): Promise<PortAnswer> =>
     exchange({
@@ -54,8 +57,26 @@ export function httpDatasetPort(gateway: string): DatasetPort {
       send(post(`/v1/datasets/${encodeURIComponent(dataset)}/entries:batch`, call)),
     receipt: (call) => send(receiptCall(call)),
     row: (call) => send(rowCall(call)),
+    changes: async ({ dataset, from, timeoutMs }) => {
+      const url = urlOf(gateway, `/v1/datasets/${encodeURIComponent(dataset)}/changes`);
+      const opened = await openHttpFeed(url, from, timeoutMs);
+      if ('status' in opened) return opened;
+      feeds.add(opened);
+      if (isClosed) opened.close();
+      return {
+        next: () => opened.next(),
+        close: () => {
+          feeds.delete(opened);
+          opened.close();
+        },
+      };
+    },
     readiness: (timeoutMs) => send({ method: 'GET', path: '/readyz', headers: {}, body: null, timeoutMs }),
-    close: () => agent.destroy(),
+    close: () => {
+      isClosed = true;
+      for (const feed of feeds) feed.close();
+      agent.destroy();
+    },
   };
 }
 

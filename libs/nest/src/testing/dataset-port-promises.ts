@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { nodeIdentities } from '../world/node-world.js';
+import type { FeedEvent } from '../changes/event-parser.js';
 import type { DatasetPort, PortAnswer } from '../dataset/dataset-port.js';
 import { hearBatch, hearRow, hearWrite, type Heard, type HeardRow } from '../dataset/hear-answer.js';
 
@@ -84,6 +85,38 @@ function isRefused(heard: Heard, code: string): void {
   assert.equal(heard.kind, 'refused', JSON.stringify(heard));
   assert.equal(heard.problem.code, code);
   assert.notEqual(heard.problem.next, '');
+}
+
+/** Events of a feed until one is the key's with the version or a higher one; the last position with it. */
+async function toldBy(
+  port: DatasetPort,
+  from: string | null,
+  meet: () => Promise<{ readonly key: string; readonly version: number }>,
+): Promise<{ readonly position: string; readonly row: unknown }> {
+  const feed = await port.changes({ dataset: 'accounts', from, timeoutMs: TIMEOUT_MS });
+  if ('status' in feed) assert.fail(feed.body);
+  const bound = setTimeout(() => feed.close(), TIMEOUT_MS);
+  try {
+    const [begun] = (await feed.next()) ?? [];
+    assert.ok(begun?.id, 'a feed begins with its position');
+    let position = begun.id;
+    const wanted = await meet();
+    const isWanted = ({ data, name }: FeedEvent): boolean => {
+      const { key, version } = JSON.parse(data) as { readonly key?: string; readonly version?: number };
+      return name === 'change' && key === wanted.key && version! >= wanted.version;
+    };
+    for (;;) {
+      const events = await feed.next();
+      assert.ok(events !== null, `the feed ended before ${wanted.key} was told`);
+      for (const event of events) {
+        position = event.id ?? position;
+        if (isWanted(event)) return { position, row: (JSON.parse(event.data) as { row: unknown }).row };
+      }
+    }
+  } finally {
+    clearTimeout(bound);
+    feed.close();
+  }
 }
 
 export const DATASET_PORT_PROMISES: readonly DatasetPortPromise[] = [
@@ -226,6 +259,30 @@ export const DATASET_PORT_PROMISES: readonly DatasetPortPromise[] = [
       });
       assert.equal(asked.kind, 'receipt', JSON.stringify(asked));
       assert.equal(asked.receipt.outcome, 'accepted');
+    },
+  },
+  {
+    promise:
+      'a feed tells a write with its version and row, and one that is resumed what was written meanwhile',
+    attack: async (port) => {
+      const key = freshKey();
+      const versionOf = async (...events: readonly object[]) => {
+        const { receipt } = await accepted(port, events);
+        return { key, version: receipt.versions![key]! };
+      };
+      const opening = await toldBy(port, null, () => versionOf(opened(key), credited(key, 70)));
+      assert.deepEqual(opening.row, { owner: 'Ada', currency: 'EUR', balance: 70 });
+      const written = await versionOf(credited(key, 1));
+      const resumed = await toldBy(port, opening.position, () => Promise.resolve(written));
+      assert.deepEqual(resumed.row, { owner: 'Ada', currency: 'EUR', balance: 71 });
+    },
+  },
+  {
+    promise: 'a feed from a position that nobody gave is refused',
+    attack: async (port) => {
+      const feed = await port.changes({ dataset: 'accounts', from: 'garbage', timeoutMs: TIMEOUT_MS });
+      assert.ok('status' in feed);
+      isRefused(hearWrite(feed), 'bad-token');
     },
   },
   {

@@ -13,9 +13,11 @@ import {
   NO_CONFIGURATION_PREFIX,
   NO_PUBLISHER,
   offset,
+  parseShardName,
   plan,
   recordDigest,
   ShardFold,
+  touchedKeys,
   utf8,
   type ControlBody,
   type Cursor,
@@ -26,6 +28,8 @@ import {
   type FoldedEntry,
   type KeyHash,
   type LogIncarnation,
+  type LogRecord,
+  type Offset,
   type Outcome,
   type PublisherId,
   type ReadRow,
@@ -55,6 +59,8 @@ export class MemoryShard {
   private readonly outcomes = new Map<KeyHash, Outcome>();
   private readonly rows = new Map<string, MemoryRow>();
   private number = 0n;
+  /** The keys that each record touched, by offset. */
+  private readonly touched: (readonly string[])[] = [];
 
   constructor(
     readonly shard: ShardName,
@@ -62,6 +68,7 @@ export class MemoryShard {
     private readonly table: ProjectedTable,
     home: RegionName,
     private readonly nowMs: () => number,
+    private readonly folded: () => void,
   ) {
     this.state = { cursor: emptyCursor(shard), sessions: new Map() };
     const { hash } = configuration;
@@ -75,6 +82,11 @@ export class MemoryShard {
 
   row(key: string): MemoryRow | null {
     return this.rows.get(key) ?? null;
+  }
+
+  /** Those of the records from the offset on, each once. */
+  touchedFrom(from: Offset): readonly string[] {
+    return [...new Set(this.touched.slice(Number(from)).flat())];
   }
 
   outcome(key: KeyHash): Outcome | null {
@@ -119,6 +131,8 @@ export class MemoryShard {
       const row = this.rows.get(key);
       if (row !== undefined) this.rows.set(key, { ...row, version });
     }
+    this.touched[this.touched.length - 1] = keys;
+    this.folded();
   }
 
   private control(body: ControlBody, region: RegionName): void {
@@ -147,7 +161,7 @@ export class MemoryShard {
       signature: null,
     });
     const value = utf8(text);
-    const entry = decodeEntry({
+    const record: LogRecord = {
       offset: offset(this.state.cursor.offset + 1n),
       appendTimeMs: nowMs,
       key: null,
@@ -156,7 +170,8 @@ export class MemoryShard {
       header,
       traceparent: null,
       digest: recordDigest({ key: null, value, header, appendTimeMs: nowMs }),
-    });
+    };
+    const entry = decodeEntry(record);
     const active = this.state.cursor.configuration === null ? null : this.configuration;
     const reads = plan([entry], active);
     const fold = new ShardFold(this.state, this.answers(reads), (hash) =>
@@ -172,6 +187,9 @@ export class MemoryShard {
       if (row === null) this.rows.delete(operation.key);
       else this.rows.set(operation.key, row);
     }
+    const { partition } = parseShardName(this.shard)!;
+    this.touched.push(touchedKeys([record], partition, this.configuration.content.groups));
+    this.folded();
     return step.folded;
   }
 

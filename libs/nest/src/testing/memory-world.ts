@@ -6,18 +6,22 @@
  * Faults are asked for one by one (`next`) and happen to the next write that they can happen to.
  */
 import { loadCatalogue, describeFindings as describeCatalogue } from '@lockstep/catalogue';
-import { PortError } from '@lockstep/engine';
+import { PortError, Signal } from '@lockstep/engine';
 import {
   answerJson,
   answerProblem,
   answerWrite,
   checkSchemas,
+  decodeFeedPosition,
   decodeToken,
   defaultStage,
   encodeToken,
+  feedShard,
   groupOfPartition,
   isIdempotencyKey,
+  isHeld,
   judgesAttempt,
+  offset,
   partitionCount,
   problem,
   readBatch,
@@ -37,10 +41,19 @@ import {
   type WriteFacts,
 } from '@lockstep/protocol';
 import { compileContent, tableOf } from '../configuration/compile-content.js';
-import type { DatasetPort, PortAnswer, ReceiptCall, RowCall, WriteCall } from '../dataset/dataset-port.js';
+import type {
+  ChangesCall,
+  DatasetPort,
+  PortAnswer,
+  PortFeed,
+  ReceiptCall,
+  RowCall,
+  WriteCall,
+} from '../dataset/dataset-port.js';
 import { LockstepError, ownProblem } from '../dataset/lockstep-error.js';
 import { PRINCIPAL } from '../http/principal.js';
 import { nodeClock, nodeIdentities } from '../world/node-world.js';
+import { MemoryFeed } from './memory-feed.js';
 import { MemoryShard } from './memory-shard.js';
 
 /**
@@ -69,6 +82,9 @@ export class MemoryWorld {
   private readonly identities = nodeIdentities();
   private readonly datasets: ReadonlyMap<string, MemoryDataset>;
   private readonly faults: Fault[] = [];
+  private readonly folded = new Signal();
+  /** Which life of the logs this world is. */
+  private readonly logId = this.identities.logIncarnation();
 
   private constructor(private readonly configurations: readonly FoldConfiguration[]) {
     this.datasets = new Map(
@@ -104,22 +120,31 @@ export class MemoryWorld {
 
   port(): DatasetPort {
     let closed = false;
-    const answered = (answer: () => Answer): Promise<PortAnswer> => {
+    const feeds = new Set<PortFeed>();
+    const open = <Value>(answer: () => Value): Promise<Value> => {
       const refusal = new PortError('world-closed', 'retryable', 'this port of the world is closed');
       return new Promise((resolve, reject) => {
         if (closed) reject(refusal);
         // What is thrown here rejects.
-        else resolve(portAnswer(answer()));
+        else resolve(answer());
       });
     };
+    const answered = (answer: () => Answer): Promise<PortAnswer> => open(() => portAnswer(answer()));
     return {
       write: (call) => answered(() => this.write(call)),
       writeBatch: (call) => answered(() => this.writeBatch(call)),
       receipt: (call) => answered(() => this.receipt(call)),
       row: (call) => answered(() => this.readRow(call)),
+      changes: (call) =>
+        open(() => {
+          const opened = this.changes(call);
+          if ('next' in opened) feeds.add(opened);
+          return 'next' in opened ? opened : portAnswer(opened);
+        }),
       readiness: () => answered(() => answerJson(200, { status: 'ok' })),
       close: () => {
         closed = true;
+        for (const feed of feeds) feed.close();
       },
     };
   }
@@ -292,13 +317,38 @@ export class MemoryWorld {
     return answerJson(200, { key, version: Number(row.version), row: row.columns }, headers);
   }
 
+  private changes({ dataset, from }: ChangesCall): PortFeed | Answer {
+    const known = this.datasets.get(dataset);
+    if (known === undefined) return unknownDataset(dataset);
+    const { configuration, shards } = known;
+    const ends = shards.map(({ cursor }) => offset(cursor.offset + 1n));
+    const { dataset: name } = configuration.content;
+    const now = { dataset: name, logId: this.logId, shards: ends.map((end) => feedShard(end)) };
+    const position = from === null ? now : decodeFeedPosition(from);
+    if (position?.dataset !== name || position.shards.length !== shards.length)
+      return answerProblem(problem('bad-token', 'the position of the feed cannot be read'));
+    const isMissing = position.shards.some(
+      (place, partition) => !isHeld(place, { startOffset: offset(0n), endOffset: ends[partition]! }),
+    );
+    if (position.logId !== this.logId || isMissing)
+      return answerProblem(problem('feed-expired', 'the position is of another world'));
+    return new MemoryFeed(shards, position, this.folded);
+  }
+
   private datasetOf(configuration: FoldConfiguration): MemoryDataset {
     const { content } = configuration;
     const table = tableOf(content);
     const shards = Array.from({ length: partitionCount(content.groups) }, (_, partition) => {
       const { home } = groupOfPartition(content.groups, partition);
       const name = shardName(content.dataset, partition);
-      return new MemoryShard(name, configuration, table, home, () => this.clock.nowMs());
+      return new MemoryShard(
+        name,
+        configuration,
+        table,
+        home,
+        () => this.clock.nowMs(),
+        () => this.folded.raise(),
+      );
     });
     return { configuration, shards };
   }
