@@ -43,7 +43,7 @@ export async function openLog(
   );
   if ('refusal' in cursors) return refused(cursors.refusal);
   const known = new Map(cursors.value.map((cursor) => [parseShardName(cursor.shard)!.partition, cursor]));
-  const missing = shards.find((_, partition) => known.get(partition)?.logIncarnation == null);
+  const missing = shards.find((_, partition) => (known.get(partition)?.logIncarnation ?? null) === null);
   if (missing !== undefined)
     return refused(problem('not-ready', `${region} has folded nothing of ${missing} yet`));
   const unavailable = (code: string): Problem =>
