@@ -17,6 +17,7 @@ export type {
   WriteOptions,
 } from './dataset/dataset.js';
 export type { DatasetEvent, DatasetTypes, EventOf, KeyOf } from './dataset/dataset-types.js';
+export { DatasetCache, datasetCache } from './changes/dataset-cache.js';
 export type { ChangeMessage, ChangesOptions } from './changes/observe-changes.js';
 export { refuse } from './dataset/decision.js';
 export type { Current, Decider, Decision, Refused } from './dataset/decision.js';
