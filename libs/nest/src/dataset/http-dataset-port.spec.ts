@@ -123,3 +123,51 @@ describe('the port over HTTP', () => {
     await ended;
   });
 });
+
+describe('a change feed over HTTP', () => {
+  const open = (port: DatasetPort, from: string | null) =>
+    port.changes({ dataset: 'a/b', from, timeoutMs: 10_000 });
+  const events = { 'content-type': 'text/event-stream' };
+
+  test('says where it begins, gives events as they come, and ends as told', async () => {
+    const seen: unknown[] = [];
+    const { port } = await portTo((request, response) => {
+      seen.push([request.url, request.headers['last-event-id']]);
+      response.writeHead(200, events).end('id: p1\nevent: position\ndata: {}\n\n:\n\n');
+    });
+    const feed = await open(port, 'p0');
+    if ('status' in feed) throw new Error(feed.body);
+    expect(await feed.next()).toEqual([{ name: 'position', id: 'p1', data: '{}' }]);
+    expect(await feed.next()).toBeNull();
+    expect(seen).toEqual([['/behind/v1/datasets/a%2Fb/changes', 'p0']]);
+  });
+
+  test('that is refused is an answer, with the time to wait', async () => {
+    const { port } = await portTo((_request, response) => {
+      response.writeHead(503, { 'retry-after': '2' }).end('{}');
+    });
+    expect(await open(port, null)).toEqual({ status: 503, headers: { 'retry-after': '2' }, body: '{}' });
+  });
+
+  test('that breaks off, or that nobody serves, may be opened again', async () => {
+    const { port, server } = await portTo((_request, response) => {
+      response.writeHead(200, events).write(':\n\n', () => response.destroy());
+    });
+    const feed = await open(port, null);
+    if ('status' in feed) throw new Error(feed.body);
+    await expect(feed.next()).rejects.toMatchObject({ code: 'feed-broken', disposition: 'retryable' });
+    await new Promise((resolve) => server.close(resolve));
+    await expect(open(port, null)).rejects.toMatchObject({ code: 'feed-broken', disposition: 'retryable' });
+  });
+
+  test('ends when the port is closed', async () => {
+    const { port } = await portTo(
+      (_request, response) => void response.writeHead(200, events).write(':\n\n'),
+    );
+    const feed = await open(port, null);
+    if ('status' in feed) throw new Error(feed.body);
+    const ended = feed.next();
+    port.close();
+    expect(await ended).toBeNull();
+  });
+});
