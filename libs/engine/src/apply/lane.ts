@@ -29,6 +29,7 @@ import {
   topicOf,
   withheldBy,
   type Configurations,
+  type Cursor,
   type DecodedEntry,
   type FoldedBatch,
   type FoldedEntry,
