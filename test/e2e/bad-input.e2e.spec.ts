@@ -750,14 +750,13 @@ function asJson(value: unknown): string {
 
 describe('garbage in a topic, written past the gateways', () => {
   const PARTITIONS = [0, 2, 4];
-  const now = Date.now();
   const header = (changes: Partial<EntryHeader> = {}): Buffer =>
     Buffer.from(
       encodeHeader({
         kind: 'data',
         epoch: epoch(1n),
-        publisherClockMs: now,
-        notAfterMs: now + 60_000,
+        publisherClockMs: Date.now(),
+        notAfterMs: Date.now() + 60_000,
         // A fresh session each, so that numbers begin at 1.
         publisher: randomBytes(16).toString('hex') as PublisherId,
         number: entryNumber(1n),
