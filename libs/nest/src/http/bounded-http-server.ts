@@ -8,6 +8,9 @@
  *
  * A write that the gateway will not take now is answered here, before routing and with its body unread: refused a
  * thousand times a second, it must cost next to nothing, and what is taken must not wait behind it (decision 0026).
+ *
+ * Whoever may reach a role may act on it, and a browser reaches it for any page that it shows. So what a browser sends for a
+ * page from elsewhere is only read from.
  */
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer, STATUS_CODES } from 'node:http';
@@ -86,10 +89,19 @@ export class BoundedExpressAdapter extends ExpressAdapter {
   }
 
   #refusalOf(request: IncomingMessage): HttpAnswer | null {
+    if (isForeignAct(request))
+      return problemAnswer('foreign-page', 'A browser sent this for a page that is not served here.');
     const { method, url = '' } = request;
     const dataset = method === 'POST' ? WRITE_PATH.exec(url)?.[1] : undefined;
     return dataset === undefined ? null : this.#door({ dataset, forwarded: isForwarded(request) });
   }
+}
+
+/** By what browsers say of every request, and no page can change; other callers do not say it. */
+function isForeignAct({ headers, method }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site'];
+  const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none';
+  return isForeign && method !== 'GET' && method !== 'HEAD';
 }
 
 /**

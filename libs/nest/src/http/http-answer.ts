@@ -14,6 +14,11 @@ export interface HttpAnswer {
 
 /** Refusals that only an HTTP server knows; all others stand in the protocol's catalogue. */
 export const HTTP_PROBLEMS = {
+  'foreign-page': {
+    status: 403,
+    title: "A page from elsewhere may not act in a browser's name",
+    next: 'Act from the console, or from a program; nothing was done.',
+  },
   'method-not-allowed': {
     status: 405,
     title: 'This path has no such method',

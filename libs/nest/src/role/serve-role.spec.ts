@@ -185,6 +185,16 @@ describe('the gateway routes', () => {
     expect(await response.text()).toBe(OK.body);
   });
 
+  test('refuse what a browser sends for a page from elsewhere, unless it only reads', async () => {
+    const path = '/v1/datasets/accounts/entries';
+    for (const site of ['cross-site', 'same-site', 'anything'])
+      await expectProblem(await post(path, '{}', { 'sec-fetch-site': site }), 403, 'foreign-page');
+    expect(calls).toEqual([]);
+    for (const site of ['same-origin', 'none'])
+      expect((await post(path, '{}', { 'sec-fetch-site': site })).status).toBe(200);
+    expect((await ask('/v1/shards', { headers: { 'sec-fetch-site': 'cross-site' } })).status).toBe(200);
+  });
+
   test('refuse a write at the door, its body unread, and the connection serves the next one', async () => {
     const big = `{"events":"${'x'.repeat(500_000)}"}`;
     const spelled = [
