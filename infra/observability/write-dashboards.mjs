@@ -159,6 +159,10 @@ export const dashboards = () => [
         '{{region}}':
           'sum by (region) (rate(lockstep_database_wal_bytes_total{region=~"$region"}[$__rate_interval])) / (sum by (region) (rate(lockstep_batch_bytes_sum{region=~"$region"}[$__rate_interval])) > 0)',
       }),
+      lines('In the outbox and in quarantine', 'short', {
+        '{{region}} {{dataset}} pending': 'lockstep_outbox_entries{region=~"$region"}',
+        '{{region}} {{dataset}} {{cause}}': 'lockstep_quarantined_entries{region=~"$region"}',
+      }),
       lines('Records in a batch', 'short', {
         '{{region}} {{dataset}}':
           'sum by (region, dataset) (rate(lockstep_batch_records_sum{region=~"$region"}[$__rate_interval])) / sum by (region, dataset) (rate(lockstep_batch_records_count{region=~"$region"}[$__rate_interval]))',

@@ -16,6 +16,8 @@ export type {
   ApplyStore,
   CommitRequest,
   CommitResult,
+  DatabaseStanding,
+  HeldEntries,
   Lease,
   LeaseRequest,
   OutboxEntry,

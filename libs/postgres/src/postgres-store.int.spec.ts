@@ -402,11 +402,13 @@ describe('the Postgres store beside the promises of the port', () => {
       },
     );
 
-    test('tells how much the server has written ahead', async () => {
+    test('tells how much the server has written ahead, and what waits for the log or for a person', async () => {
       const { store, cursor } = await fresh();
-      const before = await query.walBytes();
+      const before = await query.standing();
       await store.commit(nextCommit(cursor, [put('k')]));
-      expect(await query.walBytes()).toBeGreaterThan(before);
+      const { held, walBytes } = await query.standing();
+      expect(walBytes).toBeGreaterThan(before.walBytes);
+      expect(held).toEqual([{ dataset: DATASET, pending: 0, undone: 0, late: 0 }]);
       await store.close();
     });
 

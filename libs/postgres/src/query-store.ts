@@ -1,8 +1,8 @@
 /**
  * The query store on Postgres: what gateways and coordinators ask, over a small pool; safe to call concurrently.
  */
-import type { QueryStore } from '@lockstep/engine';
-import type { ConfigurationContent, ConfigurationHash, ShardName } from '@lockstep/protocol';
+import type { DatabaseStanding, QueryStore } from '@lockstep/engine';
+import type { ConfigurationContent, ConfigurationHash, DatasetName, ShardName } from '@lockstep/protocol';
 import { quotedArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
@@ -23,8 +23,7 @@ const shardArray = (shards: readonly ShardName[]): string => quotedArray(shards,
 
 /** Beside what the port asks for. */
 export interface PostgresQueryStore extends QueryStore {
-  /** Bytes of write-ahead log that the server has written since it was made, for every database in it. */
-  walBytes(): Promise<bigint>;
+  standing(): Promise<DatabaseStanding>;
 }
 
 export async function openQueryStore(options: QueryStoreOptions): Promise<PostgresQueryStore> {
@@ -69,7 +68,24 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQuery
       const [row] = await pool.run('read', DURABILITY_STATEMENT);
       assertDurable(row);
     },
-    walBytes: async () => BigInt((await pool.run('read', WAL_BYTES))[0]!['wal_bytes']!),
+    standing: async () => {
+      const rows = await pool.run('read', STANDING);
+      return {
+        walBytes: BigInt(rows[0]!['wal_bytes']!),
+        held: rows.flatMap(({ dataset, pending, undone, late }) =>
+          dataset === null
+            ? []
+            : [
+                {
+                  dataset: dataset as DatasetName,
+                  pending: Number(pending),
+                  undone: Number(undone),
+                  late: Number(late),
+                },
+              ],
+        ),
+      };
+    },
     close: () => pool.close(),
   };
 }
@@ -79,7 +95,16 @@ select o.shard, ${OUTCOME_EXPRESSIONS.join(', ')} from lockstep.outcome as o whe
 
 const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
 
-const WAL_BYTES = `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal_bytes`;
+const countOf = (table: string): string =>
+  `left join (select split_part(shard, '/', 1) as dataset, count(*) from lockstep.${table} group by 1) as ${table} using (dataset)`;
+
+/** One row where nothing is folded yet. */
+const STANDING = `
+select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal_bytes, dataset, coalesce(outbox.count, 0) as pending,
+  coalesce(outbox_quarantine.count, 0) as undone, coalesce(quarantine.count, 0) as late
+from (values (1)) as one
+left join (select distinct split_part(shard, '/', 1) as dataset from lockstep.cursor) as folded on true
+${['outbox', 'outbox_quarantine', 'quarantine'].map(countOf).join('\n')}`;
 
 const CONFIGURATIONS = 'select hash, content from lockstep.configuration order by hash';
 

@@ -304,6 +304,22 @@ export const METRICS = {
     sentence:
       "Bytes of write-ahead log that this region's database server has written, for whatever reason; no series while it does not answer. Only of replicators.",
   },
+  outboxPending: {
+    kind: 'observed-gauge',
+    name: 'lockstep_outbox_entries',
+    unit: 'entries',
+    labels: ['dataset'],
+    sentence:
+      "Entries in this region's outbox that the log has not decided yet; no series while the database does not answer. Only of replicators.",
+  },
+  quarantined: {
+    kind: 'observed-gauge',
+    name: 'lockstep_quarantined_entries',
+    unit: 'entries',
+    labels: ['dataset', 'cause'],
+    sentence:
+      "Entries in this region's quarantine: undone ones of its outbox wait for a person, late ones of former homes are forgotten in time; no series while the database does not answer. Only of replicators.",
+  },
   commitsUnknown: {
     kind: 'counter',
     name: 'lockstep_commits_unknown_total',

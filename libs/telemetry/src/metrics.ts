@@ -11,6 +11,7 @@ import type {
   BatchCommitted,
   Clock,
   ClusterOutlook,
+  DatabaseStanding,
   EntryAppended,
   Fact,
   FailoverForecast,
@@ -143,17 +144,26 @@ export class Metrics {
     this.#observeFailovers(() => seen.forecasts.slice(0, Math.floor(SERIES_MAX / STAGES_AT_RISK.length)));
   }
 
-  observeDatabase(walBytes: () => Promise<bigint>): void {
-    let seen: bigint | null = null;
+  observeDatabase(standing: () => Promise<DatabaseStanding>): void {
+    let seen: DatabaseStanding | null = null;
     this.#instruments.beforeScrape(async () => {
-      const asked = walBytes().catch(() => null);
+      const asked = standing().catch(() => null);
       const waited = new AbortController();
       const late = sleep(DATABASE_WAIT_MS_MAX, null, { signal: waited.signal, ref: false }).catch(() => null);
       seen = await Promise.race([asked, late]);
       waited.abort();
     });
     this.#instruments.observe('walBytes', (tell) => {
-      if (seen !== null) tell({}, Number(seen));
+      if (seen !== null) tell({}, Number(seen.walBytes));
+    });
+    this.#instruments.observe('outboxPending', (tell) => {
+      for (const { dataset, pending } of seen?.held ?? []) tell({ dataset }, pending);
+    });
+    this.#instruments.observe('quarantined', (tell) => {
+      for (const { dataset, late, undone } of seen?.held ?? []) {
+        tell({ dataset, cause: 'undone' }, undone);
+        tell({ dataset, cause: 'late' }, late);
+      }
     });
   }
 

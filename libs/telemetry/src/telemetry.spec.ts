@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type {
   BatchCommitted,
   ClusterOutlook,
+  DatabaseStanding,
   EntryAppended,
   Fact,
   FailoverForecast,
@@ -414,15 +415,20 @@ describe('metrics', () => {
     expect(valueOf(text, 'lockstep_answered_writes_total', 'dataset="unknown"', 'status="404"')).toBe(1);
   });
 
-  test('what the database has written is asked at each scrape; while it does not answer there is no series', async () => {
+  test('the database is asked at each scrape; while it does not answer there is no series', async () => {
     const { telemetry } = open({});
-    let answer: () => Promise<bigint> = () => Promise.resolve(4_096n);
+    let answer = (): Promise<DatabaseStanding> => Promise.resolve(STANDING);
     telemetry.observeDatabase(() => answer());
-    expect(valueOf(await telemetry.metricsText(), 'lockstep_database_wal_bytes_total')).toBe(4_096);
+    const text = await telemetry.metricsText();
+    expect(valueOf(text, 'lockstep_database_wal_bytes_total')).toBe(4_096);
+    expect(valueOf(text, 'lockstep_outbox_entries', 'dataset="accounts"')).toBe(3);
+    expect(valueOf(text, 'lockstep_quarantined_entries', 'dataset="accounts"', 'cause="undone"')).toBe(2);
+    expect(valueOf(text, 'lockstep_quarantined_entries', 'dataset="accounts"', 'cause="late"')).toBe(0);
+    const unknown = /lockstep_(database_wal_bytes_total|outbox_entries|quarantined_entries)\{/;
     answer = () => Promise.reject(new Error('down'));
-    expect(await telemetry.metricsText()).not.toContain('lockstep_database_wal_bytes_total');
+    expect(await telemetry.metricsText()).not.toMatch(unknown);
     answer = () => new Promise(() => undefined);
-    expect(await telemetry.metricsText()).not.toContain('lockstep_database_wal_bytes_total');
+    expect(await telemetry.metricsText()).not.toMatch(unknown);
   });
 
   test('what a failover would cost now is read at each scrape; what is not known has no series', async () => {
@@ -536,7 +542,7 @@ describe('metrics', () => {
     const { telemetry, textOnceSampled } = open({ otlpUrl: sink.url });
     for (const fact of everyFact(telemetry)) telemetry.observer.report(fact);
     telemetry.observeCluster(() => outlook({ forecasts: [forecast({})] }));
-    telemetry.observeDatabase(() => Promise.resolve(1n));
+    telemetry.observeDatabase(() => Promise.resolve(STANDING));
     telemetry.requestRefused(429, 'too-many-requests');
     telemetry.observer.report(entryAppended(telemetry.openSpan(null), 'not a shard' as ShardName));
     sink.hold();
@@ -850,6 +856,11 @@ function moveEnded(change: Partial<MoveEnded>): MoveEnded {
     ...change,
   };
 }
+
+const STANDING: DatabaseStanding = {
+  walBytes: 4_096n,
+  held: [{ dataset: DATASET, pending: 3, undone: 2, late: 0 }],
+};
 
 function batchCommitted(region: RegionName, traceparents: readonly string[]): BatchCommitted {
   return {

@@ -5,7 +5,7 @@
  * Reporting never throws, never waits and holds a bounded amount. One part that fails on a fact does not keep the
  * others from it; the failure is counted and told. No URL, no spans: then nothing is sampled and nothing is sent.
  */
-import type { Clock, ClusterOutlook, Fact, Observer, SpanContext } from '@lockstep/engine';
+import type { Clock, ClusterOutlook, DatabaseStanding, Fact, Observer, SpanContext } from '@lockstep/engine';
 import type { Logger } from 'pino';
 import { FactLog } from './fact-log.js';
 import { Instruments } from './instruments.js';
@@ -30,10 +30,10 @@ export interface Telemetry {
   /** Called once, of a coordinator: how the cluster stands is asked of it at each scrape. */
   observeCluster(outlook: () => ClusterOutlook): void;
   /**
-   * Called once, of a replicator: asked at each scrape how many bytes of write-ahead log its database has written. One that
-   * rejects, or takes longer than a second, has no series then.
+   * Called once, of a replicator: its database is asked at each scrape how it stands. What rejects, or takes longer than a
+   * second, has no series then.
    */
-  observeDatabase(walBytes: () => Promise<bigint>): void;
+  observeDatabase(standing: () => Promise<DatabaseStanding>): void;
   /** A request was turned away before any part of the role had seen it. Never throws, never waits. */
   requestRefused(status: number, code: string): void;
   /** The span of an arriving request. Its ids are always there; it is sampled only while tracing is on. */
@@ -82,7 +82,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
       },
     },
     observeCluster: (outlook) => metrics.observeCluster(outlook),
-    observeDatabase: (walBytes) => metrics.observeDatabase(walBytes),
+    observeDatabase: (standing) => metrics.observeDatabase(standing),
     requestRefused: (status, code) => metrics.requestRefused(status, code),
     openSpan(traceparent) {
       const span = continueTrace(traceparent, identities, options.sampleRatio);

@@ -207,3 +207,21 @@ export interface StoredRow {
     readonly columns: { readonly [column: string]: ColumnValue };
   } | null;
 }
+
+/** What a region's database tells telemetry of itself. */
+export interface DatabaseStanding {
+  /** Bytes of write-ahead log that the server has written since it was made, for every database in it. */
+  readonly walBytes: bigint;
+  /** One for each dataset that the region folds. */
+  readonly held: readonly HeldEntries[];
+}
+
+export interface HeldEntries {
+  readonly dataset: DatasetName;
+  /** Stored by services, not decided by the log yet. */
+  readonly pending: number;
+  /** Undone, until a person decides. */
+  readonly undone: number;
+  /** Writes of former homes that came too late, until they are forgotten. */
+  readonly late: number;
+}

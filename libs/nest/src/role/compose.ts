@@ -175,7 +175,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     : null;
   if (replicator !== null) {
     loops.push(replicator);
-    telemetry.observeDatabase(() => store.walBytes());
+    telemetry.observeDatabase(() => store.standing());
   }
   const canaries = new CanaryRecord(httpCanary(gateways), regions, clock);
   const regionReads = httpRegionReads(catalogue.topology.regions);
