@@ -103,6 +103,8 @@ test('a console whose coordinator is gone says that nothing is known, and not th
   await cluster.orderProcess('kill', 'us', 'coordinator');
   await desktop.shows(/^The coordinator of us does not answer: what is true now is unknown\./);
   expect(await desktop.page.getByText('All 3 regions are heard').count()).toBe(0);
+  for (const region of ['eu', 'us', 'ap'])
+    expect(await desktop.row(REGIONS_TABLE, region)).toMatch(/unknown.*Last told/s);
   await desktop.keep('6-coordinator-gone-desktop');
   await phone.keep('6-coordinator-gone-phone');
   await cluster.orderProcess('start', 'us', 'coordinator');

@@ -1,9 +1,9 @@
 /** What stops the benchmarks, as their profiles show it; the page repeats it beside the figures. */
 export const BOUNDS: Readonly<Record<string, string>> = {
   apply: `one thread and one connection that partly wait for each other. The client's thread fetches, decodes, folds and builds statements, and
-is busy for four fifths of the time where nothing else runs; the database is for half of it. A batch is folded while the one before is committed,
-but its statement is built behind that commit, while the database waits (a sixth of the client's time): that is the next thing to take out.
-Beyond it the thread is the bound: of its time half is the fold (effects hash, checks, routing, coalescing), an eighth decoding, an eighth garbage.
+is busy for four fifths of the time where nothing else runs; the database is for half of it. A batch is folded while the one before is committed;
+building its statement then too was tried and gained nothing that can be told from noise.
+The thread is the bound: of its time half is the fold (effects hash, checks, routing, coalescing), an eighth decoding, an eighth garbage.
 The limit needs a sixth of the thread and has a second connection for the second processor. Reading without work costs next to nothing for an event
 because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
   'apply-one-shard': `as \`apply\`: the same thread and one connection.`,

@@ -47,7 +47,13 @@ export function App(): ReactNode {
         {isTokenWanted ? <TokenForm /> : null}
         {page === 'status' ? null : <Standing cluster={cluster} nowMs={nowMs} />}
         {cluster.value === null ? null : (
-          <PageOf page={page} cluster={cluster.value} asked={query.get('shard') ?? ''} nowMs={nowMs} />
+          <PageOf
+            page={page}
+            cluster={cluster.value}
+            isSilent={isOld(cluster, nowMs)}
+            asked={query.get('shard') ?? ''}
+            nowMs={nowMs}
+          />
         )}
       </main>
     </>
@@ -100,11 +106,12 @@ function Standing({ cluster, nowMs }: { cluster: Told<Cluster>; nowMs: number })
 interface PageProps {
   readonly page: Page;
   readonly cluster: Cluster;
+  readonly isSilent: boolean;
   readonly asked: string;
   readonly nowMs: number;
 }
 
-function PageOf({ asked, cluster, nowMs, page }: PageProps): ReactNode {
+function PageOf({ asked, cluster, isSilent, nowMs, page }: PageProps): ReactNode {
   const regions = cluster.regions.map(({ region }) => region);
   // Its own gateway first; where that gives no answer, another region's.
   const order = [cluster.region, ...regions.filter((region) => region !== cluster.region)];
@@ -118,7 +125,9 @@ function PageOf({ asked, cluster, nowMs, page }: PageProps): ReactNode {
   const datasets = [...new Set([...cluster.quorums].sort(byShard).map(({ shard }) => datasetOf(shard)))];
   switch (page) {
     case 'overview':
-      return <Overview cluster={cluster} shards={shards} decisions={decisions} nowMs={nowMs} />;
+      return (
+        <Overview cluster={cluster} isSilent={isSilent} shards={shards} decisions={decisions} nowMs={nowMs} />
+      );
     case 'shards':
       return <ShardsPage shards={shards} regions={regions} asked={asked} nowMs={nowMs} />;
     case 'decisions':

@@ -6,8 +6,8 @@ import { linkTo } from '../place.js';
 import { decisionItems } from '../view/decision-items.js';
 import { latencyRows } from '../view/latencies.js';
 import { lossRows } from '../view/losses.js';
-import { quorumRows } from '../view/quorum-rows.js';
-import { regionRows } from '../view/region-rows.js';
+import { lastToldQuorum, quorumRows } from '../view/quorum-rows.js';
+import { lastTold, regionRows } from '../view/region-rows.js';
 import { timeLine } from '../view/time-line.js';
 import { mergedCanaries, sinceOf } from '../view/merged-canaries.js';
 import { agoWords } from '../view/words.js';
@@ -16,6 +16,8 @@ import { TimeLineChart } from './time-line-chart.js';
 
 interface OverviewProps {
   readonly cluster: Cluster;
+  /** Whoever told it does not answer any more. */
+  readonly isSilent: boolean;
   readonly shards: Told<Shards>;
   readonly decisions: Told<Decisions>;
   readonly nowMs: number;
@@ -23,14 +25,20 @@ interface OverviewProps {
 
 const DECISIONS_SHOWN = 3;
 
-export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): ReactNode {
+export function Overview({ cluster, decisions, isSilent, nowMs, shards }: OverviewProps): ReactNode {
   const history = useTold<History>('/v1/history', 3_000);
   const ruleChanges = useTold<RuleChanges>('/v1/rule-changes', 3_000);
   const names = cluster.regions.map(({ region }) => region);
   const canaries = useCanaries(names);
+  const told: CanariesByRegion = (canaries.failure === null ? canaries.value : null) ?? new Map();
+  const regions = regionRows(cluster, shards.value).map((row) => (isSilent ? lastTold(row) : row));
+  const quorums = quorumRows(cluster.quorums, shards.value).map((row) =>
+    isSilent ? lastToldQuorum(row) : row,
+  );
+  const losses = isSilent ? lossRows(names, [], null) : lossRows(names, cluster.failovers, shards.value);
   const line = timeLine(
     {
-      canaries: canaries.value?.get(cluster.region) ?? null,
+      canaries: told.get(cluster.region) ?? null,
       decisions: decisions.value,
       history: history.value,
       ruleChanges: ruleChanges.value,
@@ -44,7 +52,7 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
         <Table
           caption={`Regions as ${cluster.region} hears them`}
           columns={['Region', 'State', 'Records behind', 'Homes of shards']}
-          rows={regionRows(cluster, shards.value).map((row) => ({
+          rows={regions.map((row) => ({
             key: row.region,
             cells: [
               <>
@@ -60,7 +68,7 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
           }))}
         />
       </Section>
-      <LatencySection cluster={cluster} names={names} told={canaries.value ?? new Map()} />
+      <LatencySection cluster={cluster} names={names} told={told} />
       <Section
         title="If a region were lost now"
         note="Its shards failed over. What is at risk stands in the log: it is lost only if the log were lost too."
@@ -76,7 +84,7 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
             'At risk: quorum',
             'No writes for',
           ]}
-          rows={lossRows(names, cluster.failovers, shards.value).map((row) => ({
+          rows={losses.map((row) => ({
             key: row.region,
             cells: [
               row.region,
@@ -118,7 +126,7 @@ export function Overview({ cluster, decisions, nowMs, shards }: OverviewProps): 
         <Table
           caption="Quorum rule of each dataset"
           columns={['Dataset', 'Rule', 'State']}
-          rows={quorumRows(cluster.quorums, shards.value).map(({ dataset, rule, state, tone }) => ({
+          rows={quorums.map(({ dataset, rule, state, tone }) => ({
             key: dataset,
             cells: [dataset, rule, <Mark tone={tone}>{state}</Mark>],
           }))}
@@ -163,6 +171,8 @@ function useCanaries(regions: readonly string[]): Told<CanariesByRegion> {
   const known = useRef(new Map<string, Canaries>());
   return usePolled(regions.join(' '), 2_000, async (names) => {
     const answers = await Promise.all(names.split(' ').map((region) => askCanaries(region, known.current)));
+    if (answers.every(([, value]) => value === null))
+      return { kind: 'silent', detail: 'no coordinator told any' } satisfies Answer<CanariesByRegion>;
     return { kind: 'told', value: new Map(answers) } satisfies Answer<CanariesByRegion>;
   });
 }

@@ -31,7 +31,7 @@ export function TimeLineChart({ line, nowMs }: { line: TimeLine; nowMs: number }
     const built = new uPlot(
       optionsOf(
         element,
-        shape.split(' '),
+        shape === '' ? [] : shape.split(' '),
         width,
         () => events.current,
         () => span.current,

@@ -18,6 +18,14 @@ export function quorumRows(quorums: readonly Quorum[], shards: Shards | null): r
   });
 }
 
+/** Once the coordinator that told it does not answer. */
+export const lastToldQuorum = ({ dataset, rule, state }: QuorumRow): QuorumRow => ({
+  dataset,
+  rule,
+  tone: 'unknown',
+  state: `${UNKNOWN}; last told: ${state}`,
+});
+
 function ruleOf(dataset: string, shards: Shards | null): string {
   const rules = (shards?.shards ?? [])
     .filter(({ shard }) => datasetOf(shard) === dataset)

@@ -29,6 +29,17 @@ export const regionRows = (cluster: Cluster, shards: Shards | null): readonly Re
     ...stateOf(region, cluster),
   }));
 
+/** What is left of a row once the coordinator that told it does not answer: what it was, and not that it is so. */
+export const lastTold = ({ behind, homes, region, state }: RegionRow): RegionRow => ({
+  region,
+  isLeader: false,
+  tone: 'unknown',
+  state: UNKNOWN,
+  detail: `Last told: ${state}.`,
+  homes: `${UNKNOWN} (last told ${homes})`,
+  behind: behind.startsWith(UNKNOWN) ? behind : `${UNKNOWN} (last told ${behind})`,
+});
+
 function stateOf(
   { region, shards, stream }: ClusterRegion,
   { doubts, region: teller }: Cluster,

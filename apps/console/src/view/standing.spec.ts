@@ -5,8 +5,8 @@ import { at, canaries, cluster, forecast, region, REGIONS, shard, shards } from 
 import { headline } from './headline.js';
 import { latencyRows } from './latencies.js';
 import { lossRows } from './losses.js';
-import { quorumRows } from './quorum-rows.js';
-import { regionRows } from './region-rows.js';
+import { lastToldQuorum, quorumRows } from './quorum-rows.js';
+import { lastTold, regionRows } from './region-rows.js';
 import { shardRows } from './shard-rows.js';
 import { statusHeadline, statusRows } from './write-status.js';
 
@@ -64,6 +64,22 @@ describe('a region', () => {
     const homeless = shards(shard('orders/0', { home: null }));
     expect(regionRows(cluster(), homeless)[0]?.homes).toBe('2, 1 of unknown home');
   });
+});
+
+test('once its teller does not answer, nothing is well any more', () => {
+  const [eu, us] = regionRows(cluster(), shards()).map(lastTold);
+  expect(us).toEqual({
+    region: 'us',
+    isLeader: false,
+    tone: 'unknown',
+    state: 'unknown',
+    detail: 'Last told: well.',
+    homes: 'unknown (last told 0)',
+    behind: 'unknown (last told 0)',
+  });
+  expect(eu?.homes).toBe('unknown (last told 3)');
+  for (const row of quorumRows(cluster().quorums, shards()).map(lastToldQuorum))
+    expect(row).toMatchObject({ tone: 'unknown', state: expect.stringContaining('last told: can be met') });
 });
 
 describe('the headline', () => {
