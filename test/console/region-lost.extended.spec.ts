@@ -68,7 +68,10 @@ test('a region is lost, is replaced, and comes back', async () => {
   await keepBoth('1-before');
   await desktop.page.getByRole('link', { name: 'Status', exact: true }).click();
   await desktop.shows('Everything can be written.');
+  await phone.go('status');
+  await phone.shows('Everything can be written.');
   await keepBoth('1-before-status');
+  await phone.go('overview');
   await desktop.go('overview');
 
   await cluster.orderProcess('kill', 'eu', null);
@@ -84,7 +87,8 @@ test('a region is lost, is replaced, and comes back', async () => {
   await desktop.shows('moves shards away from eu');
   await desktop.shows(/^(us|ap) finds eu unfit: /);
   await desktop.page.getByText('Inputs and result').last().click();
-  await keepBoth('3-decided');
+  await desktop.expectSound();
+  await desktop.keep('3-decided-desktop');
   expect(await cluster.lockstep(['decisions', '--region', 'us'])).toMatch(
     /the governor moves every shard away from eu/,
   );
