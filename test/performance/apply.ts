@@ -85,7 +85,7 @@ async function withLimit<T>(work: Work, act: (limit: MemoryLimit) => Promise<T>)
   }
 }
 
-const takeTurns = ({ say, servers }: Stage, sides: readonly Side[]): Promise<Rounds> =>
+export const takeTurns = ({ say, servers }: Stage, sides: readonly Side[]): Promise<Rounds> =>
   inTurns({ say, processes: servers.processes, sides, rounds: ROUNDS });
 
 export const named = async (name: string) => (await sampleDatasets()).get(name as DatasetName)!;

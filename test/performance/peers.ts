@@ -1,7 +1,7 @@
 /** Applying beside what somebody would take instead. */
 import { byReplicator } from './appliers.ts';
-import { named, onStage, SERVERS } from './apply.ts';
-import { disturbance, inTurns, rate, ratio, ROUNDS, type Benchmark } from './benchmark.ts';
+import { named, onStage, SERVERS, takeTurns } from './apply.ts';
+import { disturbance, rate, ratio, type Benchmark } from './benchmark.ts';
 import { byNativeReplication, startPublisher } from './native-replication.ts';
 import { prepareNestConsumer } from './nest-consumer.ts';
 import { readings } from './sample-writes.ts';
@@ -29,17 +29,12 @@ one reading, from the first to the last.`,
       const work = await prepareWork(stage, dataset, readings(dataset, ENTRIES, STATIONS));
       const native = (name: string, rowsPerTransaction: number) =>
         byNativeReplication({ servers: stage.servers, publisher }, name, { work, rowsPerTransaction });
-      const rounds = await inTurns({
-        say: stage.say,
-        processes: stage.servers.processes,
-        sides: [
-          byReplicator(stage, LOCKSTEP, work),
-          native(NATIVE_1, 1),
-          native(NATIVE_1000, 1_000),
-          await prepareNestConsumer(stage, NEST, { work, count: MESSAGES }),
-        ],
-        rounds: ROUNDS,
-      });
+      const rounds = await takeTurns(stage, [
+        byReplicator(stage, LOCKSTEP, work),
+        native(NATIVE_1, 1),
+        native(NATIVE_1000, 1_000),
+        await prepareNestConsumer(stage, NEST, { work, count: MESSAGES }),
+      ]);
       return [
         ratio(rounds, LOCKSTEP, NATIVE_1, 2),
         ratio(rounds, LOCKSTEP, NATIVE_1000, 1.25),

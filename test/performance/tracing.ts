@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto';
 import type { SpanContext } from '@lockstep/engine';
 import { openLogger, openTelemetry, type Telemetry } from '@lockstep/telemetry';
 import { OtlpSink } from '../e2e/otlp-sink.ts';
-import { named, onStage, SERVERS } from './apply.ts';
+import { named, onStage, SERVERS, takeTurns } from './apply.ts';
 import { byReplicator } from './appliers.ts';
 import {
   clientTimeOf,
   between,
   cost,
   disturbance,
-  inTurns,
   rate,
   ratio,
   ROUNDS,
@@ -63,20 +62,11 @@ ${SAMPLED_ONE_IN} sampled; the collector is in this process and throws nothing a
       const untraced = await prepareWork(stage, dataset, entries);
       const traced = await prepareWork(stage, renamed(dataset, 'readings_traced'), entries, spanOf);
       const [metrics, spans] = [telemetryOf(null), telemetryOf(sink.url)];
-      const {
-        say,
-        servers: { processes },
-      } = stage;
-      const rounds = await inTurns({
-        say,
-        processes,
-        rounds: ROUNDS,
-        sides: [
-          byReplicator(stage, BARE, untraced),
-          byReplicator(stage, UNTRACED, untraced, { observer: metrics.observer }),
-          byReplicator(stage, TRACED, traced, { observer: spans.observer }),
-        ],
-      });
+      const rounds = await takeTurns(stage, [
+        byReplicator(stage, BARE, untraced),
+        byReplicator(stage, UNTRACED, untraced, { observer: metrics.observer }),
+        byReplicator(stage, TRACED, traced, { observer: spans.observer }),
+      ]);
       await Promise.all([metrics.shutdown(), spans.shutdown()]);
       const applied = sink.spans.filter(({ name }) => name.startsWith('apply lockstep')).length;
       const expected = (ROUNDS + 1) * (ENTRIES / SAMPLED_ONE_IN);

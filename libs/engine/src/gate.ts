@@ -33,7 +33,11 @@ export class Gate {
 }
 
 /** Waits until the gate, or one of several, opens or the time has passed; true when one is open. */
-export async function waitAtMost(gates: Gate | readonly Gate[], clock: Clock, ms: number): Promise<boolean> {
+export async function waitAtMost(
+  gates: Gate | readonly Gate[],
+  clock: Pick<Clock, 'sleep'>,
+  ms: number,
+): Promise<boolean> {
   const all = gates instanceof Gate ? [gates] : gates;
   const isOpen = (): boolean => all.some((gate) => gate.isOpen);
   if (isOpen()) return true;

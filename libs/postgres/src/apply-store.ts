@@ -18,7 +18,7 @@ import type {
   ShardName,
   ShardState,
 } from '@lockstep/protocol';
-import { plainArray, quotedArray } from './array-literal.js';
+import { plainArray, quotedArray, textArray } from './array-literal.js';
 import { columnValue } from './column-type.js';
 import { commitStatement } from './commit-statement.js';
 import { openConnection } from './connection.js';
@@ -40,8 +40,6 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 /** Rows of each kind that one `clean` deletes at most. */
 const CLEAN_ROWS_MAX = 1_000;
 
-const texts = (values: Iterable<string>): string => quotedArray([...values], (value) => value);
-
 export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyStore> {
   const connection = await openConnection({
     url: options.url,
@@ -56,16 +54,16 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
       return readIncarnation(connection);
     },
     ensureShards: async (shards) => {
-      await connection.run('write', ENSURE_SHARDS, [texts(shards.toSorted())]);
+      await connection.run('write', ENSURE_SHARDS, [textArray(shards.toSorted())]);
     },
     claim: async ({ holder, shards, leaseMs }) =>
-      leasesOf(await connection.run('write', CLAIM, [texts(shards), holder, leaseMs.toString()])),
+      leasesOf(await connection.run('write', CLAIM, [textArray(shards), holder, leaseMs.toString()])),
     renew: async ({ holder, held, leaseMs }) =>
       leasesOf(await connection.run('write', RENEW, [...heldArrays(held), holder, leaseMs.toString()])),
     release: async (held) => {
       await connection.run('write', RELEASE, heldArrays(held));
     },
-    load: async (shards) => statesOf(await connection.run('read', LOAD, [texts(shards)])),
+    load: async (shards) => statesOf(await connection.run('read', LOAD, [textArray(shards)])),
     read: (table, reads, withColumns) => read(connection, table, reads, withColumns),
     commit: async (request) => {
       try {
@@ -79,7 +77,7 @@ export async function openApplyStore(options: ApplyStoreOptions): Promise<ApplyS
       return { kind: 'committed' };
     },
     clean: async (shards) => {
-      const rows = await connection.run('write', CLEAN, [texts(shards), CLEAN_ROWS_MAX.toString()]);
+      const rows = await connection.run('write', CLEAN, [textArray(shards), CLEAN_ROWS_MAX.toString()]);
       return Number(rows[0]!['deleted']);
     },
     close: () => connection.close(),
@@ -232,7 +230,7 @@ async function read(
   const rows = await connection.run('read', readStatement(table, withColumns), [
     ...askedArrays(outcomeKeys),
     ...askedArrays(rowKeys),
-    texts([...reads.keys()]),
+    textArray([...reads.keys()]),
   ]);
   for (const row of rows) {
     const answer = answers.get(row['shard'] as ShardName)!;

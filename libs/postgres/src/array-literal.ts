@@ -26,3 +26,5 @@ export function plainArray<T>(items: readonly T[], textOf: (item: T) => string |
   }
   return literal + '}';
 }
+
+export const textArray = (values: Iterable<string>): string => quotedArray([...values], (value) => value);

@@ -16,7 +16,7 @@
 import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
 import { settleOutbox, undoesAny } from '@lockstep/protocol';
 import type { KeyHash, PendingEntry, Settlement, ShardName } from '@lockstep/protocol';
-import { plainArray, quotedArray } from './array-literal.js';
+import { plainArray, quotedArray, textArray } from './array-literal.js';
 import { commitStatement } from './commit-statement.js';
 import type { Connection } from './connection.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
@@ -27,8 +27,6 @@ import { VERSION_COLUMN } from './projected-table.js';
  * transaction. Services that come meanwhile queue behind it for at most so long.
  */
 const GATE_WAIT_MS = 500;
-
-const texts = (values: Iterable<string>): string => quotedArray([...values], (value) => value);
 
 export async function commitWithOutbox(connection: Connection, request: CommitRequest): Promise<void> {
   await connection.run('commit', `begin; set local lock_timeout = ${GATE_WAIT_MS}`);
@@ -45,9 +43,9 @@ export async function commitWithOutbox(connection: Connection, request: CommitRe
 async function commitInside(connection: Connection, request: CommitRequest): Promise<void> {
   const { rows, table } = request;
   const shards = request.shards.filter(({ outbox }) => outbox !== undefined);
-  await connection.run('commit', ENTER, [texts(shards.map(({ shard }) => shard).toSorted())]);
+  await connection.run('commit', ENTER, [textArray(shards.map(({ shard }) => shard).toSorted())]);
   await connection.run('commit', OWN, [
-    texts(shards.map(({ shard }) => shard)),
+    textArray(shards.map(({ shard }) => shard)),
     plainArray(shards, ({ outbox }) => (outbox!.owned ? 't' : 'f')),
     quotedArray(shards, ({ cursor }) => cursor.home),
     plainArray(shards, ({ cursor }) => cursor.epoch.toString()),
@@ -63,7 +61,7 @@ async function commitInside(connection: Connection, request: CommitRequest): Pro
     settled.push({ shard, sequence: cursor.sequence, settlement });
   }
 
-  const keys = texts([...touched].toSorted());
+  const keys = textArray([...touched].toSorted());
   await connection.run('commit', restoreStatement(table), [table.table, keys]);
   const { text, parameters } = commitStatement(request);
   await connection.run('commit', text, parameters);
@@ -85,7 +83,7 @@ async function pendingOf(
   judged: readonly { readonly key: KeyHash }[] | null,
 ): Promise<readonly PendingEntry[]> {
   if (judged?.length === 0) return [];
-  const keys = judged === null ? null : texts(judged.map(({ key }) => key));
+  const keys = judged === null ? null : textArray(judged.map(({ key }) => key));
   const rows = await connection.run('commit', keys === null ? PENDING : PENDING_OF_KEYS, [
     shard,
     ...(keys === null ? [] : [keys]),
@@ -106,7 +104,7 @@ async function settle(connection: Connection, { sequence, settlement }: Settled)
   if (undone.length > 0) {
     await connection.run('commit', QUARANTINE, [
       plainArray(undone, ({ id }) => id.toString()),
-      texts(undone.map(({ reason }) => reason)),
+      textArray(undone.map(({ reason }) => reason)),
       sequence.toString(),
     ]);
   }

@@ -3,7 +3,7 @@
  */
 import type { DatabaseStanding, QueryStore } from '@lockstep/engine';
 import type { ConfigurationContent, ConfigurationHash, DatasetName, ShardName } from '@lockstep/protocol';
-import { quotedArray } from './array-literal.js';
+import { textArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
 import { CURSOR_LIST, cursorOf } from './cursor-row.js';
 import { OUTCOME_EXPRESSIONS, outcomeOf } from './outcome-row.js';
@@ -18,8 +18,6 @@ export interface QueryStoreOptions {
 }
 
 const STATEMENT_TIMEOUT_MS = 5_000;
-
-const shardArray = (shards: readonly ShardName[]): string => quotedArray(shards, (shard) => shard);
 
 /** Beside what the port asks for. */
 export interface PostgresQueryStore extends QueryStore {
@@ -45,13 +43,13 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<Postgr
 function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQueryStore {
   return {
     outcomes: async (shards, key) => {
-      const rows = await pool.run('read', OUTCOMES, [shardArray(shards), key]);
+      const rows = await pool.run('read', OUTCOMES, [textArray(shards), key]);
       return rows.map((row) => ({ shard: row['shard'] as ShardName, outcome: outcomeOf(row) }));
     },
     quarantined: async (shards, limit) =>
-      (await pool.run('read', QUARANTINED, [shardArray(shards), limit.toString()])).map(quarantinedOf),
+      (await pool.run('read', QUARANTINED, [textArray(shards), limit.toString()])).map(quarantinedOf),
     rows: (places) => storedRows(pool, places),
-    cursors: async (shards) => (await pool.run('read', CURSORS, [shardArray(shards)])).map(cursorOf),
+    cursors: async (shards) => (await pool.run('read', CURSORS, [textArray(shards)])).map(cursorOf),
     configurations: async () => {
       const rows = await pool.run('read', CONFIGURATIONS);
       return rows.map((row) => ({

@@ -66,7 +66,6 @@ export function clusterOutlook({
 }: OutlookOptions): Omit<ClusterOutlook, 'forecasts' | 'leads'> {
   const state = control.state();
   const nowMs = clock.monotonicMs();
-  const connected = feed.connected();
   return {
     term: state === null || state.election.term === 0n ? null : state.election.term,
     isControlCurrent: control.isCurrent(),
@@ -83,8 +82,16 @@ export function clusterOutlook({
           doubts: state === null ? null : votesAgainst(state, about).length,
         };
       }),
-    quorums: shards.map((shard) => quorumOf(feed, connected, shard)),
+    quorums: quorumOutlooks({ feed, shards }),
   };
+}
+
+export function quorumOutlooks({
+  feed,
+  shards,
+}: Pick<OutlookOptions, 'feed' | 'shards'>): readonly QuorumOutlook[] {
+  const connected = feed.connected();
+  return shards.map((shard) => quorumOf(feed, connected, shard));
 }
 
 function quorumOf(feed: LedgerFeed, connected: ReadonlySet<RegionName>, shard: ShardName): QuorumOutlook {

@@ -38,7 +38,12 @@ import type { Signer } from '../ports/signing.js';
 import type { QueryStore } from '../ports/store.js';
 import type { Clock, Identities } from '../ports/world.js';
 import { shardsOf } from '../shards-of.js';
-import { clusterOutlook, type ClusterOutlook } from './cluster-outlook.js';
+import {
+  clusterOutlook,
+  quorumOutlooks,
+  type ClusterOutlook,
+  type QuorumOutlook,
+} from './cluster-outlook.js';
 import { ControlEntries } from './control-entries.js';
 import { RuleChanges, type RuleChange } from './rule-changes.js';
 
@@ -154,6 +159,10 @@ export class Coordinator {
         }),
       })),
     };
+  }
+
+  quorums(): readonly QuorumOutlook[] {
+    return quorumOutlooks({ feed: this.options.feed, shards: this.shards() });
   }
 
   /** What is asked at each look at the metrics. */

@@ -132,9 +132,7 @@ export function coordinatorApi(
 }
 
 const describeQuorums = (coordinator: Coordinator): readonly object[] =>
-  coordinator
-    .outlook()
-    .quorums.map(({ isReachable, shard, voters }) => ({ shard, voters, reachable: isReachable }));
+  coordinator.quorums().map(({ isReachable, shard, voters }) => ({ shard, voters, reachable: isReachable }));
 
 /** The role's own call, and the names that its query may have: waiting for a receipt, or settling it, is no mere look. */
 function regionRead(about: RegionFact): Pick<RegionRead, 'path' | 'role'> & { readonly names: string[] } {

@@ -5,7 +5,7 @@
  * Bounded: `SLICES_MAX` slices for each region of the catalogue.
  */
 import type { Canary, CanaryAnswer, CanaryRead, Clock } from '@lockstep/engine';
-import type { RegionName } from '@lockstep/protocol';
+import { time, type RegionName } from '@lockstep/protocol';
 
 /** Several canaries long, so that one late answer does not hide between two slices. */
 export const SLICE_MS = 2_000;
@@ -43,7 +43,7 @@ export class CanaryRecord implements Canary {
   /** @param sinceMs slices that began before it are left out. */
   describe(sinceMs: number): object {
     return {
-      at: new Date(this.clock.nowMs()).toISOString(),
+      at: time(this.clock.nowMs()),
       sliceMs: SLICE_MS,
       keptMs: SLICE_MS * SLICES_MAX,
       regions: [...this.slices].map(([region, slices]) => ({
@@ -51,7 +51,7 @@ export class CanaryRecord implements Canary {
         slices: slices
           .filter(({ atMs }) => atMs >= sinceMs)
           .map(({ answered, atMs, failed, maxMs, refused, sumMs }) => ({
-            at: new Date(atMs).toISOString(),
+            at: time(atMs),
             answered,
             refused,
             failed,

@@ -17,6 +17,7 @@ import {
   isPortError,
   LedgerFeed,
   Replicator,
+  shardsOf,
   topicsOf,
   type Clock,
   type GatewayDataset,
@@ -35,12 +36,10 @@ import {
 import {
   answerJson,
   partitionCount,
-  shardName,
   type ConfigurationHash,
   type DatasetName,
   type FoldConfiguration,
   type RegionName,
-  type ShardName,
 } from '@lockstep/protocol';
 import { openTelemetry, type Logger } from '@lockstep/telemetry';
 import { httpCanary, httpForwarder, httpStreams } from '@lockstep/transport';
@@ -197,7 +196,11 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         failover: catalogue.topology.failover,
       })
     : null;
-  const ruleChanges = new RuleRecord(feed, shardsOf(datasets), clock);
+  const ruleChanges = new RuleRecord(
+    feed,
+    [...datasets].flatMap(([dataset, { partitions }]) => shardsOf(dataset, partitions)),
+    clock,
+  );
   if (coordinator !== null) {
     loops.push(coordinator, ruleChanges);
     telemetry.observeCluster(() => coordinator.outlook());
@@ -259,11 +262,6 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     },
   };
 }
-
-const shardsOf = (datasets: ReadonlyMap<DatasetName, GatewayDataset>): readonly ShardName[] =>
-  [...datasets].flatMap(([dataset, { partitions }]) =>
-    Array.from({ length: partitions }, (_, partition) => shardName(dataset, partition)),
-  );
 
 async function readCatalogue(folder: string, region: RegionName): Promise<Catalogue> {
   const result = await loadCatalogue(folder);

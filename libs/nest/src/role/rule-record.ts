@@ -5,8 +5,8 @@
  *
  * Bounded: `CHANGES_MAX` changes.
  */
-import type { Clock, LedgerFeed } from '@lockstep/engine';
-import type { ShardName } from '@lockstep/protocol';
+import { Gate, waitAtMost, type Clock, type LedgerFeed } from '@lockstep/engine';
+import { time, type ShardName } from '@lockstep/protocol';
 
 const LOOK_MS = 1_000;
 export const CHANGES_MAX = 256;
@@ -21,8 +21,7 @@ interface Change {
 export class RuleRecord {
   private readonly known = new Map<ShardName, string>();
   private readonly changes: Change[] = [];
-  private isStopped = false;
-  private sleeping: { readonly wake: () => void } | null = null;
+  private readonly stopping = new Gate();
 
   constructor(
     private readonly feed: Pick<LedgerFeed, 'tally'>,
@@ -32,17 +31,14 @@ export class RuleRecord {
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
-    while (!this.isStopped) {
+    while (!this.stopping.isOpen) {
       this.look();
-      const pause = this.clock.sleep(LOOK_MS);
-      this.sleeping = pause;
-      await pause.done;
+      await waitAtMost(this.stopping, this.clock, LOOK_MS);
     }
   }
 
   stop(): void {
-    this.isStopped = true;
-    this.sleeping?.wake();
+    this.stopping.open();
   }
 
   describe(): object {
@@ -64,5 +60,3 @@ export class RuleRecord {
     }
   }
 }
-
-const time = (ms: number): string => new Date(ms).toISOString();

@@ -26,8 +26,11 @@ export class MemoryFeed implements PortFeed {
       const events = this.newEvents();
       if (events.length > 0) return events;
       await new Promise<void>((resolve) => {
-        news.onOpen(resolve);
-        this.closing.onOpen(resolve);
+        const takeBack = this.closing.onOpen(resolve);
+        news.onOpen(() => {
+          takeBack();
+          resolve();
+        });
       });
     }
     return null;
