@@ -138,7 +138,10 @@ select ${CURSOR_LIST}, s.publisher, s.last, s.holed, s.log_time_ms as session_lo
 from lockstep.cursor as c left join lockstep.session as s on s.shard = c.shard
 where c.shard = any($1::text[])`;
 
-/** By the log time of the cursor: the fold has forgotten whatever is older than that by the retention. */
+/**
+ * By the log time of the cursor: the fold has forgotten whatever is older than that by the retention. Undone entries that
+ * somebody has settled are kept as long as sessions.
+ */
 const CLEAN = `
 with old_outcome as (
   select o.shard, o.key, c.outcomes_since_ms as before_ms
@@ -156,6 +159,15 @@ old_attempt as (
   join lockstep.quarantine as q on q.shard = c.shard and q.log_time_ms < c.outcomes_since_ms
   where c.shard = any($1::text[]) limit $2::bigint
 ),
+old_settled as (
+  select q.id
+  from lockstep.cursor as c
+  join lockstep.outbox_quarantine as q on q.shard = c.shard and q.settled_at_ms < c.sessions_since_ms
+  where c.shard = any($1::text[]) limit $2::bigint
+),
+settled_gone as (
+  delete from lockstep.outbox_quarantine as q using old_settled as old where q.id = old.id returning 1
+),
 attempt_gone as (
   delete from lockstep.quarantine as q using old_attempt as old
   where q.shard = old.shard and q.log_incarnation = old.log_incarnation and q.sequence = old.sequence returning 1
@@ -169,7 +181,7 @@ session_gone as (
   where s.shard = old.shard and s.publisher = old.publisher and s.log_time_ms < old.before_ms returning 1
 )
 select (select count(*) from outcome_gone) + (select count(*) from session_gone)
-  + (select count(*) from attempt_gone) as deleted`;
+  + (select count(*) from attempt_gone) + (select count(*) from settled_gone) as deleted`;
 
 const heldArrays = (held: readonly Lease[]): readonly string[] => [
   quotedArray(held, (lease) => lease.shard),

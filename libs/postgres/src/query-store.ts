@@ -1,7 +1,7 @@
 /**
  * The query store on Postgres: what gateways and coordinators ask, over a small pool; safe to call concurrently.
  */
-import type { DatabaseStanding, QueryStore } from '@lockstep/engine';
+import type { DatabaseStanding, QueryStore, UndoneStore } from '@lockstep/engine';
 import type { ConfigurationContent, ConfigurationHash, DatasetName, ShardName } from '@lockstep/protocol';
 import { textArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
@@ -11,6 +11,7 @@ import { ensureTable } from './projected-table.js';
 import { QUARANTINED, quarantinedOf } from './quarantine-row.js';
 import { readIncarnation } from './store-incarnation.js';
 import { storedRows } from './stored-row.js';
+import { ASK_UNDONE, SETTLE_UNDONE, UNDONE, UNDONE_BY_KEY, undoneInFullOf, undoneOf } from './undone-row.js';
 
 export interface QueryStoreOptions {
   readonly url: string;
@@ -20,7 +21,7 @@ export interface QueryStoreOptions {
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /** Beside what the port asks for. */
-export interface PostgresQueryStore extends QueryStore {
+export interface PostgresQueryStore extends QueryStore, UndoneStore {
   standing(): Promise<DatabaseStanding>;
 }
 
@@ -48,6 +49,27 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQuery
     },
     quarantined: async (shards, limit) =>
       (await pool.run('read', QUARANTINED, [textArray(shards), limit.toString()])).map(quarantinedOf),
+    undone: async (shards, limit) =>
+      (await pool.run('read', UNDONE, [textArray(shards), limit.toString()])).map(undoneOf),
+    undoneByKey: async (shards, idempotencyKey) => {
+      const [row] = await pool.run('read', UNDONE_BY_KEY, [textArray(shards), idempotencyKey]);
+      return row === undefined ? null : undoneInFullOf(row);
+    },
+    askUndone: async (number, { atMs, by }) =>
+      (await pool.run('write', ASK_UNDONE, [number.toString(), atMs.toString(), by])).length === 1,
+    settleUndone: async (number, settlement, { atMs, by }, ifAsked) => {
+      const rows = await pool.run('write', SETTLE_UNDONE, [
+        number.toString(),
+        atMs.toString(),
+        by,
+        settlement.as,
+        settlement.why,
+        settlement.sequence?.toString() ?? null,
+        ifAsked === 'ever' ? 't' : 'f',
+        ifAsked === 'ever' ? null : (ifAsked?.atMs.toString() ?? null),
+      ]);
+      return rows.length === 1;
+    },
     rows: (places) => storedRows(pool, places),
     cursors: async (shards) => (await pool.run('read', CURSORS, [textArray(shards)])).map(cursorOf),
     configurations: async () => {
@@ -93,8 +115,14 @@ select o.shard, ${OUTCOME_EXPRESSIONS.join(', ')} from lockstep.outcome as o whe
 
 const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
 
-const countOf = (table: string): string =>
-  `left join (select split_part(shard, '/', 1) as dataset, count(*) from lockstep.${table} group by 1) as ${table} using (dataset)`;
+const countOf = ([table, where]: readonly [table: string, where: string]): string =>
+  `left join (select split_part(shard, '/', 1) as dataset, count(*) from lockstep.${table}${where} group by 1) as ${table} using (dataset)`;
+
+const COUNTED = [
+  ['outbox', ''],
+  ['outbox_quarantine', ' where settled_at_ms is null'],
+  ['quarantine', ''],
+] as const;
 
 /** One row where nothing is folded yet. */
 const STANDING = `
@@ -102,7 +130,7 @@ select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as wal_bytes, dataset
   coalesce(outbox_quarantine.count, 0) as undone, coalesce(quarantine.count, 0) as late
 from (values (1)) as one
 left join (select distinct split_part(shard, '/', 1) as dataset from lockstep.cursor) as folded on true
-${['outbox', 'outbox_quarantine', 'quarantine'].map(countOf).join('\n')}`;
+${COUNTED.map(countOf).join('\n')}`;
 
 const CONFIGURATIONS = 'select hash, content from lockstep.configuration order by hash';
 

@@ -265,3 +265,6 @@ export type {
   Settlement,
   Undone,
 } from './outbox/settle.js';
+export { decideDiscard, decideReapply, settlementOf } from './outbox/undone.js';
+export type { EntrySettlement, SettledEntry, UndoneEntry } from './outbox/undone.js';
+export { readDiscardRequest, readReapplyRequest } from './receipt/quarantine-request.js';

@@ -19,6 +19,7 @@ const write: ForwardedWrite = {
   principal: 'alice@example.com',
   idempotencyKey: 'order 7/a',
   keyWasMinted: false,
+  isReapplied: false,
   epoch: epoch(7n),
   hops: 1,
   timeoutMs: 5_000,
@@ -97,16 +98,17 @@ describe('a forwarded write', () => {
   });
 
   test.each([
-    ['given', 'k', false, 'key=given;', 'k'],
-    ['minted', 'k', true, 'key=minted;', 'k'],
-    ['none', null, false, 'key=none;', undefined],
-  ])('says that its key is %s', async (_word, idempotencyKey, keyWasMinted, word, header) => {
+    ['given', { idempotencyKey: 'k' }, 'key=given;', 'k'],
+    ['minted', { idempotencyKey: 'k', keyWasMinted: true }, 'key=minted;', 'k'],
+    ['of an outbox', { idempotencyKey: 'k', isReapplied: true }, 'key=outbox;', 'k'],
+    ['none', { idempotencyKey: null }, 'key=none;', undefined],
+  ])('says that its key is %s', async (_word, ofKey, word, header) => {
     let headers: IncomingMessage['headers'] = {};
     const address = await gateway((request, response) => {
       headers = request.headers;
       response.end('{}');
     });
-    await forwarderTo(address).forward({ ...write, idempotencyKey, keyWasMinted, traceparent: null });
+    await forwarderTo(address).forward({ ...write, ...ofKey, traceparent: null });
     expect(headers['lockstep-forwarded']).toContain(word);
     expect(headers['idempotency-key']).toBe(header);
     expect(headers.traceparent).toBeUndefined();

@@ -8,7 +8,7 @@ import type { RegionName } from '@lockstep/protocol';
 import { PortError } from '@lockstep/engine';
 import type { ForwardAnswer, ForwardedWrite, Forwarder } from '@lockstep/engine';
 import { exchange } from './exchange.js';
-import { encodeForwarded, FORWARDED_HEADER } from './forwarded-header.js';
+import { encodeForwarded, FORWARDED_HEADER, type Forwarded } from './forwarded-header.js';
 
 /** Writes under way at one time to all regions; one more is refused `retryable`, so that nothing queues unseen. */
 export const FORWARDS_IN_FLIGHT_MAX = 512;
@@ -86,7 +86,7 @@ async function send(url: URL, write: ForwardedWrite, agent: Agent): Promise<Forw
 }
 
 function headersOf(write: ForwardedWrite): OutgoingHttpHeaders {
-  const key = write.idempotencyKey === null ? 'none' : write.keyWasMinted ? 'minted' : 'given';
+  const key = keyWordOf(write);
   const { hops, epoch, timeoutMs, principal } = write;
   return {
     'content-type': 'application/json; charset=utf-8',
@@ -94,4 +94,10 @@ function headersOf(write: ForwardedWrite): OutgoingHttpHeaders {
     ...(write.idempotencyKey === null ? {} : { 'idempotency-key': write.idempotencyKey }),
     ...(write.traceparent === null ? {} : { traceparent: write.traceparent }),
   };
+}
+
+function keyWordOf({ idempotencyKey, isReapplied, keyWasMinted }: ForwardedWrite): Forwarded['key'] {
+  if (idempotencyKey === null) return 'none';
+  if (isReapplied) return 'outbox';
+  return keyWasMinted ? 'minted' : 'given';
 }

@@ -40,6 +40,8 @@ export interface Caller {
     readonly hops: number;
     readonly epoch: Epoch;
     readonly keyWasMinted: boolean;
+    /** It is an entry of an outbox that was undone. */
+    readonly isReapplied: boolean;
     /** What remains of the client's time-out. */
     readonly timeoutMs: number;
   } | null;

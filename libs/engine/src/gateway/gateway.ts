@@ -16,7 +16,6 @@ import { openChanges, type ChangesCall } from './changes/open-changes.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { KnownStages } from './known-stages.js';
 import { Publishers } from './publishers.js';
-import { readQuarantine } from './quarantine.js';
 import { ReachedHistory } from './reached-history.js';
 import { Receipts, type ReceiptCall } from './receipts.js';
 import { Rows, type RowCall, type RowsCall } from './rows.js';
@@ -78,11 +77,6 @@ export class Gateway {
   async changes(call: ChangesCall): Promise<ChangeFeed | Answer> {
     const opened = await openChanges(this.options, call);
     return 'next' in opened ? opened : this.turns.give(opened);
-  }
-
-  /** Late writes of former homes, newest first. */
-  async quarantine(query: { readonly [name: string]: string }): Promise<Answer> {
-    return this.turns.give(await readQuarantine(this.options, query));
   }
 
   /** Where writes are taken now, and when to come back with those that are not. */

@@ -60,6 +60,8 @@ export interface WriteCall {
   readonly body: string;
   readonly idempotencyKey: string | null;
   readonly caller: Caller;
+  /** An entry of an outbox that was undone, under the key that it was stored with. */
+  readonly isReapplied?: true;
 }
 
 interface Attempt {
@@ -75,6 +77,7 @@ interface Attempt {
   } | null;
   readonly ack: Stage;
   readonly caller: Caller;
+  readonly isReapplied: boolean;
   readonly startedAtMs: number;
   /** Wall clock; tells clients until when the write may be unknown. */
   readonly deadlineMs: number;
@@ -124,7 +127,9 @@ export class Writes {
     if (call.idempotencyKey !== null && !isIdempotencyKey(call.idempotencyKey)) {
       return answerProblem(problem('malformed', 'Idempotency-Key must be 1-128 printable ASCII characters'));
     }
-    if (isOutboxOnly(dataset)) return this.refuse(call, dataset, startedAtMs, outboxOnly(call.dataset));
+    const isReapplied = call.isReapplied ?? call.caller.forwarded?.isReapplied ?? false;
+    if (isOutboxOnly(dataset) && !isReapplied)
+      return this.refuse(call, dataset, startedAtMs, outboxOnly(call.dataset));
     const read = readWrite(call.body, dataset.configuration);
     if (read.kind === 'refused') return this.refuse(call, dataset, startedAtMs, read.problem);
     const { entry, ack } = read.value;
@@ -138,6 +143,7 @@ export class Writes {
       timeoutMs,
       caller,
       idempotencyKey: call.idempotencyKey,
+      isReapplied,
       startedAtMs,
     });
   }
@@ -170,6 +176,7 @@ export class Writes {
           timeoutMs,
           caller,
           idempotencyKey,
+          isReapplied: false,
           startedAtMs,
         });
         return answer.body;
@@ -191,6 +198,7 @@ export class Writes {
     readonly timeoutMs: number;
     readonly caller: Caller;
     readonly idempotencyKey: string | null;
+    readonly isReapplied: boolean;
     readonly startedAtMs: number;
   }): Promise<Answer> {
     const { caller, dataset, entry, idempotencyKey } = request;
@@ -219,6 +227,7 @@ export class Writes {
             },
       ack: request.ack ?? defaultStage(content.class),
       caller,
+      isReapplied: request.isReapplied,
       startedAtMs: request.startedAtMs,
       deadlineMs: request.startedAtMs + request.timeoutMs,
       untilMs: clock.monotonicMs() + request.timeoutMs,
@@ -430,6 +439,7 @@ export class Writes {
       principal: caller.principal,
       idempotencyKey: key?.text ?? null,
       keyWasMinted: key?.minted ?? false,
+      isReapplied: attempt.isReapplied,
       epoch: known,
       hops: 1,
       timeoutMs,
@@ -626,7 +636,10 @@ function laterEpoch(headers: ForwardAnswer['headers'], known: Epoch): Epoch | nu
 const degradingMs = ({ deadlineMs, startedAtMs }: Attempt): number =>
   Math.min(DEGRADING_MS_MAX, (deadlineMs - startedAtMs) / 4);
 
-/** Two ways to write one dataset would be two orders of its rows at home. */
+/**
+ * Two ways to write one dataset would be two orders of its rows at home. What is applied again comes by the log alone, and the
+ * home's fold lays what its services have pending upon it, as upon any entry.
+ */
 const isOutboxOnly = ({ configuration }: GatewayDataset): boolean =>
   configuration.content.writers === 'outbox';
 

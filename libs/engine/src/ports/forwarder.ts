@@ -19,6 +19,8 @@ export interface ForwardedWrite {
   /** Given by the client or minted by the first gateway; null where the dataset mints none. */
   readonly idempotencyKey: string | null;
   readonly keyWasMinted: boolean;
+  /** An entry of an outbox that was undone, under its key: only so does a gateway write a dataset of outboxes. */
+  readonly isReapplied: boolean;
   /** Epoch of the shard as the sender knows it. */
   readonly epoch: Epoch;
   readonly hops: number;

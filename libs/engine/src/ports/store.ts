@@ -70,7 +70,7 @@ export interface ApplyStore {
     withColumns: boolean,
   ): Promise<ReadonlyMap<ShardName, PlacedAnswers>>;
   commit(request: CommitRequest): Promise<CommitResult>;
-  /** Deletes sessions, outcomes and fenced attempts from before what their cursor remembers; bounded work per call; answers how many. */
+  /** Deletes sessions, outcomes, fenced attempts and settled entries from before what their cursor remembers; bounded work per call; answers how many. */
   clean(shards: readonly ShardName[]): Promise<number>;
   close(): Promise<void>;
 }

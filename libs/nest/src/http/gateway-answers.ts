@@ -1,11 +1,11 @@
 /**
  * The gateway of the engine behind the routes: headers become a caller, answers go out as they are; reads are traced.
  */
-import type { Caller, Clock, Gateway } from '@lockstep/engine';
+import type { Caller, Clock, Gateway, Quarantine } from '@lockstep/engine';
 import { answerJson, answerProblem, problem, type Answer } from '@lockstep/protocol';
 import type { Telemetry } from '@lockstep/telemetry';
 import { FORWARDED_HEADER, parseForwarded, type Forwarded } from '@lockstep/transport';
-import type { GatewayApi, IncomingHeaders } from './gateway-api.js';
+import type { EntryRequest, GatewayApi, IncomingHeaders } from './gateway-api.js';
 import { PRINCIPAL } from './principal.js';
 
 const HOPS_MAX = 1;
@@ -18,7 +18,15 @@ const RECEIPT_ROUTE = '/v1/datasets/{dataset}/receipts/{idempotencyKey}';
 const ROW_ROUTE = '/v1/datasets/{dataset}/rows/{key}';
 const ROWS_ROUTE = '/v1/rows';
 
-export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<Clock, 'nowMs'>): GatewayApi {
+const REAPPLY_ROUTE = '/v1/quarantine/{id}/reapply';
+const DISCARD_ROUTE = '/v1/quarantine/{id}/discard';
+
+export function gatewayApi(
+  gateway: Gateway,
+  quarantine: Quarantine,
+  telemetry: Telemetry,
+  clock: Pick<Clock, 'nowMs'>,
+): GatewayApi {
   const told = (refused: Answer): Answer => {
     telemetry.requestRefused(refused.status, refused.code ?? 'none');
     return refused;
@@ -40,6 +48,16 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<C
     } finally {
       telemetry.httpSpan({ method, route, status, startedAtMs, endedAtMs: clock.nowMs(), span });
     }
+  };
+  const ofEntry = async (
+    route: string,
+    { body, headers, id }: EntryRequest,
+    act: (call: Parameters<Quarantine['reapply']>[0]) => Promise<Answer>,
+  ): Promise<Answer> => {
+    const reading = readCaller(headers, telemetry);
+    if ('refused' in reading) return told(reading.refused);
+    const { caller } = reading;
+    return traced('POST', route, caller, () => act({ id, body, caller }));
   };
   return {
     refusal: (write) => {
@@ -86,7 +104,10 @@ export function gatewayApi(gateway: Gateway, telemetry: Telemetry, clock: Pick<C
       const opened = await gateway.changes({ dataset, query, lastEventId: headers['last-event-id'] ?? null });
       return 'next' in opened ? opened : told(opened);
     },
-    quarantine: ({ query }) => gateway.quarantine(query),
+    quarantine: ({ query }) => quarantine.list(query),
+    quarantined: (id) => quarantine.show(id),
+    reapply: (asked) => ofEntry(REAPPLY_ROUTE, asked, (call) => quarantine.reapply(call)),
+    discard: (asked) => ofEntry(DISCARD_ROUTE, asked, (call) => quarantine.discard(call)),
     status: ({ query }) => Promise.resolve(gateway.status(query)),
     shards: () => Promise.resolve(answerJson(200, gateway.shards())),
     shard: (dataset, n) => {
@@ -126,5 +147,6 @@ const toForwarded = ({ epoch, hops, key, timeoutMs }: Forwarded): NonNullable<Ca
   hops,
   epoch,
   keyWasMinted: key === 'minted',
+  isReapplied: key === 'outbox',
   timeoutMs,
 });

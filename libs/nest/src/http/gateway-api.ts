@@ -20,6 +20,13 @@ export interface IncomingQuery {
 /** Whoever is admitted calls `release` when the request is answered. */
 export type Admission = { readonly refused: HttpAnswer } | { readonly release: () => void };
 
+/** About an entry that was undone. */
+export interface EntryRequest {
+  readonly id: string;
+  readonly body: string;
+  readonly headers: IncomingHeaders;
+}
+
 export interface GatewayApi {
   /** Asked at the door, before a write is routed: null when it may go on. */
   refusal(write: KnockingWrite): HttpAnswer | null;
@@ -55,6 +62,10 @@ export interface GatewayApi {
     readonly headers: IncomingHeaders;
   }): Promise<Telling<FeedMessage> | HttpAnswer>;
   quarantine(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
+  /** @param id the idempotency key of an entry that was undone. */
+  quarantined(id: string): Promise<HttpAnswer>;
+  reapply(request: EntryRequest): Promise<HttpAnswer>;
+  discard(request: EntryRequest): Promise<HttpAnswer>;
   status(request: { readonly query: IncomingQuery }): Promise<HttpAnswer>;
   shards(): Promise<HttpAnswer>;
   /** @param n as it stands in the path; not necessarily a number. */

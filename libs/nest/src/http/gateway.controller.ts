@@ -21,6 +21,9 @@ const RECEIPT = 'v1/datasets/:dataset/receipts/:idempotencyKey';
 const ROW = 'v1/datasets/:dataset/rows/:key';
 const ROWS = 'v1/rows';
 const QUARANTINE = 'v1/quarantine';
+const ENTRY = 'v1/quarantine/:id';
+const REAPPLY = 'v1/quarantine/:id/reapply';
+const DISCARD = 'v1/quarantine/:id/discard';
 const STATUS = 'v1/status';
 const SHARDS = 'v1/shards';
 const SHARD = 'v1/shards/:dataset/:n';
@@ -100,6 +103,35 @@ export class GatewayController {
     writeAnswer(response, await this.gateway.quarantine({ query: incomingQuery(request) }));
   }
 
+  @Get(ENTRY)
+  async quarantined(@Param('id') id: string, @Res() response: ServerResponse): Promise<void> {
+    writeAnswer(response, await this.gateway.quarantined(id));
+  }
+
+  @Post(REAPPLY)
+  async reapply(
+    @Param('id') id: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.gateway.reapply({ id, body, headers })),
+    );
+  }
+
+  @Post(DISCARD)
+  async discard(
+    @Param('id') id: string,
+    @Req() request: IncomingMessage,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
+      writeAnswer(response, await this.gateway.discard({ id, body, headers })),
+    );
+  }
+
   @Get(STATUS)
   async status(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
     writeAnswer(response, await this.gateway.status({ query: incomingQuery(request) }));
@@ -148,7 +180,12 @@ export class GatewayController {
     throw new Refusal('method-not-allowed', 'Rows are read together with POST.', { allow: 'POST' });
   }
 
-  @All([RECEIPT, ROW, QUARANTINE, STATUS, SHARDS, SHARD])
+  @All([REAPPLY, DISCARD])
+  onlyPostOfEntry(): never {
+    throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
+  }
+
+  @All([RECEIPT, ROW, QUARANTINE, ENTRY, STATUS, SHARDS, SHARD])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }

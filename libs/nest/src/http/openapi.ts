@@ -100,6 +100,38 @@ const actor = {
   pattern: '^[\\x21-\\x7e]{1,64}$',
   description: 'Who asks. Believed while authentication is off; without it, `anonymous`.',
 };
+const undoneId = parameter('path', 'id', 'The idempotency key that the entry was stored with.', text);
+const UNDONE_ENTRY = {
+  id: { ...text, description: 'Its idempotency key.' },
+  number: { ...ordinal, description: 'Of two that changed one row the later has the higher one.' },
+  shard: text,
+  key: { ...text, description: 'Of its first event.' },
+  reason: {
+    ...text,
+    description:
+      '`fenced`: its shard left the region; `undone-before`: it was made on rows of an entry that was undone; else the verdict.',
+  },
+  storedAt: time,
+  sequence: { ...ordinal, description: 'Where the shard stood when it was undone.' },
+  asked: orNull({
+    ...object(['by', 'at'], { by: text, at: time }),
+    description: 'Who first asked to apply it again.',
+  }),
+  settled: orNull({
+    ...object(['as', 'why', 'sequence', 'by', 'at'], {
+      as: { enum: ['accepted', 'rejected', 'discarded'] },
+      why: { ...text, description: 'The verdict, or the reason of whoever discarded it.' },
+      sequence: orNull(ordinal),
+      by: text,
+      at: time,
+    }),
+    description: 'Null: it waits for a person.',
+  }),
+  outcome: orNull({
+    ...object(['verdict', 'sequence'], { verdict: text, sequence: ordinal }),
+    description: 'What its key is bound to by now.',
+  }),
+};
 const moveKind = { enum: ['switchover', 'failover'], default: 'switchover' };
 const scope = { ...text, description: '`all`, `dataset:NAME`, `shard:DATASET/N` or `region:NAME`.' };
 const bodyOf = (schema: object): object => ({ required: true, content: json(schema) });
@@ -385,7 +417,8 @@ const DOCUMENT = {
     '/v1/quarantine': {
       get: {
         tags: ['gateway'],
-        summary: 'Late writes of former homes (verdict `fenced`), newest first.',
+        summary:
+          'Late writes of former homes (verdict `fenced`), newest first; and entries of an outbox of this region that were undone.',
         parameters: [
           parameter('query', 'dataset', 'Without it all datasets.', text),
           parameter('query', 'shard', 'For example `accounts/0`; without it all shards.', text),
@@ -398,13 +431,71 @@ const DOCUMENT = {
         ],
         responses: {
           '200': answer(
-            'What this region keeps of them; as long as it remembers outcomes.',
-            object(['region', 'attempts'], {
+            'What this region keeps of them. Late writes as long as it remembers outcomes; undone entries until somebody has settled them, ' +
+              'those that nobody has first.',
+            object(['region', 'attempts', 'undone'], {
               region: text,
               attempts: { type: 'array', items: reference('FencedAttempt') },
+              undone: { type: 'array', items: reference('UndoneEntry') },
             }),
           ),
           ...refusals('malformed', 'unknown-dataset', 'not-found', 'store-unavailable', 'not-ready'),
+        },
+      },
+    },
+    '/v1/quarantine/{id}': {
+      get: {
+        tags: ['gateway'],
+        summary: 'An undone entry of an outbox, with its events and the rows that it changed.',
+        parameters: [undoneId],
+        responses: {
+          '200': answer('The entry.', reference('UndoneEntryInFull')),
+          ...refusals('malformed', 'not-found', 'store-unavailable', 'not-ready'),
+        },
+      },
+    },
+    '/v1/quarantine/{id}/reapply': {
+      post: {
+        tags: ['gateway'],
+        summary: 'Write an undone entry again, under its own key, at the present home of its shard.',
+        description:
+          'To be asked of the region that keeps it. Asked again, also twice at once, it has one effect. A refusal that tells no outcome left ' +
+          'the entry as it was.',
+        parameters: [undoneId, traceparent],
+        requestBody: bodyOf(object([], { dryRun: { type: 'boolean', default: false }, actor, timeoutMs })),
+        responses: {
+          '200': answer(
+            'What was told, in `settled`; with `dryRun` what would be done, in `would`.',
+            reference('UndoneEntryInFull'),
+          ),
+          '202': answer('Not known yet: `settled` is null. Ask again.', reference('UndoneEntryInFull')),
+          ...refusals(
+            ...WRITE_REFUSALS,
+            'not-found',
+            'entry-settled',
+            'reapply-too-late',
+            'store-unavailable',
+          ),
+        },
+      },
+    },
+    '/v1/quarantine/{id}/discard': {
+      post: {
+        tags: ['gateway'],
+        summary: 'Settle an undone entry without any effect.',
+        parameters: [undoneId, traceparent],
+        requestBody: bodyOf(
+          object(['reason'], { reason, actor, dryRun: { type: 'boolean', default: false } }),
+        ),
+        responses: {
+          '200': answer(
+            'It is discarded; with `dryRun` it would be, as `would` says.',
+            reference('UndoneEntryInFull'),
+          ),
+          ...refusals(
+            'malformed', 'unsupported-encoding', 'too-large', 'not-found', 'entry-settled', 'entry-may-stand', 'store-unavailable',
+            'not-ready', 'overloaded',
+          ), // prettier-ignore
         },
       },
     },
@@ -699,7 +790,13 @@ const DOCUMENT = {
       'quarantine',
       '/v1/quarantine of its gateway',
       ['dataset', 'shard', 'limit'].map((name) => parameter('query', name, 'As there.', text)),
-      { type: 'object', properties: { attempts: listOf(reference('FencedAttempt')) } },
+      {
+        type: 'object',
+        properties: {
+          attempts: listOf(reference('FencedAttempt')),
+          undone: listOf(reference('UndoneEntry')),
+        },
+      },
     ),
     '/v1/regions/{region}/canaries': ofRegion(
       'canaries',
@@ -906,6 +1003,24 @@ const DOCUMENT = {
           description: 'What the rule before demanded is demanded as well, for now.',
         },
         withdrawn: { type: 'array', items: text, description: 'Regions whose vote does not count.' },
+      }),
+      UndoneEntry: object(Object.keys(UNDONE_ENTRY), UNDONE_ENTRY),
+      UndoneEntryInFull: object(['region', ...Object.keys(UNDONE_ENTRY), 'events', 'changes'], {
+        region: { ...text, description: 'That keeps it.' },
+        ...UNDONE_ENTRY,
+        events: { type: 'array', items: { type: 'object' } },
+        changes: {
+          ...listOf(
+            object(['table', 'key', 'before', 'after'], {
+              table: text,
+              key: text,
+              before: orNull({ type: 'object' }),
+              after: orNull({ type: 'object' }),
+            }),
+          ),
+          description: 'Rows as they were, and as the service had left them.',
+        },
+        would: { enum: ['reapply', 'accepted', 'rejected', 'discarded'], description: 'Of a dry run.' },
       }),
       FencedAttempt: object(
         [

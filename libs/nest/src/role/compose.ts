@@ -16,6 +16,7 @@ import {
   Gateway,
   isPortError,
   LedgerFeed,
+  Quarantine,
   Replicator,
   shardsOf,
   topicsOf,
@@ -153,6 +154,15 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
       })
     : null;
   if (gateway !== null) loops.push(gateway.admission, gateway.history);
+  const quarantineOf = (writing: Gateway): Quarantine =>
+    new Quarantine({
+      region,
+      datasets,
+      feed,
+      store,
+      clock,
+      write: (call) => writing.write(call),
+    });
   const replicator = roles.includes('replicator')
     ? new Replicator({
         region,
@@ -217,7 +227,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     ...(coordinator?.notReady() ?? []),
   ];
   return {
-    ...(gateway === null ? {} : { gateway: gatewayApi(gateway, telemetry, clock) }),
+    ...(gateway === null ? {} : { gateway: gatewayApi(gateway, quarantineOf(gateway), telemetry, clock) }),
     ...(coordinator === null
       ? {}
       : {

@@ -181,7 +181,7 @@ export function readControlPageQuery(query: { readonly [name: string]: string })
 export const readDecisionNumber = (text: string): bigint | null =>
   /^[1-9][0-9]{0,15}$/.test(text) && Number.isSafeInteger(Number(text)) ? BigInt(text) : null;
 
-function readActor({ actor = null }: Values): Read<string | null> {
+export function readActor({ actor = null }: Values): Read<string | null> {
   const isPerson = typeof actor === 'string' && /^[\x21-\x7e]{1,64}$/.test(actor) && actor !== GOVERNOR;
   return actor === null || isPerson
     ? { kind: 'read', value: actor }
@@ -207,7 +207,7 @@ function readMoveKind({ move = 'switchover' }: Values): Read<MoveKind> {
     : { kind: 'read', value: kind };
 }
 
-function readFlag(values: Values, name: string): Read<boolean> {
+export function readFlag(values: Values, name: string): Read<boolean> {
   const { [name]: flag = false } = values;
   return typeof flag === 'boolean'
     ? { kind: 'read', value: flag }

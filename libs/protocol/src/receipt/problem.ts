@@ -49,6 +49,21 @@ export const PROBLEMS = {
     title: 'The dataset is written through the outbox of its services',
     next: 'Save the entity in a service at the home of the shard; nothing was written.',
   },
+  'entry-settled': {
+    status: 409,
+    title: 'The entry in quarantine is settled otherwise',
+    next: 'Nothing was changed; the detail says by whom and how.',
+  },
+  'entry-may-stand': {
+    status: 409,
+    title: 'The entry in quarantine has its effect, or may yet have it',
+    next: 'Ask to apply it again, under its key that has one effect at most, until its outcome is told; nothing was discarded.',
+  },
+  'reapply-too-late': {
+    status: 409,
+    title: 'The key of the entry may be forgotten',
+    next: 'Read the rows to see whether it has had its effect; then discard it, and save anew what is missing.',
+  },
   'move-refused': {
     status: 409,
     title: 'The move is refused',

@@ -496,7 +496,8 @@ export class SimulatedCluster {
         const fault = forwardFault?.() ?? null;
         if (fault !== null) world.hit(`forward-${fault}`, 'forward');
         const [, traceId = '', spanId = '', flags = ''] = (write.traceparent ?? '').split('-');
-        const { body, dataset, hops, idempotencyKey, keyWasMinted, principal, timeoutMs, to } = write;
+        const { body, dataset, hops, idempotencyKey, isReapplied, keyWasMinted, principal, timeoutMs, to } =
+          write;
         return request(world, this.network, {
           from,
           place: `${to}/gateway`,
@@ -505,7 +506,7 @@ export class SimulatedCluster {
           server: () => (fault === 'refused' ? null : this.region(to).served('gateway')),
           serve: async ({ gateway }) => {
             const trace = { traceId, spanId, parentSpanId: null, sampled: flags === '01' };
-            const forwarded = { hops, epoch: toEpoch(write.epoch), keyWasMinted, timeoutMs };
+            const forwarded = { hops, epoch: toEpoch(write.epoch), keyWasMinted, isReapplied, timeoutMs };
             const caller = { principal, trace, forwarded, neverForward: false };
             const answer = await gateway!.write({ dataset, body, idempotencyKey, caller });
             if (fault === 'answer-lost') throw unanswered();
