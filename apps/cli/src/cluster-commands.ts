@@ -1,5 +1,5 @@
 /**
- * `lockstep status | shards | lag | rule | receipt | quarantine`: what gateways and coordinators answer over HTTP, as tables. Without an
+ * `lockstep status | shards | lag | rule | receipt`: what gateways and coordinators answer over HTTP, as tables. Without an
  * address they are found through the local cluster's files.
  */
 import type { Command } from 'commander';
@@ -73,25 +73,6 @@ interface Receipt {
   readonly stages: Readonly<
     Record<string, { readonly at: string; readonly region?: string; readonly regions?: readonly string[] }>
   >;
-}
-
-interface QuarantineView {
-  readonly region: string;
-  readonly attempts: readonly {
-    readonly shard: string;
-    readonly sequence: number;
-    readonly region: string;
-    readonly epoch: number;
-    readonly shardEpoch: number;
-    readonly key: string;
-    readonly at: string;
-    readonly idempotencyKeyHash: string | null;
-    readonly outcome: { readonly verdict: string; readonly sequence: number } | null;
-  }[];
-}
-
-interface QuarantineOptions extends AddressOptions {
-  readonly limit?: string;
 }
 
 export function addClusterCommands(program: Command): void {
@@ -178,14 +159,6 @@ export function addClusterCommands(program: Command): void {
 
   withAddress(
     program
-      .command('quarantine')
-      .description('late writes of former homes, newest first')
-      .argument('[place]', 'a dataset, or a shard such as accounts/0; without it all')
-      .option('--limit <count>', 'how many at most (100)'),
-  ).action(showQuarantine);
-
-  withAddress(
-    program
       .command('receipt')
       .description('how far a write got')
       .argument('<dataset>', 'its dataset')
@@ -212,34 +185,6 @@ export function addClusterCommands(program: Command): void {
 function describeControl({ current, halted, sequence }: NonNullable<ClusterView['control']>): string {
   const state = halted === null ? (current ? 'current' : 'behind its end') : `halted: ${halted}`;
   return `Control log folded up to ${sequence}, ${state}`;
-}
-
-async function showQuarantine(place: string | undefined, options: QuarantineOptions): Promise<void> {
-  const query = new URLSearchParams();
-  if (place !== undefined) query.set(place.includes('/') ? 'shard' : 'dataset', place);
-  if (options.limit !== undefined) query.set('limit', options.limit);
-  const view = (await askRole('gateway', `/v1/quarantine?${query.toString()}`, options)) as QuarantineView;
-  const fateOf = ({ idempotencyKeyHash, outcome }: QuarantineView['attempts'][number]): string => {
-    if (outcome !== null) return `${outcome.verdict} at ${outcome.sequence}`;
-    return idempotencyKeyHash === null ? 'it had none' : 'none yet';
-  };
-  print(view, options, () =>
-    view.attempts.length === 0
-      ? `${view.region} keeps no late write of a former home.`
-      : table(
-          ['at', 'shard', 'sequence', 'written by', 'epoch', 'then', 'first key', 'outcome of its key'],
-          view.attempts.map((attempt) => [
-            attempt.at,
-            attempt.shard,
-            attempt.sequence,
-            attempt.region,
-            attempt.epoch,
-            attempt.shardEpoch,
-            attempt.key,
-            fateOf(attempt),
-          ]),
-        ),
-  );
 }
 
 async function showRules(dataset: string, options: RuleOptions): Promise<void> {

@@ -8,6 +8,7 @@ import { addLocalCommands } from './local-commands.js';
 import { addLogsCommand } from './logs-command.js';
 import { addMoveCommands } from './move-commands.js';
 import { addPauseCommands } from './pause-commands.js';
+import { addQuarantineCommands } from './quarantine-commands.js';
 
 /** Runs one command line. @returns the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -23,6 +24,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   addAcknowledgeCommand(program);
   addApproveCommand(program);
   addPauseCommands(program);
+  addQuarantineCommands(program);
   addCatalogueCommands(program);
   addLogsCommand(program);
   let exitCode = 0;

@@ -226,7 +226,12 @@ export class Quarantine {
 }
 
 const notKept = (id: string): Answer =>
-  answerProblem(problem('not-found', `this region keeps no undone entry ${id.slice(0, 128)}`));
+  answerProblem(
+    problem(
+      'not-found',
+      `this region keeps no undone entry ${id.slice(0, 128)}; the region that was its home does`,
+    ),
+  );
 
 const refuseSettled = ({ idempotencyKey }: UndoneEntry, { as, atMs, by, why }: SettledEntry): Answer =>
   answerProblem(
