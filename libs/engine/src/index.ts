@@ -41,6 +41,7 @@ export type {
 } from './ports/streams.js';
 export type { SignatureCheck, Signer } from './ports/signing.js';
 export type { Canary, CanaryAnswer, CanaryRead } from './ports/canary.js';
+export type { Outboxes, OutboxParkingStore, OutboxStanding } from './ports/outboxes.js';
 export type { Act, UndoneInFull, UndoneStore } from './ports/undone-store.js';
 export type { ForwardAnswer, ForwardedWrite, Forwarder } from './ports/forwarder.js';
 export type {
@@ -71,7 +72,9 @@ export type { FailoverForecast } from './control/moves.js';
 export { LedgerFeed } from './gateway/ledger-feed.js';
 export type { LedgerFeedOptions, Reached, ReachedStage } from './gateway/ledger-feed.js';
 export { Gateway } from './gateway/gateway.js';
+export { OutboxParking } from './gateway/outbox-parking.js';
 export { Quarantine } from './gateway/quarantine.js';
+export type { QuarantineOptions } from './gateway/quarantine.js';
 export type { ChangeFeed, FeedMessage } from './gateway/changes/change-feed.js';
 export type { Admitted, KnockingWrite } from './gateway/admission.js';
 export type { Caller, GatewayDataset, GatewayOptions } from './gateway/gateway-options.js';

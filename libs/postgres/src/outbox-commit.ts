@@ -120,7 +120,8 @@ from unnest($1::text[]) as shard`;
 const OWN = `
 insert into lockstep.ownership as o (shard, owned, home, epoch)
 select * from unnest($1::text[], $2::boolean[], $3::text[], $4::bigint[])
-on conflict (shard) do update set owned = excluded.owned, home = excluded.home, epoch = excluded.epoch
+on conflict (shard) do update
+set owned = excluded.owned, home = excluded.home, epoch = excluded.epoch, parked_for = null, parked_until = null
 where (o.owned, o.home, o.epoch) is distinct from (excluded.owned, excluded.home, excluded.epoch)`;
 
 const pendingWhere = (condition: string): string => `

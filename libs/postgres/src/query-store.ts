@@ -1,7 +1,7 @@
 /**
  * The query store on Postgres: what gateways and coordinators ask, over a small pool; safe to call concurrently.
  */
-import type { DatabaseStanding, QueryStore, UndoneStore } from '@lockstep/engine';
+import type { DatabaseStanding, OutboxParkingStore, QueryStore, UndoneStore } from '@lockstep/engine';
 import type { ConfigurationContent, ConfigurationHash, DatasetName, ShardName } from '@lockstep/protocol';
 import { textArray } from './array-literal.js';
 import { assertDurable, DURABILITY_STATEMENT, openPool } from './connection.js';
@@ -21,7 +21,7 @@ export interface QueryStoreOptions {
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /** Beside what the port asks for. */
-export interface PostgresQueryStore extends QueryStore, UndoneStore {
+export interface PostgresQueryStore extends QueryStore, UndoneStore, OutboxParkingStore {
   standing(): Promise<DatabaseStanding>;
 }
 
@@ -70,6 +70,16 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQuery
       ]);
       return rows.length === 1;
     },
+    parkOutbox: async (shard, parking, forMs) => {
+      await pool.run('write', PARK, [shard, parking, forMs.toString()]);
+    },
+    unparkOutbox: async (shard, parking) => {
+      await pool.run('write', UNPARK, [shard, parking]);
+    },
+    outboxStanding: async (shard) => {
+      const [row] = await pool.run('read', OUTBOX_STANDING, [shard]);
+      return { parkedFor: row!['parked_for'] ?? null, pending: Number(row!['pending']) };
+    },
     rows: (places) => storedRows(pool, places),
     cursors: async (shards) => (await pool.run('read', CURSORS, [textArray(shards)])).map(cursorOf),
     configurations: async () => {
@@ -112,6 +122,15 @@ function queryStoreOf(pool: Awaited<ReturnType<typeof openPool>>): PostgresQuery
 
 const OUTCOMES = `
 select o.shard, ${OUTCOME_EXPRESSIONS.join(', ')} from lockstep.outcome as o where o.shard = any($1::text[]) and o.key = $2`;
+
+const PARK = 'select lockstep.park_shard($1, $2, $3::bigint)';
+
+const UNPARK = `
+update lockstep.ownership set parked_until = null where shard = $1 and parked_for = $2 and parked_until is not null`;
+
+const OUTBOX_STANDING = `
+select (select parked_for from lockstep.ownership where shard = $1 and owned and parked_until > clock_timestamp()) as parked_for,
+  (select count(*) from lockstep.outbox where shard = $1) as pending`;
 
 const CURSORS = `select ${CURSOR_LIST} from lockstep.cursor as c where c.shard = any($1::text[])`;
 

@@ -26,6 +26,7 @@ import {
   topicOf,
   unmetCodes,
   type AskedLeader,
+  type AskedOutbox,
   type ConfigurationContent,
   type ControlCommand,
   type ControlState,
@@ -50,6 +51,7 @@ import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import type { Log } from '../ports/log.js';
 import type { Observer, SpanContext } from '../ports/observer.js';
+import type { Outboxes } from '../ports/outboxes.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Clock } from '../ports/world.js';
 import type { Candidacy } from './candidacy.js';
@@ -75,6 +77,8 @@ export interface MovesOptions {
   readonly control: ControlLog;
   readonly entries: ControlEntries;
   readonly feed: LedgerFeed;
+  /** Left out where no dataset has an outbox; what one holds all the same is then not known. */
+  readonly outboxes?: Outboxes;
   readonly log: Log;
   readonly clock: Clock;
   readonly observer: Observer;
@@ -90,6 +94,8 @@ interface Attempt {
   acts: number;
   /** Where the candidate was when it was first seen behind the fence at this stage; what it folds further is a canary. */
   candidateAt: Sequence | null;
+  /** What the home last said of its outbox. */
+  outbox: AskedOutbox | null;
   /** What became of the log's leader, at this stage or an earlier one. */
   leader: AskedLeader | null;
 }
@@ -278,15 +284,24 @@ export class Moves {
     const sinceMs = this.options.clock.monotonicMs();
     const heldSinceMs = heldSince(move.stage, known?.heldSinceMs ?? null, sinceMs);
     const leader = known?.leader ?? null;
-    const attempt = { stage, sinceMs, heldSinceMs, actedAtMs: null, acts: 0, candidateAt: null, leader };
+    const attempt: Attempt = {
+      stage,
+      sinceMs,
+      heldSinceMs,
+      actedAtMs: null,
+      acts: 0,
+      candidateAt: null,
+      outbox: null,
+      leader,
+    };
     this.attempts.set(move.decision, attempt);
     return attempt;
   }
 
   private view(move: OpenMove, seen: SeenShard, attempt: Attempt): MoveView {
-    const { clock, feed } = this.options;
+    const { clock, contentOf, feed } = this.options;
     const { expectedEpoch, shard, stage, to } = move;
-    const { actedAtMs, heldSinceMs, leader, sinceMs } = attempt;
+    const { actedAtMs, heldSinceMs, leader, outbox, sinceMs } = attempt;
     const told = seenRegion(seen, to)?.told ?? null;
     const candidate = told !== null && told.epoch > expectedEpoch ? told.sequence : null;
     attempt.candidateAt ??= candidate;
@@ -298,6 +313,7 @@ export class Moves {
       actedAtMs,
       seen,
       heldSinceMs,
+      outbox: contentOf(shard)?.writers === 'outbox' ? outbox : 'none',
       canary: isBehind
         ? { sequence: candidate, isAtQuorum: feed.reached(shard, 'quorum', candidate) !== null }
         : null,
@@ -326,6 +342,9 @@ export class Moves {
         // The candidate's own coordinator probes when it reads the stage; it may be down, or have probed under an earlier leader.
         if (attempt.acts > 1) void this.probe(move, attempt.acts);
         return;
+      case 'ask-outbox':
+        attempt.outbox = await this.askOutbox(step.region, step.shard);
+        return;
       case 'place-leader':
         attempt.leader = await this.placeLeader(step.shard, step.region);
         return;
@@ -334,6 +353,17 @@ export class Moves {
         await this.decide({ move: 'failover', shard, to, reason, actor: GOVERNOR, acceptLoss: false });
         return;
       }
+    }
+  }
+
+  private async askOutbox(home: RegionName, shard: ShardName): Promise<AskedOutbox> {
+    const { outboxes } = this.options;
+    if (outboxes === undefined) return { kind: 'unknown', code: 'not-asked' };
+    try {
+      return { kind: 'told', ...(await outboxes.ask(home, shard)) };
+    } catch (error) {
+      if (!isPortError(error)) throw error;
+      return { kind: 'unknown', code: error.code };
     }
   }
 

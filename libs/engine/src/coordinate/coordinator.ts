@@ -33,6 +33,7 @@ import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import { messageOf, reportLoopFailure } from '../loop-failure.js';
 import type { Canary } from '../ports/canary.js';
 import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
+import type { Outboxes } from '../ports/outboxes.js';
 import type { Observer } from '../ports/observer.js';
 import type { Signer } from '../ports/signing.js';
 import type { QueryStore } from '../ports/store.js';
@@ -75,6 +76,7 @@ export interface CoordinatorOptions {
   readonly observer: Observer;
   readonly signer: Signer | null;
   readonly canary: Canary;
+  readonly outboxes?: Outboxes;
   readonly failover: FailoverPolicy;
 }
 

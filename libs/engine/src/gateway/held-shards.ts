@@ -3,7 +3,7 @@
  * next home begins with nothing under way at the former one. Bounded: a write goes on when the shard has moved, when the
  * move has ended otherwise, and in any case after a while; what the former home appends too late is fenced.
  */
-import { HOLD_MS_MAX, type OpenMove, type RegionName, type ShardName } from '@lockstep/protocol';
+import { HOLD_MS_MAX, parkingOf, type OpenMove, type RegionName, type ShardName } from '@lockstep/protocol';
 import type { ControlLog } from '../control/control-log.js';
 import type { Clock } from '../ports/world.js';
 import type { LedgerFeed } from './ledger-feed.js';
@@ -15,6 +15,21 @@ export interface HeldShardsOptions {
   readonly feed: LedgerFeed;
   readonly control: ControlLog;
   readonly clock: Clock;
+}
+
+/** The move by which the shard is about to leave this region; null where none has it parked. */
+export function leavingBy(
+  { control, feed, region }: Pick<HeldShardsOptions, 'control' | 'feed' | 'region'>,
+  shard: ShardName,
+): OpenMove | null {
+  const move = control.state()?.open.find((open) => open.shard === shard);
+  const isLeaving =
+    move !== undefined &&
+    move.from === region &&
+    move.move === 'switchover' &&
+    HOLDING.includes(move.stage) &&
+    feed.own(shard)?.epoch === move.expectedEpoch;
+  return isLeaving ? move : null;
 }
 
 export class HeldShards {
@@ -37,23 +52,15 @@ export class HeldShards {
 
   /** 0 while it is not held. */
   private heldUntilMs(shard: ShardName): number {
-    const { clock, control, feed, region } = this.options;
-    const move = control.state()?.open.find((open) => open.shard === shard);
-    const isHeld =
-      move !== undefined &&
-      move.from === region &&
-      move.move === 'switchover' &&
-      HOLDING.includes(move.stage) &&
-      feed.own(shard)?.epoch === move.expectedEpoch;
-    if (!isHeld) {
+    const move = leavingBy(this.options, shard);
+    if (move === null) {
       this.held.delete(shard);
       return 0;
     }
-    // Parked again after it was let go, it is held anew.
-    const by = `${move.decision} ${move.undrained}`;
+    const by = parkingOf(move);
     const known = this.held.get(shard);
     if (known?.by === by) return known.untilMs;
-    const untilMs = clock.monotonicMs() + HOLD_MS_MAX;
+    const untilMs = this.options.clock.monotonicMs() + HOLD_MS_MAX;
     this.held.set(shard, { by, untilMs });
     return untilMs;
   }

@@ -28,8 +28,11 @@ import {
 } from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
 import type { Quarantined, QueryStore } from '../ports/store.js';
+import type { OutboxParkingStore } from '../ports/outboxes.js';
 import type { UndoneInFull, UndoneStore } from '../ports/undone-store.js';
+import type { Clock } from '../ports/world.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
+import type { LedgerFeed } from './ledger-feed.js';
 import { readShards, strangeName } from './query.js';
 import { answeringStore } from './refusals.js';
 import { ReturnTurns } from './return-turns.js';
@@ -38,8 +41,10 @@ import type { WriteCall } from './writes.js';
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 
-export interface QuarantineOptions extends Pick<GatewayOptions, 'clock' | 'datasets' | 'feed' | 'region'> {
-  readonly store: QueryStore & UndoneStore;
+export interface QuarantineOptions extends Pick<GatewayOptions, 'datasets' | 'region'> {
+  readonly feed: Pick<LedgerFeed, 'own'>;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly store: QueryStore & UndoneStore & OutboxParkingStore;
   /** Writes as this region's gateway does, at the home, wherever that is. */
   readonly write: (call: WriteCall) => Promise<Answer>;
 }
@@ -92,6 +97,17 @@ export class Quarantine {
       if ('refused' in found) return found.refused;
       return answerJson(200, this.describeInFull(found.entry));
     });
+  }
+
+  /** How much of a shard waits for the log here, and whether more is taken. */
+  outbox(shard: string): Promise<Answer> {
+    const { datasets, region, store } = this.options;
+    const known = readShards(datasets, { shard });
+    if ('refused' in known)
+      return Promise.resolve(answerProblem(problem('not-found', `there is no shard ${shard}`)));
+    return this.answering(async () =>
+      answerJson(200, { region, shard, ...(await store.outboxStanding(known[0]!)) }),
+    );
   }
 
   async reapply({ body, caller, id }: EntryCall): Promise<Answer> {

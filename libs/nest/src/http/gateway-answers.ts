@@ -116,6 +116,7 @@ export function gatewayApi(
         shard === null ? notFound(`there is no shard ${dataset}/${n}`) : answerJson(200, shard),
       );
     },
+    outbox: (dataset, n) => quarantine.outbox(`${dataset}/${n}`),
   };
 }
 

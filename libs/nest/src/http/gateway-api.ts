@@ -70,4 +70,5 @@ export interface GatewayApi {
   shards(): Promise<HttpAnswer>;
   /** @param n as it stands in the path; not necessarily a number. */
   shard(dataset: string, n: string): Promise<HttpAnswer>;
+  outbox(dataset: string, n: string): Promise<HttpAnswer>;
 }

@@ -27,6 +27,7 @@ const DISCARD = 'v1/quarantine/:id/discard';
 const STATUS = 'v1/status';
 const SHARDS = 'v1/shards';
 const SHARD = 'v1/shards/:dataset/:n';
+const OUTBOX = 'v1/shards/:dataset/:n/outbox';
 
 @Controller()
 export class GatewayController {
@@ -151,6 +152,15 @@ export class GatewayController {
     writeAnswer(response, await this.gateway.shard(dataset, n));
   }
 
+  @Get(OUTBOX)
+  async outbox(
+    @Param('dataset') dataset: string,
+    @Param('n') n: string,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    writeAnswer(response, await this.gateway.outbox(dataset, n));
+  }
+
   /** A body that is not read is received and thrown away by the server. */
   private async admitted(
     dataset: string,
@@ -185,7 +195,7 @@ export class GatewayController {
     throw new Refusal('method-not-allowed', 'This is asked for with POST.', { allow: 'POST' });
   }
 
-  @All([RECEIPT, ROW, QUARANTINE, ENTRY, STATUS, SHARDS, SHARD])
+  @All([RECEIPT, ROW, QUARANTINE, ENTRY, STATUS, SHARDS, SHARD, OUTBOX])
   onlyGet(): never {
     throw new Refusal('method-not-allowed', 'This is read with GET.', { allow: 'GET, HEAD' });
   }

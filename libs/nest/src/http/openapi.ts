@@ -529,6 +529,29 @@ const DOCUMENT = {
         },
       },
     },
+    '/v1/shards/{dataset}/{n}/outbox': {
+      get: {
+        tags: ['gateway'],
+        summary: 'What the outbox of this region has pending of a shard.',
+        parameters: [dataset, shardNumber],
+        responses: {
+          '200': answer(
+            'As its database stands.',
+            object(['region', 'shard', 'parkedFor', 'pending'], {
+              region: text,
+              shard: text,
+              parkedFor: {
+                ...orNull(text),
+                description:
+                  'Services are told to save again later, for this try of this move; null: what they save is taken.',
+              },
+              pending: { ...ordinal, description: 'Entries that the log has not decided.' },
+            }),
+          ),
+          ...refusals('not-found', 'store-unavailable', 'not-ready'),
+        },
+      },
+    },
     '/v1/stream': {
       get: {
         tags: ['replicator'],

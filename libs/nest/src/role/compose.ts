@@ -16,6 +16,7 @@ import {
   Gateway,
   isPortError,
   LedgerFeed,
+  OutboxParking,
   Quarantine,
   Replicator,
   shardsOf,
@@ -43,7 +44,7 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import { openTelemetry, type Logger } from '@lockstep/telemetry';
-import { httpCanary, httpForwarder, httpStreams } from '@lockstep/transport';
+import { httpCanary, httpForwarder, httpOutboxes, httpStreams } from '@lockstep/transport';
 import { compileContent, tableOf } from '../configuration/compile-content.js';
 import { coordinatorApi } from '../http/coordinator-answers.js';
 import { httpLeaderCalls } from '../http/leader-call.js';
@@ -153,7 +154,13 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         observer,
       })
     : null;
-  if (gateway !== null) loops.push(gateway.admission, gateway.history);
+  const withOutbox = [...datasets].flatMap(([dataset, deployed]) =>
+    isOutbox(deployed) ? shardsOf(dataset, deployed.partitions) : [],
+  );
+  if (gateway !== null) {
+    const parking = new OutboxParking({ region, shards: withOutbox, feed, control, store, observer, clock });
+    loops.push(gateway.admission, gateway.history, parking);
+  }
   const quarantineOf = (writing: Gateway): Quarantine =>
     new Quarantine({
       region,
@@ -187,6 +194,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
     telemetry.observeDatabase(() => store.standing());
   }
   const canaries = new CanaryRecord(httpCanary(gateways), regions, clock);
+  const outboxes = httpOutboxes(gateways);
   const regionReads = httpRegionReads(catalogue.topology.regions);
   const coordinator = roles.includes('coordinator')
     ? new Coordinator({
@@ -203,6 +211,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
         observer,
         signer,
         canary: canaries,
+        outboxes,
         failover: catalogue.topology.failover,
       })
     : null;
@@ -266,6 +275,7 @@ export async function composeRole(configuration: RoleConfiguration, logger: Logg
       for (const loop of loops) loop.stop();
       await Promise.all(running.values());
       forwarder.close();
+      outboxes.close();
       regionReads.close();
       await Promise.all([log.close(), store.close()]);
       await telemetry.shutdown();

@@ -75,6 +75,7 @@ const gateway: GatewayApi = {
   status: record('status'),
   shards: record('shards'),
   shard: record('shard'),
+  outbox: record('outbox'),
 };
 
 const role: Role = {

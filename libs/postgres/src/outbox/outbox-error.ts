@@ -4,6 +4,7 @@
  */
 const REFUSALS = {
   'not-owner': 'Save it in a service of the home region; after a failover the new home takes it.',
+  moving: 'Save it again in a moment; when its shard has moved, the new home takes it.',
   'backlog-full': 'Wait until the log takes entries again (see the lag of the shard), then save again.',
   'several-shards': 'Save rows of one shard per transaction, or give their keys a common part before "/".',
   'bulk-change': 'Load the entities and save them; statements that bypass entities are not replicated.',
@@ -37,6 +38,7 @@ const BY_STATE: { readonly [sqlState: string]: OutboxRefusal } = {
   LS002: 'bulk-change',
   LS003: 'not-owner',
   LS004: 'backlog-full',
+  LS005: 'moving',
 };
 
 /** The refusal that a database error stands for; null for any other. */

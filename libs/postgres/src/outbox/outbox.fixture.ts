@@ -5,16 +5,28 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
-import { Replicator, ShardPublisher, topicsOf, type Clock, type Identities } from '@lockstep/engine';
 import {
+  Quarantine,
+  Replicator,
+  ShardPublisher,
+  topicsOf,
+  type Clock,
+  type Identities,
+  type QuarantineOptions,
+} from '@lockstep/engine';
+import {
+  answerJson,
   compileConfiguration,
   DEFAULT_LIMITS,
   DEFAULT_RETENTION,
+  epoch,
+  eventsText,
   shardName,
   type ConfigurationContent,
   type ConfigurationHash,
   type ControlBody,
   type DatasetName,
+  type EntryEvent,
   type Epoch,
   type Fingerprint,
   type GroupName,
@@ -24,7 +36,13 @@ import {
   type RegionName,
 } from '@lockstep/protocol';
 import { memoryLog, realTimeCompletions } from '@lockstep/testing';
-import { migrate, openApplyStore, openOutboxStore, openQueryStore } from '../index.js';
+import {
+  migrate,
+  openApplyStore,
+  openOutboxStore,
+  openQueryStore,
+  type PostgresQueryStore,
+} from '../index.js';
 import { Outbox } from './outbox.js';
 import { Replicated, type ReplicatedEvent } from './replicated.js';
 
@@ -158,11 +176,21 @@ function newIdentities(): Identities {
 
 const observer = { report: (): void => undefined };
 
+/** In place of the gateways: what is asked for is appended for the home, and told when a region has folded it. */
+export interface Reapplying {
+  readonly home: RegionName;
+  readonly epoch: bigint;
+  /** Of that many tries nobody hears what became of them; the log has them all the same. */
+  unheard: number;
+}
+
 export interface RunningReplicator {
   stop(): Promise<void>;
 }
 
 export class TwoRegions {
+  private readonly stores: PostgresQueryStore[] = [];
+
   private constructor(
     private readonly log: ReturnType<typeof memoryLog>,
     private readonly urls: ReadonlyMap<RegionName, string>,
@@ -233,9 +261,9 @@ export class TwoRegions {
     }
   }
 
-  async control(partition: number, body: ControlBody): Promise<void> {
-    const publisher = new ShardPublisher({
-      region: EU,
+  private publisher(partition: number, region: RegionName): ShardPublisher {
+    return new ShardPublisher({
+      region,
       dataset: DATASET,
       shard: SHARDS[partition]!,
       partition,
@@ -244,6 +272,10 @@ export class TwoRegions {
       identities: newIdentities(),
       observer,
     });
+  }
+
+  async control(partition: number, body: ControlBody): Promise<void> {
+    const publisher = this.publisher(partition, EU);
     const ticket = publisher.submit({
       publication: { kind: 'control', body },
       bytes: 100,
@@ -300,6 +332,70 @@ export class TwoRegions {
     };
   }
 
+  /** Of the first home. */
+  async openStore(): Promise<PostgresQueryStore> {
+    const store = await openQueryStore({ url: this.urls.get(EU)! });
+    this.stores.push(store);
+    return store;
+  }
+
+  async openQuarantine(reapplying: Reapplying): Promise<Quarantine> {
+    const store = await this.openStore();
+    const { columns, table } = content.projection;
+    const dataset = {
+      configuration: compileConfiguration(HASH, content, null),
+      table: { dataset: DATASET, table, columns },
+      partitions: 2,
+    };
+    return new Quarantine({
+      region: EU,
+      datasets: new Map([[DATASET, dataset]]),
+      feed: { own: () => ({ logTimeMs: Date.now() }) } as unknown as QuarantineOptions['feed'],
+      store,
+      clock,
+      write: (call) => this.reapply(store, reapplying, call),
+    });
+  }
+
+  private async reapply(
+    store: PostgresQueryStore,
+    reapplying: Reapplying,
+    { body, caller, idempotencyKey }: Parameters<QuarantineOptions['write']>[0],
+  ): ReturnType<QuarantineOptions['write']> {
+    const { events } = JSON.parse(body) as { readonly events: readonly EntryEvent[] };
+    const text = eventsText(events);
+    const identities = newIdentities();
+    const key = identities.keyHash(caller.principal, idempotencyKey!);
+    const { shard } = (await store.undoneByKey(SHARDS, idempotencyKey!))!;
+    const publisher = this.publisher(SHARDS.indexOf(shard), reapplying.home);
+    const ticket = publisher.submit({
+      publication: {
+        kind: 'data',
+        key: events[0]!.key,
+        value: text,
+        idempotency: { key, fingerprint: identities.fingerprint(text) },
+        configuration: HASH,
+        epoch: epoch(reapplying.epoch),
+      },
+      bytes: text.length,
+      notAfterMs: Date.now() + 60_000,
+      giveUpAtMs: clock.monotonicMs() + 10_000,
+      span: null,
+    });
+    const published = await ticket!.settled;
+    await publisher.close();
+    if (published.kind !== 'logged') throw new Error('the log did not take the entry');
+    if (reapplying.unheard > 0) {
+      reapplying.unheard -= 1;
+      return answerJson(202, { outcome: 'unknown' });
+    }
+    await this.folded(EU);
+    const [hit] = await store.outcomes([shard], key);
+    const { sequence, verdict } = hit!.outcome;
+    const outcome = verdict === 'accepted' ? { outcome: 'accepted' } : { outcome: 'rejected', code: verdict };
+    return answerJson(200, { ...outcome, sequence: Number(sequence) });
+  }
+
   async query(region: RegionName, statement: string): Promise<readonly pg.QueryResultRow[]> {
     return (await this.clients.get(region)!.query(statement)).rows;
   }
@@ -343,6 +439,7 @@ export class TwoRegions {
 
   async close(): Promise<void> {
     await this.source.destroy();
+    for (const store of this.stores) await store.close();
     for (const client of this.clients.values()) await client.end();
     for (const url of this.urls.values())
       await this.admin.query(`drop database ${new URL(url).pathname.slice(1)} with (force)`);

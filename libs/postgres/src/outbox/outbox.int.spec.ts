@@ -295,6 +295,78 @@ describe('what the log does not take', () => {
   });
 });
 
+describe('a shard that is about to move', () => {
+  const shardOf = (entity: Customer) => regions.outbox.receiptOf(entity)!.shard;
+
+  test('takes nothing new, while what it holds goes on, and takes all again when it is let go', async () => {
+    const relaying = start(EU, { relays: false });
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    await people().save(ann);
+    const store = await regions.openStore();
+    await store.parkOutbox(shardOf(ann), '7 0', 60_000);
+    expect(await store.outboxStanding(shardOf(ann))).toEqual({ parkedFor: '7 0', pending: 1 });
+    await expect(people().save(customer(ANN, 'Anne'))).rejects.toMatchObject({ code: 'moving' });
+    await people().save(customer(OTHER_SHARD, 'Bob'));
+    await relaying.stop();
+    start(EU);
+    start(US);
+    await regions.settled();
+    expect(await store.outboxStanding(shardOf(ann))).toEqual({ parkedFor: '7 0', pending: 0 });
+    // Of another try.
+    await store.unparkOutbox(shardOf(ann), '6 0');
+    await expect(people().save(customer(ANN, 'Anne'))).rejects.toMatchObject({ code: 'moving' });
+    await store.unparkOutbox(shardOf(ann), '7 0');
+    await people().save(customer(ANN, 'Anne'));
+    await regions.settled();
+    expect(await regions.rows(US)).toMatchObject([{ name: 'Anne' }, { name: 'Bob' }]);
+  });
+
+  test('is let go by itself, and parked once for each try', async () => {
+    start(EU);
+    start(US);
+    await regions.folded(EU);
+    const ann = customer(ANN, 'Ann');
+    await people().save(ann);
+    const store = await regions.openStore();
+    await store.parkOutbox(shardOf(ann), '7 0', 0);
+    await store.parkOutbox(shardOf(ann), '7 0', 60_000);
+    expect(await store.outboxStanding(shardOf(ann))).toMatchObject({ parkedFor: null });
+    await people().save(customer(ANN, 'Anne'));
+    await store.parkOutbox(shardOf(ann), '7 1', 60_000);
+    await expect(people().save(customer(ANN, 'Anna'))).rejects.toMatchObject({ code: 'moving' });
+    const [, partition] = shardOf(ann).split('/');
+    await regions.fence(Number(partition), 1, US);
+    await regions.folded(EU);
+    await expect(people().save(customer(ANN, 'Anna'))).rejects.toMatchObject({ code: 'not-owner' });
+    await regions.fence(Number(partition), 2, EU);
+    await regions.folded(EU);
+    await people().save(customer(ANN, 'Anna'));
+    await regions.settled();
+    expect(await regions.quarantined()).toEqual([]);
+  });
+
+  test('is parked only when no transaction can store an entry any more', async () => {
+    start(EU, { relays: false });
+    await regions.folded(EU);
+    const queryRunner = regions.source.createQueryRunner();
+    await queryRunner.startTransaction();
+    const ann = customer(ANN, 'Ann');
+    await queryRunner.manager.save(ann);
+    const store = await regions.openStore();
+    const [holding] = await regions.query(EU, 'select shard from lockstep.ownership order by shard limit 1');
+    const shards = [String(holding!['shard']), String(holding!['shard']).replace(/.$/, '1')];
+    const parked = await Promise.allSettled(
+      shards.map((shard) => store.parkOutbox(shard as never, '7 0', 60_000)),
+    );
+    expect(parked.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    await queryRunner.commitTransaction();
+    await queryRunner.release();
+    await store.parkOutbox(shardOf(ann), '7 0', 60_000);
+    expect(await store.outboxStanding(shardOf(ann))).toEqual({ parkedFor: '7 0', pending: 1 });
+  });
+});
+
 test('whatever replicators of the home end in between, every transaction has one effect, in order', async () => {
   start(US);
   const home = { running: regions.replicate(EU) };

@@ -6,6 +6,8 @@ import {
   ACT_AGAIN_MS,
   decideMove,
   FALL_BACK_AFTER_MS,
+  OUTBOX_DRAIN_MS_MAX,
+  parkingOf,
   PLACING_MS_MAX,
   STAGE_MS_MAX,
   UNDRAINED_MAX,
@@ -13,6 +15,7 @@ import {
   type MoveView,
 } from './decide-move.js';
 import { duePauses } from './pause.js';
+import { HOLD_MS_MAX } from './preflight.js';
 import { seenShard, view } from './promotion.fixture.js';
 
 const next = (log: ControlLog, change: Partial<MoveView> = {}): MoveStep =>
@@ -288,6 +291,82 @@ test('is drained only when home and candidate have folded everything, the candid
   };
   expect(next(log, { ...held, seen: homeless })).toMatchObject({ kind: 'wait' });
   expect(follow(log, { ...held, seen: seenShard({}, { sequence: sequence(11n) }) })).toBe('drained');
+});
+
+describe('a home with an outbox', () => {
+  const PARKED = '5 0';
+  const asked = (pending: number, parkedFor: string | null = PARKED) =>
+    ({ kind: 'told', parkedFor, pending }) as const;
+  const parked = (): ControlLog => {
+    const log = decidedLog();
+    follow(log);
+    expect(follow(log)).toBe('parked');
+    return log;
+  };
+  const evidence = (log: ControlLog, change: Partial<MoveView>): string => {
+    const step = next(log, { ...held, ...change });
+    if (step.kind !== 'append' || step.command.kind !== 'stage') throw new Error(`${step.kind} is no report`);
+    return `${step.command.event}: ${step.command.evidence}`;
+  };
+
+  test('is asked until it has nothing pending, and only then is the log drained', () => {
+    const log = parked();
+    expect(next(log, { ...held, outbox: null })).toEqual({ kind: 'ask-outbox', shard: SHARD, region: EU });
+    const acted = { ...held, actedAtMs: 10, nowMs: 50 };
+    expect(next(log, { ...acted, outbox: asked(3) })).toMatchObject({ kind: 'wait', untilMs: 110 });
+    expect(next(log, { ...acted, nowMs: 110, outbox: asked(3) })).toMatchObject({ kind: 'ask-outbox' });
+    expect(evidence(log, { outbox: asked(0) })).toBe(
+      'drained: eu and us are at 10; the outbox of eu is empty',
+    );
+    const behind = seenShard({}, { lagRecords: 1 });
+    expect(next(log, { ...held, outbox: asked(0), seen: behind })).toMatchObject({ kind: 'wait' });
+  });
+
+  test.each([
+    ['it takes what services save', asked(0, null)],
+    ['it was parked for an earlier try', asked(0, '4 2')],
+    ['it does not answer', { kind: 'unknown', code: 'outbox-unanswered' }],
+  ] as const)('that has nothing pending proves nothing while %s', (_why, outbox) => {
+    expect(next(parked(), { ...held, outbox })).toMatchObject({ kind: 'ask-outbox' });
+  });
+
+  test.each([
+    ['entries are left', asked(3), '3 entries are left in the outbox of eu, the fence quarantines them'],
+    [
+      'it was not parked',
+      asked(0, null),
+      'the outbox of eu was not parked, the fence quarantines what it holds',
+    ],
+    [
+      'it does not answer',
+      { kind: 'unknown', code: 'outbox-unanswered' },
+      'what the outbox of eu holds is not known, the fence quarantines it',
+    ],
+    ['it was never asked', null, 'what the outbox of eu holds is not known, the fence quarantines it'],
+  ] as const)(
+    'holds a move for a bounded time only, and its record says what is left: %s',
+    (_why, outbox, words) => {
+      const late = { nowMs: OUTBOX_DRAIN_MS_MAX, outbox };
+      expect(evidence(parked(), late)).toBe(`drained: eu and us are at 10; ${words}`);
+      expect(OUTBOX_DRAIN_MS_MAX).toBeLessThan(HOLD_MS_MAX);
+    },
+  );
+
+  test('parked again after it was let go, it is parked anew', () => {
+    const log = parked();
+    const [first] = log.state.open;
+    expect(follow(log)).toBe('caught-up');
+    expect(follow(log)).toBe('parked');
+    expect(parkingOf(first!)).toBe(PARKED);
+    expect(parkingOf(log.state.open[0]!)).toBe('5 1');
+    expect(next(log, { ...held, outbox: asked(0) })).toMatchObject({ kind: 'ask-outbox' });
+  });
+
+  test('is not asked in a failover', () => {
+    const log = decidedLog('failover');
+    follow(log, { outbox: null });
+    expect(evidence(log, { outbox: null })).toBe('fencing: us lags 0 records');
+  });
 });
 
 test('a candidate that lags as much as is allowed is caught up', () => {

@@ -28,6 +28,8 @@ export interface MoveView {
   readonly seen: SeenShard;
   /** When this process read `parked`, from when on the home's gateways hold new writes; null while they hold none. */
   readonly heldSinceMs: number | null;
+  /** What the home last said of its outbox at this stage: `none` where the dataset has none; null: it was not asked yet. */
+  readonly outbox: 'none' | AskedOutbox | null;
   /** The candidate's probe behind the fence; null until its sequence is known. */
   readonly canary: { readonly sequence: Sequence; readonly isAtQuorum: boolean } | null;
   /** What became of the log's leader when this process asked for it in the new home; null when it has not asked. */
@@ -37,6 +39,11 @@ export interface MoveView {
 }
 
 export type AskedLeader = LeaderPlacement | { readonly kind: 'failed' | 'unknown'; readonly code: string };
+
+/** @param parkedFor the parking (`parkingOf`) for which its outbox takes nothing new; null: it takes all. */
+export type AskedOutbox =
+  | { readonly kind: 'told'; readonly parkedFor: string | null; readonly pending: number }
+  | { readonly kind: 'unknown'; readonly code: string };
 
 /** An entry of the shard's own log. */
 export type ShardEntry =
@@ -55,6 +62,8 @@ export type MoveStep =
     }
   /** The region appends a `probe` to the shard as any home does. */
   | { readonly kind: 'probe'; readonly shard: ShardName; readonly region: RegionName }
+  /** To the home: how many entries its outbox has pending, parked. Tells the view. */
+  | { readonly kind: 'ask-outbox'; readonly shard: ShardName; readonly region: RegionName }
   /** To the brokers: the leader of the shard's log is to stand in the region. Tells the view what became of it. */
   | { readonly kind: 'place-leader'; readonly shard: ShardName; readonly region: RegionName }
   /** A failover of the shard is to be judged and decided as any: to a further epoch, by which this move ends. */
@@ -79,6 +88,16 @@ export const PLACING_MS_MAX = 5_000;
 export const FALL_BACK_AFTER_MS = 10_000;
 /** A switchover that could not drain so often is given up. */
 export const UNDRAINED_MAX = 3;
+
+/** An outbox that is not empty after this is left behind: the rest of the hold is for the log. */
+export const OUTBOX_DRAIN_MS_MAX = (HOLD_MS_MAX * 3) / 4;
+const OUTBOX_ASK_AGAIN_MS = 100;
+/** Longer than a fence may be on its way: what is saved while it is would be undone by it. */
+export const OUTBOX_PARKED_MS_MAX = HOLD_MS_MAX + FENCE_TIMEOUT_MS;
+
+/** Parked again after it was let go, a shard is parked anew. */
+export const parkingOf = ({ decision, undrained }: Pick<OpenMove, 'decision' | 'undrained'>): string =>
+  `${decision} ${undrained}`;
 
 /** To be asked by the leader only, for each open move of its state. */
 export function decideMove(state: ControlState, move: OpenMove, view: MoveView): MoveStep {
@@ -183,15 +202,44 @@ function beforeTheFence(
     }
     case 'parked': {
       if (!isHeld(view)) return report('undrained', 'held writes were let go');
+      const unemptied = emptyOutbox(move, view);
+      if (unemptied !== null) return unemptied;
       const home = seenRegion(seen, from)?.told ?? null;
       const isDrained = home?.lagRecords === 0 && lag === 0 && candidate!.told!.sequence >= home.sequence;
-      if (isDrained) return report('drained', `${from} and ${to} are at ${home.sequence}`);
+      if (isDrained)
+        return report('drained', `${from} and ${to} are at ${home.sequence}${outboxText(move, view)}`);
       return wait('the log is drained', view.heldSinceMs! + HOLD_MS_MAX);
     }
     case 'drained':
       if (!isHeld(view)) return report('undrained', 'held writes were let go');
       return report('fencing', `${to} lags ${lag} records`);
   }
+}
+
+/** Null when nothing waits there, or when it has been waited for long enough: what is left is undone by the fence, and kept. */
+function emptyOutbox(move: OpenMove, { actedAtMs, heldSinceMs, nowMs, outbox }: MoveView): MoveStep | null {
+  const { from, shard } = move;
+  const giveUpAtMs = heldSinceMs! + OUTBOX_DRAIN_MS_MAX;
+  if (outbox === 'none' || isEmptied(move, outbox) || nowMs >= giveUpAtMs) return null;
+  const againAtMs = actedAtMs === null ? nowMs : actedAtMs + OUTBOX_ASK_AGAIN_MS;
+  return nowMs >= againAtMs
+    ? { kind: 'ask-outbox', shard, region: from }
+    : wait(`the outbox of ${from} is emptied`, Math.min(againAtMs, giveUpAtMs));
+}
+
+/** What is pending tells of the end only while nothing new is taken. */
+const isEmptied = (move: OpenMove, outbox: AskedOutbox | null): boolean =>
+  outbox?.kind === 'told' && outbox.parkedFor === parkingOf(move) && outbox.pending === 0;
+
+/** What the record of the move says of it. */
+function outboxText(move: OpenMove, { outbox }: MoveView): string {
+  const of = `the outbox of ${move.from}`;
+  if (outbox === 'none') return '';
+  if (isEmptied(move, outbox)) return `; ${of} is empty`;
+  if (outbox?.kind !== 'told') return `; what ${of} holds is not known, the fence quarantines it`;
+  return outbox.parkedFor === parkingOf(move)
+    ? `; ${outbox.pending} entries are left in ${of}, the fence quarantines them`
+    : `; ${of} was not parked, the fence quarantines what it holds`;
 }
 
 const isHeld = ({ heldSinceMs, nowMs }: MoveView): boolean =>

@@ -33,6 +33,7 @@ export const view = (change: Partial<MoveView> = {}): MoveView => ({
   actedAtMs: null,
   seen: seenShard(),
   heldSinceMs: null,
+  outbox: 'none',
   canary: null,
   leader: null,
   isAutomatic: false,

@@ -529,6 +529,7 @@ class Logs {
       actedAtMs: null,
       seen: { shard: SHARD, legal: REGIONS, regions, rule: null },
       heldSinceMs: null,
+      outbox: 'none',
       canary: null,
       leader: null,
       isAutomatic: false,

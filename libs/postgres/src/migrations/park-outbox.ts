@@ -1,0 +1,47 @@
+/**
+ * Parked by a planned move, a shard takes nothing new from services of its home for a while, so that its outbox can be emptied
+ * before the fence. Whoever parks it holds its gate alone first: no transaction that could still store something is open then.
+ */
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export class ParkOutbox1795564800000 implements MigrationInterface {
+  readonly name = 'ParkOutbox1795564800000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const statement of STATEMENTS) await queryRunner.query(statement);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('Functions of the outbox ask for these columns: go back to a backup from before.');
+  }
+}
+
+const STATEMENTS = [
+  `alter table lockstep.ownership
+     add parked_for text collate "C",
+     add parked_until timestamptz`,
+
+  `create or replace function lockstep.hold_shard(wanted text) returns void language plpgsql as $$
+   declare
+     known lockstep.ownership;
+   begin
+     perform pg_advisory_xact_lock_shared(hashtextextended('lockstep shard ' || wanted, 0));
+     select o.* into known from lockstep.ownership as o where o.shard = wanted for share;
+     if known.owned is distinct from true then
+       raise exception using errcode = 'LS003', message = format('this region does not own %s; %s', wanted,
+         case when known.home is null then 'its home is not known here yet' else 'its home is ' || known.home end);
+     end if;
+     if known.parked_until > clock_timestamp() then
+       raise exception using errcode = 'LS005', message = format('%s is about to move to another home', wanted);
+     end if;
+   end $$`,
+
+  // As briefly as the fold waits: services queue behind it meanwhile.
+  `create function lockstep.park_shard(wanted text, parking text, for_ms bigint) returns void language plpgsql
+     set lock_timeout to '500ms' as $$
+   begin
+     perform pg_advisory_xact_lock(hashtextextended('lockstep shard ' || wanted, 0));
+     update lockstep.ownership set parked_for = parking, parked_until = clock_timestamp() + for_ms * interval '1 millisecond'
+     where shard = wanted and owned and parked_for is distinct from parking;
+   end $$`,
+];
