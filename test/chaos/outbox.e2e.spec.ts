@@ -1,7 +1,8 @@
 /**
  * A service that saves entities while the processes under it are killed, on real Kafka, Postgres and separate processes: every
- * committed transaction has one effect in all regions and none that was rolled back has, order per row is kept; and when its
- * region loses its shards, what the log has not is kept in quarantine and nothing of it stays in the rows.
+ * committed transaction has one effect in all regions and none that was rolled back has, order per row is kept; a planned move
+ * leaves nothing behind; and when its region loses its shards, what the log has not is kept in quarantine, nothing of it stays in
+ * the rows, and what is applied again has one effect.
  *
  * With LOCKSTEP_TEST_WHOLE=1 it saves 50,000 times.
  */
@@ -9,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { attachOutbox, Replicated, type Outbox, type ReplicatedEvent } from '@lockstep/nest';
 import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
-import { eventually, LocalCluster, REGIONS, write } from '../e2e/local-cluster.js';
+import { call, eventually, LocalCluster, REGIONS, write } from '../e2e/local-cluster.js';
 import { attended } from '../e2e/sample-catalogue.js';
 import { moveHome } from './control-plane.js';
 
@@ -145,7 +146,74 @@ test('every committed transaction has one effect everywhere, whatever is killed 
   expect(await cluster.sql('eu', 'select id from lockstep.outbox_quarantine')).toEqual([]);
 }, 600_000);
 
-test('a home that fails over with pending entries keeps exactly these, and its rows are the log’s', async () => {
+/** Saves one row again and again, as a service does that is told to come back; ends where the shard is lost. */
+async function saveUntilMoved(
+  id: string,
+): Promise<{ readonly saved: number; readonly told: readonly string[] }> {
+  const told = new Set<string>();
+  for (let number = 1; ; number += 1) {
+    for (;;) {
+      const refused = await source
+        .getRepository(Order)
+        .save(placed(id, number))
+        .then(
+          () => null,
+          (error: { readonly code: string }) => error.code,
+        );
+      if (refused === null) break;
+      told.add(refused);
+      if (refused !== 'moving') return { saved: number - 1, told: [...told] };
+      await delay(20);
+    }
+  }
+}
+
+test('a planned move under saves leaves nothing behind: the outbox is emptied before the fence', async () => {
+  const repository = source.getRepository(Order);
+  const shardOf = async (id: string): Promise<string> => {
+    const order = placed(id, 1);
+    await repository.save(order);
+    return outbox.receiptOf(order)!.shard;
+  };
+  // Of another shard than the failover below.
+  const other = await shardOf('eu:lost/0');
+  let prefix = 'eu:planned';
+  while ((await shardOf(`${prefix}/0`)) === other) prefix += '-';
+  const shard = await shardOf(`${prefix}/0`);
+  const ids = Array.from({ length: 4 }, (_, row) => `${prefix}/row-${row}`);
+  const saving = Promise.all(ids.map(saveUntilMoved));
+  await moveHome(cluster, 'us', { shard, to: 'us' });
+  const ended = await saving;
+  const { records } = (await call(`${cluster.file.regions['us']!.coordinator}/v1/history/records`)).body as {
+    readonly records: readonly { readonly valueText: string }[];
+  };
+  expect(records.filter(({ valueText }) => valueText.includes('the outbox of eu is empty'))).toHaveLength(1);
+  expect(await cluster.sql('eu', 'select id from lockstep.outbox_quarantine')).toEqual([]);
+  const totals = new Map((await expectSettled()).map(({ id, total }) => [id, Number(total)]));
+  ended.forEach(({ saved, told }, row) => {
+    expect(told.at(-1)).toBe('not-owner');
+    expect(saved).toBeGreaterThan(0);
+    expect(totals.get(ids[row])).toBe(saved);
+  });
+}, 240_000);
+
+interface Undone {
+  readonly id: string;
+  readonly reason: string;
+  readonly settled: { readonly as: string; readonly sequence: number } | null;
+}
+
+async function quarantineOf(region: (typeof REGIONS)[number]): Promise<readonly Undone[]> {
+  const printed = await cluster.lockstep(['quarantine', 'list', 'orders', '--json', '--region', region]);
+  return (JSON.parse(printed) as { readonly undone: readonly Undone[] }).undone;
+}
+
+const reapply = async (id: string): Promise<Undone> => {
+  const printed = await cluster.lockstep(['quarantine', 'reapply', id, '--yes', '--json', '--region', 'eu']);
+  return JSON.parse(printed) as Undone;
+};
+
+test('a home that fails over with pending entries keeps exactly these; applied again, each has one effect', async () => {
   const repository = source.getRepository(Order);
   await repository.save([placed('eu:lost/kept', 1), placed('eu:lost/changed', 1)]);
   await expectSettled();
@@ -159,14 +227,31 @@ test('a home that fails over with pending entries keeps exactly these, and its r
   await moveHome(cluster, 'us', { move: 'failover', shard, to: 'us' });
   await cluster.orderProcess('start', 'eu', 'replicator');
   const quarantined = await eventually(
-    () => cluster.sql('eu', 'select idempotency_key, reason from lockstep.outbox_quarantine order by id'),
+    () => quarantineOf('eu'),
     ({ length }) => length >= ids.length,
   );
-  expect(quarantined).toEqual(ids.map((id) => ({ idempotency_key: id, reason: 'fenced' })));
+  expect(quarantined.map(({ id, reason, settled }) => [id, reason, settled])).toEqual(
+    ids.toReversed().map((id) => [id, 'fenced', null]),
+  );
+  expect(await quarantineOf('us')).toEqual([]);
   const folded = await expectSettled();
-  expect(folded.filter(({ id }) => String(id).startsWith('eu:lost/'))).toMatchObject([
+  expect(folded.filter(({ id }) => /^eu:lost.[a-z]/.test(String(id)))).toMatchObject([
     { id: 'eu:lost/changed', total: '1' },
     { id: 'eu:lost/kept', total: '1' },
   ]);
   await expect(repository.save(placed('eu:lost/late', 5))).rejects.toMatchObject({ code: 'not-owner' });
+
+  const told = await Promise.all([reapply(ids[0]!), reapply(ids[0]!)]);
+  told.push(await reapply(ids[0]!));
+  for (const { settled } of told) expect(settled).toEqual(told[0]!.settled);
+  expect(told[0]!.settled).toMatchObject({ as: 'accepted', sequence: expect.any(Number) });
+  expect((await reapply(ids[1]!)).settled).toMatchObject({ as: 'accepted' });
+  const again = await expectSettled();
+  expect(again.filter(({ id }) => /^eu:lost.[a-z]/.test(String(id)))).toMatchObject([
+    { id: 'eu:lost/changed', total: '4' },
+    { id: 'eu:lost/created', total: '3' },
+    { id: 'eu:lost/kept', total: '1' },
+  ]);
+  const discarding = ['quarantine', 'discard', ids[0]!, '--reason', 'a test', '--yes', '--region', 'eu'];
+  expect(await cluster.lockstep(discarding, 1)).toContain('entry-settled');
 }, 240_000);
