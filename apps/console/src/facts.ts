@@ -253,6 +253,16 @@ export interface Quarantine {
     readonly at: string;
     readonly outcome: { readonly verdict: string; readonly sequence: number } | null;
   }[];
+  /** Not of a gateway from before people could settle them. */
+  readonly undone?: readonly {
+    readonly id: string;
+    readonly shard: string;
+    readonly key: string;
+    readonly reason: string;
+    readonly storedAt: string;
+    readonly asked: { readonly by: string } | null;
+    readonly settled: { readonly as: string; readonly why: string; readonly by: string } | null;
+  }[];
 }
 
 export interface ConsoleFacts {

@@ -1,9 +1,17 @@
-/** What did not take effect where it was written: late writes of former homes, and what is parked. */
+/** What did not take effect where it was written: late writes of former homes, undone entries of outboxes, and what is parked. */
 import { useState, type ReactNode } from 'react';
 import { useTold } from '../ask.js';
 import type { Quarantine, Shards } from '../facts.js';
 import { byShard, clockWords, plural } from '../view/words.js';
 import { Age, Section, Table } from './parts.js';
+
+function settledWords({ asked, settled }: NonNullable<Quarantine['undone']>[number]): string {
+  if (settled !== null) {
+    const why = settled.why === settled.as ? '' : ` (${settled.why})`;
+    return `${settled.as}${why}, by ${settled.by}`;
+  }
+  return asked === null ? 'not yet' : `not known, asked for by ${asked.by}`;
+}
 
 interface QuarantinePageProps {
   readonly regions: readonly string[];
@@ -16,6 +24,7 @@ export function QuarantinePage({ nowMs, own, regions, shards }: QuarantinePagePr
   const [region, setRegion] = useState(own);
   const quarantine = useTold<Quarantine>(`/v1/regions/${region}/quarantine`, 3_000);
   const attempts = quarantine.value?.attempts ?? null;
+  const undone = quarantine.value?.undone ?? null;
   const parked = [...(shards?.shards ?? [])]
     .sort(byShard)
     .flatMap(({ regions: told, shard }) =>
@@ -59,6 +68,32 @@ export function QuarantinePage({ nowMs, own, regions, shards }: QuarantinePagePr
                 attempt.outcome === null
                   ? 'nothing that is known'
                   : `${attempt.outcome.verdict}, sequence ${attempt.outcome.sequence}`,
+              ],
+            }))}
+          />
+        )}
+      </Section>
+      <Section
+        title="Undone entries of an outbox"
+        note={`Services of ${region} had stored them; the log has not taken them. They wait for a person: lockstep quarantine reapply, or discard.`}
+      >
+        {undone === null ? (
+          <p>What {region} keeps is unknown.</p>
+        ) : undone.length === 0 ? (
+          <p>{region} keeps none.</p>
+        ) : (
+          <Table
+            caption={`Undone entries that ${region} keeps, those that nobody has settled first`}
+            columns={['Entry', 'Shard', 'Key', 'Stored at (UTC)', 'Undone because', 'Settled']}
+            rows={undone.map((entry) => ({
+              key: entry.id,
+              cells: [
+                entry.id,
+                entry.shard,
+                entry.key,
+                clockWords(entry.storedAt),
+                entry.reason,
+                settledWords(entry),
               ],
             }))}
           />
