@@ -20,13 +20,12 @@ import {
   DEFAULT_LIMITS,
   DEFAULT_RETENTION,
   epoch,
-  eventsText,
+  readWrite,
   shardName,
   type ConfigurationContent,
   type ConfigurationHash,
   type ControlBody,
   type DatasetName,
-  type EntryEvent,
   type Epoch,
   type Fingerprint,
   type GroupName,
@@ -362,8 +361,9 @@ export class TwoRegions {
     reapplying: Reapplying,
     { body, caller, idempotencyKey }: Parameters<QuarantineOptions['write']>[0],
   ): ReturnType<QuarantineOptions['write']> {
-    const { events } = JSON.parse(body) as { readonly events: readonly EntryEvent[] };
-    const text = eventsText(events);
+    const read = readWrite(body, compileConfiguration(HASH, content, null));
+    if (read.kind === 'refused') throw new Error(read.problem.detail);
+    const { events, text } = read.value.entry;
     const identities = newIdentities();
     const key = identities.keyHash(caller.principal, idempotencyKey!);
     const { shard } = (await store.undoneByKey(SHARDS, idempotencyKey!))!;

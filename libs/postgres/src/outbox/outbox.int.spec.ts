@@ -333,6 +333,7 @@ describe('a shard that is about to move', () => {
     await store.parkOutbox(shardOf(ann), '7 0', 60_000);
     expect(await store.outboxStanding(shardOf(ann))).toMatchObject({ parkedFor: null });
     await people().save(customer(ANN, 'Anne'));
+    await regions.settled();
     await store.parkOutbox(shardOf(ann), '7 1', 60_000);
     await expect(people().save(customer(ANN, 'Anna'))).rejects.toMatchObject({ code: 'moving' });
     const [, partition] = shardOf(ann).split('/');
