@@ -338,6 +338,13 @@ export class TwoRegions {
     return store;
   }
 
+  /** What the first home forgets by now is gone. */
+  async clean(): Promise<void> {
+    const store = await openApplyStore({ url: this.urls.get(EU)! });
+    while ((await store.clean(SHARDS)) > 0);
+    await store.close();
+  }
+
   async openQuarantine(reapplying: Reapplying): Promise<Quarantine> {
     const store = await this.openStore();
     const { columns, table } = content.projection;

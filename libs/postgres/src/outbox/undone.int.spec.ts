@@ -142,6 +142,18 @@ test('what is discarded has no effect and is not applied again', async () => {
   expect(await rows()).toEqual([]);
 });
 
+test('what is settled is forgotten with sessions, what waits for a person never', async () => {
+  await discard(ids[1]!, { reason: 'saved anew' });
+  await regions.clean();
+  expect(read(await quarantine.list({})).undone).toHaveLength(2);
+  await regions.query(
+    EU,
+    'update lockstep.outbox_quarantine set stored_at_ms = 1, settled_at_ms = settled_at_ms - settled_at_ms',
+  );
+  await regions.clean();
+  expect(read(await quarantine.list({})).undone.map(({ id }) => id)).toEqual([ids[0]]);
+});
+
 test('back at its first home it is laid below what a service has pending there', async () => {
   const [partition] = (await regions.query(EU, 'select shard from lockstep.outbox_quarantine limit 1')).map(
     ({ shard }) => Number(String(shard).split('/')[1]),
