@@ -2,15 +2,18 @@
  * What a NestJS service installs, against a real cluster: the promises of the port through a gateway at home and one
  * elsewhere, and one account that three services empty at once. Its page is followed by newcomer.extended.spec.ts.
  */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   datasetToken,
   DecisionRefused,
-  httpDatasetPort,
   LockstepModule,
+  openDatasetPort,
+  readLockstepConfiguration,
   refuse,
   type Dataset,
   type DatasetPort,
+  type LockstepOptions,
 } from '@lockstep/nest';
 import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';
 import type { Datasets } from '@lockstep/testing/sample';
@@ -33,27 +36,44 @@ afterAll(async () => {
   await cluster?.stop();
 }, 60_000);
 
-describe.each(['eu', 'ap'] as const)('through the gateway in %s, of accounts at home in eu', (region) => {
+type Region = (typeof REGIONS)[number];
+
+const optionsOf = {
+  'the gateway': (region: Region) => ({ gateway: cluster.gateway(region) }),
+  'a gateway in this process': (region: Region) => ({
+    region,
+    catalogue: join(cluster.data, 'catalogue', region),
+    postgresUrl: cluster.file.regions[region]!.postgres,
+  }),
+};
+
+describe.each([
+  ['the gateway', 'eu'],
+  ['the gateway', 'ap'],
+  ['a gateway in this process', 'eu'],
+  ['a gateway in this process', 'ap'],
+] as const)('through %s in %s, of accounts at home in eu', (kind, region) => {
   let port: DatasetPort;
-  beforeAll(() => {
-    port = httpDatasetPort(cluster.gateway(region));
-  });
-  afterAll(() => port.close());
+  beforeAll(async () => {
+    port = await openDatasetPort(readLockstepConfiguration(optionsOf[kind](region)));
+  }, 60_000);
+  afterAll(() => port?.close());
 
   test.each(DATASET_PORT_PROMISES)('$promise', ({ attack }) => attack(port));
 });
 
-function serviceOf(gateway: string): Type {
-  @Module({ imports: [LockstepModule.forRoot({ gateway }), LockstepModule.forFeature(['accounts'])] })
+function serviceOf(options: LockstepOptions): Type {
+  @Module({ imports: [LockstepModule.forRoot(options), LockstepModule.forFeature(['accounts'])] })
   class Service {}
   return Service;
 }
 
-test('50 withdrawals at once through three gateways, from one account with money for 20: exactly 20', async () => {
+test('50 withdrawals at once through three services, one a gateway itself, from one account with money for 20: exactly 20', async () => {
   const services = await Promise.all(
-    REGIONS.map((region) =>
-      NestFactory.createApplicationContext(serviceOf(cluster.gateway(region)), { logger: false }),
-    ),
+    REGIONS.map((region) => {
+      const kind = region === 'us' ? 'a gateway in this process' : 'the gateway';
+      return NestFactory.createApplicationContext(serviceOf(optionsOf[kind](region)), { logger: false });
+    }),
   );
   try {
     const accounts = services.map((service) =>

@@ -6,6 +6,7 @@ export {
   readLockstepConfiguration,
 } from './module/lockstep-configuration.js';
 export type { LockstepConfiguration, LockstepOptions } from './module/lockstep-configuration.js';
+export { openDatasetPort } from './module/open-dataset-port.js';
 export { LockstepHealthIndicator } from './module/lockstep-health.js';
 export type { LockstepHealth } from './module/lockstep-health.js';
 export { Dataset } from './dataset/dataset.js';
@@ -31,7 +32,6 @@ export type {
   WriteCall,
 } from './dataset/dataset-port.js';
 export type { FeedEvent } from './changes/event-parser.js';
-export { httpDatasetPort } from './dataset/http-dataset-port.js';
 export {
   CompensationRejected,
   DecisionRefused,

@@ -6,5 +6,5 @@ export type { AnsweredRequest } from './spans.js';
 export { openLogger } from './logger.js';
 export type { LoggerOptions, LogLevel } from './logger.js';
 export type { Logger } from 'pino';
-export { formatTraceparent, parseTraceparent } from './trace-context.js';
+export { formatTraceparent, parseTraceparent, presentTraceparent } from './trace-context.js';
 export type { SpanIdentities, TraceContext } from './trace-context.js';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { continueTrace, formatTraceparent, parseTraceparent } from './trace-context.js';
+import { continueTrace, formatTraceparent, parseTraceparent, presentTraceparent } from './trace-context.js';
+import { propagation, type TextMapPropagator } from '@opentelemetry/api';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
@@ -70,4 +71,20 @@ describe('the span of an arriving request', () => {
       false,
     );
   });
+});
+
+test('the present traceparent is what the process is instrumented with, and none where it is not', () => {
+  expect(presentTraceparent()).toBeNull();
+  const told = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const propagator: TextMapPropagator = {
+    inject: (_context, carrier, setter) => setter.set(carrier, 'traceparent', told),
+    extract: (context) => context,
+    fields: () => ['traceparent'],
+  };
+  propagation.setGlobalPropagator(propagator);
+  try {
+    expect(presentTraceparent()).toBe(told);
+  } finally {
+    propagation.disable();
+  }
 });

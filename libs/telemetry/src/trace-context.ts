@@ -5,6 +5,7 @@
  * from elsewhere never becomes part of a trace by being repaired. Of the flags only `sampled` is kept.
  */
 import type { Identities, SpanContext } from '@lockstep/engine';
+import { context as present, propagation } from '@opentelemetry/api';
 
 export interface TraceContext {
   /** 32 lower-case hex digits, not all zero. */
@@ -56,4 +57,14 @@ export function continueTrace(
 /** Between 0 (included) and 1, from the id's last 52 bits: as many as a number holds exactly. */
 function lotOf(traceId: string): number {
   return Number.parseInt(traceId.slice(-13), 16) / 2 ** 52;
+}
+
+/**
+ * The `traceparent` of what this process is doing at present, as whatever instruments it says; null where nothing does. For
+ * calls that stay in the process: across a connection the instrumentation of the client sends it.
+ */
+export function presentTraceparent(): string | null {
+  const carrier: { traceparent?: string } = {};
+  propagation.inject(present.active(), carrier);
+  return carrier.traceparent ?? null;
 }

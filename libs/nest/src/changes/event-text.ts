@@ -8,6 +8,7 @@
  */
 import type { FeedMessage } from '@lockstep/engine';
 import type { Wording } from '@lockstep/transport';
+import type { FeedEvent } from './event-parser.js';
 
 export const EVENT_CONTENT_TYPE = 'text/event-stream';
 
@@ -18,21 +19,22 @@ export const EVENTS: Wording<FeedMessage> = {
   encode: eventText,
 };
 
-function eventText(message: FeedMessage): string {
+/** The event of a message, before it is text. */
+export function feedEvent(message: FeedMessage): FeedEvent {
   switch (message.kind) {
     case 'change': {
       const { key, position, row, version } = message;
-      return event('change', position, { key, version, row });
+      return { name: 'change', id: position, data: JSON.stringify({ key, version, row }) };
     }
     case 'position':
-      return event('position', message.position, {});
+      return { name: 'position', id: message.position, data: '{}' };
     case 'end':
-      return event('end', null, message.problem);
+      return { name: 'end', id: null, data: JSON.stringify(message.problem) };
   }
 }
 
 /** JSON has no line ends of its own. */
-function event(name: string, id: string | null, data: object): string {
-  const line = id === null ? '' : `id: ${id}\n`;
-  return `${line}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+function eventText(message: FeedMessage): string {
+  const { data, id, name } = feedEvent(message);
+  return `${id === null ? '' : `id: ${id}\n`}event: ${name}\ndata: ${data}\n\n`;
 }

@@ -1,6 +1,6 @@
 /**
- * The port between the typed handles and whatever carries their calls: the gateway over HTTP, the in-memory world of
- * the test kit, later the log itself in the home region. Every adapter passes `DATASET_PORT_PROMISES`.
+ * The port between the typed handles and whatever carries their calls: a gateway over HTTP, a gateway in this
+ * process, the in-memory world of the test kit. Every adapter passes `DATASET_PORT_PROMISES`.
  *
  * Promises: an answer is what a gateway says, word for word (design section 17), refusals too. What is not an answer is
  * a `PortError`: `retryable` when the call certainly had no effect, `unknown` when it may have had, never the one for
@@ -68,5 +68,5 @@ export interface DatasetPort {
   /** 200 when writes can be taken. */
   readiness(timeoutMs: number): Promise<PortAnswer>;
   /** Calls under way end with `unknown`, feeds end. Idempotent. */
-  close(): void;
+  close(): void | Promise<void>;
 }

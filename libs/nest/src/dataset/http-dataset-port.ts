@@ -7,6 +7,7 @@ import { Agent as SecureAgent } from 'node:https';
 import { exchange } from '@lockstep/transport';
 import { openHttpFeed } from '../changes/http-feed.js';
 import type { DatasetPort, PortAnswer, PortFeed, ReceiptCall, RowCall } from './dataset-port.js';
+import { receiptQuery, rowQuery } from './gateway-query.js';
 
 /** The gateway answers at the call's time-out in the worst case; this is for that answer's way back. */
 const ANSWER_GRACE_MS = 1_000;
@@ -83,20 +84,17 @@ export function httpDatasetPort(gateway: string): DatasetPort {
 /** A gateway may stand behind a path. */
 const urlOf = (gateway: string, path: string): URL => new URL(`${gateway.replace(/\/+$/, '')}${path}`);
 
-function receiptCall({ dataset, idempotencyKey, settle, timeoutMs, wait }: ReceiptCall): Call {
-  const query = new URLSearchParams({ timeoutMs: String(timeoutMs) });
-  if (wait !== null) query.set('wait', wait);
-  if (settle !== null) {
-    query.set('shard', settle.shard);
-    query.set('deadline', String(settle.deadlineMs));
-  }
+function receiptCall(call: ReceiptCall): Call {
+  const { dataset, idempotencyKey, timeoutMs } = call;
+  const query = new URLSearchParams(receiptQuery(call));
   const key = encodeURIComponent(idempotencyKey);
   const path = `/v1/datasets/${encodeURIComponent(dataset)}/receipts/${key}?${query.toString()}`;
   return { method: 'GET', path, headers: {}, body: null, timeoutMs };
 }
 
-function rowCall({ consistency, dataset, key, timeoutMs, token }: RowCall): Call {
-  const query = new URLSearchParams({ consistency, timeoutMs: String(timeoutMs) });
+function rowCall(call: RowCall): Call {
+  const { dataset, key, timeoutMs, token } = call;
+  const query = new URLSearchParams(rowQuery(call));
   const row = `/v1/datasets/${encodeURIComponent(dataset)}/rows/${encodeURIComponent(key)}`;
   const headers: Call['headers'] = token === null ? {} : { 'lockstep-token': token };
   return { method: 'GET', path: `${row}?${query.toString()}`, headers, body: null, timeoutMs };

@@ -1,5 +1,5 @@
 /** What a service tells the module: one schema, checked as a whole when the application starts. */
-import { TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@lockstep/protocol';
+import { isRegionName, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@lockstep/protocol';
 import { z } from 'zod';
 import {
   describedText,
@@ -13,15 +13,49 @@ import {
 import { meaningTable } from '../configuration/meaning-table.js';
 import { LockstepError, ownProblem } from '../dataset/lockstep-error.js';
 
-const schema = z.strictObject({
+const IN_ITS_PLACE = 'none; told in place of `gateway`';
+
+const described = z.strictObject({
   gateway: describedText(
     {
       values: 'the base URL of a gateway, for example http://127.0.0.1:7101',
-      fallback: null,
+      fallback: 'none; needed where no `region` is told',
       meaning: 'Through which gateway this service writes and reads; the nearest one.',
     },
     (text) => parseUrl(text, ['http:', 'https:']),
-  ),
+  ).optional(),
+  region: describedText(
+    {
+      values: 'a region of topology.yaml',
+      fallback: IN_ITS_PLACE,
+      meaning: 'This process is a gateway of that region itself: at home it appends to the log from here.',
+    },
+    (text) => (isRegionName(text) ? { value: text } : { wrong: 'it is no name of a region' }),
+  ).optional(),
+  catalogue: describedText(
+    {
+      values: 'the path of a folder',
+      fallback: 'none; needed with `region`',
+      meaning: 'Catalogue: topology.yaml, datasets, schemas and reducers.',
+    },
+    (text) => ({ value: text }),
+  ).optional(),
+  postgresUrl: describedText(
+    {
+      values: 'postgres://user:password@host:port/database',
+      fallback: 'none; needed with `region`',
+      meaning: "The region's database.",
+    },
+    (text) => parseUrl(text, ['postgres:', 'postgresql:']),
+  ).optional(),
+  otlpUrl: describedText(
+    {
+      values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
+      fallback: 'none: no spans are sent',
+      meaning: 'Where a process that is a gateway itself sends the spans of its calls.',
+    },
+    (text) => parseUrl(text, ['http:', 'https:']),
+  ).optional(),
   timeoutMs: describedWhole({
     min: 1,
     max: TIMEOUT_MS_MAX,
@@ -59,6 +93,23 @@ const schema = z.strictObject({
   }),
 });
 
+const schema = described.superRefine((values, context) => {
+  const wrong = (name: keyof typeof values, message: string, set?: string): void =>
+    context.addIssue({ code: 'custom', path: [name], message, params: { set } });
+  const ofRegion = ['catalogue', 'postgresUrl', 'otlpUrl'] as const;
+  if (values.region === undefined) {
+    if (values.gateway === undefined) wrong('gateway', 'is not set');
+    for (const name of ofRegion)
+      if (values[name] !== undefined)
+        wrong(name, 'means nothing without `region`', 'nothing, or tell `region`');
+    return;
+  }
+  if (values.gateway !== undefined)
+    wrong('gateway', 'stands beside `region`', 'nothing, or leave `region` away');
+  for (const name of ['catalogue', 'postgresUrl'] as const)
+    if (values[name] === undefined) wrong(name, 'is not set');
+});
+
 /** As a service writes it; what is absent has its default. */
 export type LockstepOptions = z.input<typeof schema>;
 export type LockstepConfiguration = Readonly<z.output<typeof schema>>;
@@ -72,7 +123,11 @@ export function readLockstepConfiguration(options: LockstepOptions): LockstepCon
 
 /** For the log of a service's start; no secrets. */
 export function printableConfiguration(configuration: LockstepConfiguration): LockstepConfiguration {
-  return { ...configuration, gateway: withoutSecrets(configuration.gateway) };
+  const urls = (['gateway', 'postgresUrl', 'otlpUrl'] as const).flatMap((name) => {
+    const url = configuration[name];
+    return url === undefined ? [] : [[name, withoutSecrets(url)] as const];
+  });
+  return { ...configuration, ...Object.fromEntries(urls) };
 }
 
 /** The table of libs/nest's README. */

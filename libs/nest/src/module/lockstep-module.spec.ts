@@ -119,8 +119,27 @@ describe('configuration', () => {
     expect(() => readLockstepConfiguration(null as unknown as LockstepOptions)).toThrow('is no object');
   });
 
-  test('is printed without secrets', () => {
-    const configuration = readLockstepConfiguration({ gateway: 'http://u:secret@gateway:80/?key=secret' });
+  test('takes a region in place of a gateway, wholly', () => {
+    const postgresUrl = 'postgres://u:secret@db/app';
+    const region = { region: 'eu', catalogue: 'infra/catalogue/sample', postgresUrl };
+    expect(readLockstepConfiguration(region)).toMatchObject(region);
+    const wrong = (options: LockstepOptions, text: string): void =>
+      expect(() => readLockstepConfiguration(options)).toThrow(text);
+    wrong({ region: 'eu' }, 'catalogue: is not set. Set it to the path of a folder.');
+    wrong({ region: 'eu' }, 'postgresUrl: is not set.');
+    wrong(
+      { ...region, gateway },
+      'gateway: stands beside `region`. Set it to nothing, or leave `region` away.',
+    );
+    wrong({ gateway, postgresUrl }, 'postgresUrl: means nothing without `region`.');
+    wrong({ ...region, region: 'E U' }, 'region: it is no name of a region.');
+  });
+
+  test.each([
+    { gateway: 'http://u:secret@gateway:80/?key=secret' },
+    { region: 'eu', catalogue: '.', postgresUrl: 'postgres://u:secret@db/app' },
+  ])('is printed without secrets', (options) => {
+    const configuration = readLockstepConfiguration(options);
     expect(JSON.stringify(printableConfiguration(configuration))).not.toContain('secret');
   });
 

@@ -9,12 +9,12 @@ import type {
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { DatasetPort } from '../dataset/dataset-port.js';
 import { Dataset } from '../dataset/dataset.js';
-import { httpDatasetPort } from '../dataset/http-dataset-port.js';
 import { LockstepClient } from '../dataset/lockstep-client.js';
 import { LockstepInterceptor } from '../session/session.interceptor.js';
 import { nodeClock, nodeIdentities } from '../world/node-world.js';
 import { readLockstepConfiguration, type LockstepOptions } from './lockstep-configuration.js';
 import { LockstepHealthIndicator } from './lockstep-health.js';
+import { openDatasetPort } from './open-dataset-port.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<LockstepOptions>({
   moduleName: 'Lockstep',
@@ -32,8 +32,8 @@ class LockstepShutdown implements BeforeApplicationShutdown, OnApplicationShutdo
     await this.client.calls.drain(this.client.configuration.drainMs);
   }
 
-  onApplicationShutdown(): void {
-    this.client.port.close();
+  async onApplicationShutdown(): Promise<void> {
+    await this.client.port.close();
   }
 }
 
@@ -48,9 +48,9 @@ const aroundClient: readonly Provider[] = [
   providers: [
     {
       provide: LockstepClient,
-      useFactory: (options: LockstepOptions) => {
+      useFactory: async (options: LockstepOptions) => {
         const configuration = readLockstepConfiguration(options);
-        return new LockstepClient(httpDatasetPort(configuration.gateway), configuration, nodeWorld());
+        return new LockstepClient(await openDatasetPort(configuration), configuration, nodeWorld());
       },
       inject: [MODULE_OPTIONS_TOKEN],
     },

@@ -54,7 +54,7 @@ import { problemAnswer } from '../http/http-answer.js';
 import { nodeSignatureCheck, readSigner } from '../signing/node-signing.js';
 import { nodeClock, nodeIdentities } from '../world/node-world.js';
 import { CanaryRecord } from './canary-record.js';
-import type { RoleConfiguration } from './configuration.js';
+import type { UnservedConfiguration } from './configuration.js';
 import type { Role } from './role.js';
 import { RuleRecord } from './rule-record.js';
 
@@ -68,7 +68,7 @@ export class CatalogueRefused extends Error {
   }
 }
 
-export async function composeRole(configuration: RoleConfiguration, logger: Logger): Promise<Role> {
+export async function composeRole(configuration: UnservedConfiguration, logger: Logger): Promise<Role> {
   const { region, roles } = configuration;
   const catalogue = await readCatalogue(configuration.catalogue, region);
   const signer = await signerOf(configuration, catalogue);
@@ -296,7 +296,7 @@ async function readCatalogue(folder: string, region: RegionName): Promise<Catalo
 
 /** A coordinator that cannot sign what the catalogue demands would fill the logs with entries that nobody heeds. */
 async function signerOf(
-  { roles, signingKeyFile }: RoleConfiguration,
+  { roles, signingKeyFile }: UnservedConfiguration,
   { topology }: Catalogue,
 ): Promise<Signer | null> {
   const signer = signingKeyFile === null ? null : await readSigner(signingKeyFile);

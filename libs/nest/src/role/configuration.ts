@@ -46,6 +46,9 @@ export interface RoleConfiguration {
   readonly logLevel: LogLevel;
 }
 
+/** What a process is that serves nobody: a service that is a gateway for itself. */
+export type UnservedConfiguration = Omit<RoleConfiguration, 'listen' | 'auth' | 'logLevel'>;
+
 export type ConfigurationReading =
   | { readonly kind: 'valid'; readonly configuration: RoleConfiguration }
   | { readonly kind: 'invalid'; readonly findings: readonly ConfigurationFinding[] };

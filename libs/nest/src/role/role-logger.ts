@@ -3,6 +3,11 @@ import { openLogger } from '@lockstep/telemetry';
 import type { Logger } from '@lockstep/telemetry';
 import type { RoleConfiguration } from './configuration.js';
 
-export function openRoleLogger({ logLevel, region, roles, instance }: RoleConfiguration): Logger {
+export function openRoleLogger({
+  logLevel,
+  region,
+  roles,
+  instance,
+}: Pick<RoleConfiguration, 'logLevel' | 'region' | 'roles' | 'instance'>): Logger {
   return openLogger({ level: logLevel, service: 'lockstep', region, role: roles.join(','), instance });
 }

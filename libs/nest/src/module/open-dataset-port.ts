@@ -1,0 +1,30 @@
+/** What carries the calls of a service: a gateway over HTTP, or one in this process. */
+import { hostname } from 'node:os';
+import type { DatasetPort } from '../dataset/dataset-port.js';
+import { embeddedDatasetPort } from '../dataset/embedded-dataset-port.js';
+import { httpDatasetPort } from '../dataset/http-dataset-port.js';
+import { composeRole } from '../role/compose.js';
+import { openRoleLogger } from '../role/role-logger.js';
+import type { LockstepConfiguration } from './lockstep-configuration.js';
+
+/** As of a role. */
+const TRACE_RATIO = 0.01;
+
+/** A gateway of its own is there when the database has answered: until then the application waits in its start. */
+export async function openDatasetPort(configuration: LockstepConfiguration): Promise<DatasetPort> {
+  const { catalogue, gateway, otlpUrl = null, postgresUrl, region } = configuration;
+  if (gateway !== undefined) return httpDatasetPort(gateway);
+  const process = {
+    roles: ['gateway'] as const,
+    region: region!,
+    instance: hostname(),
+    catalogue: catalogue!,
+    postgresUrl: postgresUrl!,
+    signingKeyFile: null,
+    otlpUrl,
+    tracesUrl: null,
+    traceRatio: TRACE_RATIO,
+  };
+  const role = await composeRole(process, openRoleLogger({ ...process, logLevel: 'warn' }));
+  return embeddedDatasetPort({ ...role, gateway: role.gateway! });
+}
