@@ -6,9 +6,9 @@
  * asked beside it; the first good answer wins and the other attempts end with the call.
  */
 import type { PlacedBroker } from '@lockstep/protocol';
-import type { BrokerAddress, LinkOptions } from './broker-link.js';
+import type { LinkOptions } from './broker-link.js';
 import { BrokerLink, sameAddress } from './broker-link.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerAddress, BrokerCall, KafkaClient } from './kafka-client.js';
 import { brokerError, unsupportedCalls, versionsCall } from './kafkajs-internals.js';
 import { LinkError } from './log-failure.js';
 import type { MetadataAnswer, TopicId } from './topic-calls.js';
@@ -47,6 +47,10 @@ export class BrokerDirectory {
     this.#options = options;
     this.#bootstrap = brokers.map(parseAddress);
     this.#candidates = this.#bootstrap;
+  }
+
+  get client(): KafkaClient {
+    return this.#options.client;
   }
 
   /** Throws the broker's error when the topic is unknown. */

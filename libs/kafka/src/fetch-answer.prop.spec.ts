@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import { RECORD_HEADER, TRACE_HEADER } from '@lockstep/protocol';
 import fc from 'fast-check';
 import { readBatches, textOf } from './fetch-answer.js';
-import { produceCall } from './kafkajs-internals.js';
+import { kafkajsClient } from './kafkajs-client.js';
+import { platformaticClient } from './platformatic-client.js';
 import { batchBytes } from './record-batch.fixture.js';
 
 const anyBytes = fc.uint8Array({ maxLength: 200 });
@@ -23,10 +24,15 @@ const batch = fc.record({
   records: fc.array(record, { minLength: 1, maxLength: 5 }),
 });
 
-test('whatever stands in a batch is handed over as it stands', () => {
+const clients = [
+  ['kafkajs', kafkajsClient],
+  ['@platformatic/kafka', platformaticClient],
+] as const;
+
+test.each(clients)('whatever stands in a batch is handed over as it stands: %s', (_name, { readBatch }) => {
   fc.assert(
     fc.property(batch, (written) => {
-      const { records, nextOffset } = readBatches(batchBytes(written), written.baseOffset);
+      const { records, nextOffset } = readBatches(batchBytes(written), written.baseOffset, readBatch);
       expect(nextOffset).toBe(written.baseOffset + BigInt(written.records.length));
       expect(
         records.map(({ offset, key, valueBytes, header, appendTimeMs }) => ({
@@ -52,26 +58,29 @@ test('whatever stands in a batch is handed over as it stands', () => {
   );
 });
 
-test('damaged bytes are read somehow or refused as unreadable, and nothing else happens', () => {
-  const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
-    minLength: 1,
-    maxLength: 4,
-  });
-  fc.assert(
-    fc.property(batch, damage, (written, changes) => {
-      const bytes = batchBytes(written);
-      for (const [position, value] of changes) bytes[position % bytes.length] = value;
-      try {
-        readBatches(bytes, written.baseOffset);
-      } catch (error) {
-        expect((error as { kind?: unknown }).kind).toMatch(/^batch-(unreadable|compressed)$/);
-      }
-    }),
-    { numRuns: 1_000 },
-  );
-});
+test.each(clients)(
+  'damaged bytes are read somehow or refused, and nothing else happens: %s',
+  (_name, client) => {
+    const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(batch, damage, (written, changes) => {
+        const bytes = batchBytes(written);
+        for (const [position, value] of changes) bytes[position % bytes.length] = value;
+        try {
+          readBatches(bytes, written.baseOffset, client.readBatch);
+        } catch (error) {
+          expect((error as { kind?: unknown }).kind).toMatch(/^batch-(unreadable|compressed)$/);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  },
+);
 
-test('what an append sends is what a reader finds', async () => {
+test.each(clients)('what an append sends is what every reader finds: %s', async (_name, client) => {
   const text = fc.string({ unit: 'binary', maxLength: 100 });
   const outgoing = fc.record({
     key: text,
@@ -81,26 +90,27 @@ test('what an append sends is what a reader finds', async () => {
   });
   await fc.assert(
     fc.asyncProperty(fc.array(outgoing, { minLength: 1, maxLength: 4 }), async (records) => {
-      const { request } = produceCall({ topic: 't', partition: 3, records, timeoutMs: 1_000 });
-      const { buffer } = await (request as { encode(): Promise<{ buffer: Buffer }> }).encode();
+      const { request } = client.produceCall({ topic: 't', partition: 3, records, timeoutMs: 1_000 });
+      const { buffer } = await request.encode();
       // transactional id, acks, time-out, one topic `t`, one partition, its number, and the size of the batch
       const batches = buffer.subarray(2 + 2 + 4 + 4 + (2 + 1) + 4 + 4 + 4);
-      const found = readBatches(batches, 0n).records;
-      expect(
-        found.map(({ key, valueText, header, traceparent }) => ({
-          key: key?.toString(),
-          valueText,
-          header: list(header),
-          traceparent,
-        })),
-      ).toEqual(
-        records.map(({ key, value, header, traceparent }) => ({
-          key,
-          valueText: value.includes('\0') ? null : value,
-          header: list(header),
-          traceparent,
-        })),
-      );
+      const expected = records.map(({ key, value, header, traceparent }) => ({
+        key,
+        valueText: value.includes('\0') ? null : value,
+        header: list(header),
+        traceparent,
+      }));
+      for (const [, { readBatch }] of clients) {
+        const found = readBatches(batches, 0n, readBatch).records;
+        expect(
+          found.map(({ key, valueText, header, traceparent }) => ({
+            key: key?.toString(),
+            valueText,
+            header: list(header),
+            traceparent,
+          })),
+        ).toEqual(expected);
+      }
     }),
   );
 });

@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { recordDigest } from '@lockstep/protocol';
-import { readBatches, readFetchAnswer } from './fetch-answer.js';
+import type { BatchContents } from './fetch-answer.js';
+import { readBatches as readBatchesBy, readFetchAnswer } from './fetch-answer.js';
+import { kafkajsClient } from './kafkajs-client.js';
+import { platformaticClient } from './platformatic-client.js';
 import type { RecordFixture } from './record-batch.fixture.js';
 import { CONTROL, GZIP, LOG_APPEND_TIME, TRANSACTIONAL, batchBytes } from './record-batch.fixture.js';
 
@@ -11,12 +14,18 @@ const record = (value: string, more: Partial<RecordFixture> = {}): RecordFixture
   headers: [],
   ...more,
 });
-const textsOf = (batches: Buffer, from = 0n): readonly (string | null)[] =>
-  readBatches(batches, from).records.map(({ valueText }) => valueText);
 const batch = (baseOffset: bigint, ...values: readonly string[]): Buffer =>
   batchBytes({ baseOffset, attributes: LOG_APPEND_TIME, records: values.map((value) => record(value)) });
 
-describe('record batches', () => {
+describe.each([
+  ['kafkajs', kafkajsClient],
+  ['@platformatic/kafka', platformaticClient],
+])('record batches, with %s', (_name, client) => {
+  const readBatches = (batches: Buffer, from: bigint): BatchContents =>
+    readBatchesBy(batches, from, client.readBatch);
+  const textsOf = (batches: Buffer, from = 0n): readonly (string | null)[] =>
+    readBatches(batches, from).records.map(({ valueText }) => valueText);
+
   test('a record is handed over with its offset, append time, parts and digest', () => {
     const headers = [
       ['x', bytes('y')],

@@ -6,12 +6,13 @@
  * `__proto__` are not what they seem. Here a batch says how far it reaches whether it holds records or not, control
  * batches are known by their flag, and headers are looked at one by one.
  *
- * `key` and `header` of a record are views into the answer. The CRC of a batch is not checked: the broker checked it when
- * the batch was appended, and every region compares its input hash with the others'.
+ * `key` and `header` of a record are views into the answer. `readBatch` does not check the CRC of a batch: the broker checked
+ * it when the batch was appended, and every region compares its input hash with the others'.
  */
 import type { LogRecord } from '@lockstep/protocol';
 import { RECORD_HEADER, TRACE_HEADER, offset, recordDigest } from '@lockstep/protocol';
 import { ByteReader, unreadable } from './byte-reader.js';
+import type { BatchReader } from './kafka-client.js';
 import { LinkError } from './log-failure.js';
 
 export interface FetchAnswer {
@@ -78,11 +79,11 @@ const DIVERGING_EPOCH = 0;
 const BATCH_PREFIX_BYTES = 12;
 const BATCH_HEADER_BYTES = 61;
 const COMPRESSION_MASK = 0x07;
-const LOG_APPEND_TIME = 0x08;
+export const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
 
 /** Records at or behind `from`; a batch may begin before it. */
-export function readBatches(batches: Buffer, from: bigint): BatchContents {
+export function readBatches(batches: Buffer, from: bigint, read: BatchReader): BatchContents {
   const records: LogRecord[] = [];
   let nextOffset = from;
   let leaderEpoch: number | null = null;
@@ -94,7 +95,7 @@ export function readBatches(batches: Buffer, from: bigint): BatchContents {
       throw unreadable(`batch of format ${magic} with ${bytes} bytes`);
     if (batches.length - start < bytes) break;
     const baseOffset = batches.readBigInt64BE(start);
-    readBatch(batches, start, start + bytes, baseOffset, from, records);
+    if (hasRecords(batches, start)) read(batches.subarray(start, start + bytes), from, records);
     const reached = baseOffset + BigInt(batches.readInt32BE(start + 23)) + 1n;
     if (reached >= nextOffset) {
       nextOffset = reached;
@@ -105,28 +106,29 @@ export function readBatches(batches: Buffer, from: bigint): BatchContents {
   return { records, nextOffset, leaderEpoch };
 }
 
-function readBatch(
-  batches: Buffer,
-  start: number,
-  end: number,
-  baseOffset: bigint,
-  from: bigint,
-  records: LogRecord[],
-): void {
+/** Records of others' transactions are ours too; marks of their ends are none. */
+function hasRecords(batches: Buffer, start: number): boolean {
   const attributes = batches.readInt16BE(start + 21);
-  if ((attributes & CONTROL) !== 0) return;
-  const count = batches.readInt32BE(start + 57);
-  if (count > 0 && (attributes & COMPRESSION_MASK) !== 0) {
-    throw new LinkError('batch-compressed', `the batch at offset ${baseOffset} is compressed`);
-  }
-  const baseTimeMs = Number(batches.readBigInt64BE(start + 27));
-  const appendTimeMs =
-    (attributes & LOG_APPEND_TIME) === 0 ? null : Number(batches.readBigInt64BE(start + 35));
-  const reader = new ByteReader(batches, start + BATCH_HEADER_BYTES, end);
+  if ((attributes & CONTROL) !== 0 || batches.readInt32BE(start + 57) <= 0) return false;
+  if ((attributes & COMPRESSION_MASK) === 0) return true;
+  throw new LinkError(
+    'batch-compressed',
+    `the batch at offset ${batches.readBigInt64BE(start)} is compressed`,
+  );
+}
+
+export const readBatch: BatchReader = (batch, from, records) => {
+  const baseOffset = batch.readBigInt64BE(0);
+  const baseTimeMs = Number(batch.readBigInt64BE(27));
+  const isStamped = (batch.readInt16BE(21) & LOG_APPEND_TIME) !== 0;
+  const appendTimeMs = isStamped ? Number(batch.readBigInt64BE(35)) : null;
+  const count = batch.readInt32BE(57);
+  const reader = new ByteReader(batch, BATCH_HEADER_BYTES, batch.length);
   for (let index = 0; index < count; index += 1) {
     const length = reader.varint();
     const recordEnd = reader.position + length;
-    if (length < 0 || recordEnd > end) throw unreadable(`record of ${length} bytes at offset ${baseOffset}`);
+    if (length < 0 || recordEnd > batch.length)
+      throw unreadable(`record of ${length} bytes at offset ${baseOffset}`);
     reader.skip(1); // attributes
     const timeDelta = reader.varlong();
     const recordOffset = baseOffset + BigInt(reader.varint());
@@ -134,7 +136,7 @@ function readBatch(
       records.push(readRecord(reader, recordOffset, appendTimeMs ?? baseTimeMs + timeDelta));
     reader.position = recordEnd;
   }
-}
+};
 
 function readRecord(reader: ByteReader, recordOffset: bigint, appendTimeMs: number): LogRecord {
   const key = reader.bytes();
@@ -147,24 +149,43 @@ function readRecord(reader: ByteReader, recordOffset: bigint, appendTimeMs: numb
     if (name.equals(RECORD_HEADER_BYTES)) lockstep.found(content);
     else if (name.equals(TRACE_HEADER_BYTES)) trace.found(content);
   }
-  const header = lockstep.content;
+  return logRecord({
+    offset: recordOffset,
+    appendTimeMs,
+    key,
+    value,
+    header: lockstep.content,
+    trace: trace.content,
+  });
+}
+
+/** @param record.trace what stands under its header, if it counts. */
+export function logRecord(record: {
+  readonly offset: bigint;
+  readonly appendTimeMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly header: Buffer | null;
+  readonly trace: Buffer | null;
+}): LogRecord {
+  const { appendTimeMs, header, key, trace, value } = record;
   return {
-    offset: offset(recordOffset),
+    offset: offset(record.offset),
     appendTimeMs,
     key,
     valueText: value === null ? null : textOf(value),
     valueBytes: value === null ? 0 : value.length,
     header,
-    traceparent: trace.content?.toString('utf8') ?? null,
+    traceparent: trace?.toString('utf8') ?? null,
     digest: recordDigest({ key, value, header, appendTimeMs }),
   };
 }
 
-const RECORD_HEADER_BYTES = Buffer.from(RECORD_HEADER);
-const TRACE_HEADER_BYTES = Buffer.from(TRACE_HEADER);
+export const RECORD_HEADER_BYTES = Buffer.from(RECORD_HEADER);
+export const TRACE_HEADER_BYTES = Buffer.from(TRACE_HEADER);
 
 /** A header counts when it stands exactly once and has bytes; anything else is as if it were absent. */
-class OnlyHeader {
+export class OnlyHeader {
   #times = 0;
   #content: Buffer | null = null;
 

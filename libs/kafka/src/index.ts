@@ -1,4 +1,4 @@
 /** The door of @lockstep/kafka: the log port on Kafka. */
 export { kafkaLog } from './kafka-log.js';
 export type { KafkaLogOptions } from './kafka-log.js';
-export type { BrokerAddress, SocketFactory } from './broker-link.js';
+export type { BrokerAddress, KafkaClient, SocketFactory } from './kafka-client.js';

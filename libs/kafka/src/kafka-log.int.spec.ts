@@ -14,12 +14,14 @@ import type { Offset } from '@lockstep/protocol';
 import { logConformance } from '@lockstep/testing';
 import type { ForeignRecord } from '@lockstep/testing';
 import kafkajs from 'kafkajs';
-import type { Admin, Kafka as KafkaClient, Producer } from 'kafkajs';
+import type { Admin, Kafka as Kafkajs, Producer } from 'kafkajs';
 import type { BrokerAddress } from './index.js';
 import { kafkaLog } from './index.js';
 import { BrokerDirectory } from './broker-directory.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerCall, KafkaClient, WireRequest } from './kafka-client.js';
+import { kafkajsClient } from './kafkajs-client.js';
 import { unsupportedCalls, versionsCall } from './kafkajs-internals.js';
+import { platformaticClient } from './platformatic-client.js';
 import { batchBytes } from './record-batch.fixture.js';
 
 const require = createRequire(import.meta.url);
@@ -29,11 +31,16 @@ const { requests } = require('kafkajs/src/protocol/requests') as {
     DeleteRecords: {
       protocol: (
         version: object,
-      ) => (fields: object) => { request: object; response: { decode(payload: Buffer): Promise<unknown> } };
+      ) => (fields: object) => {
+        request: WireRequest;
+        response: { decode(payload: Buffer): Promise<unknown> };
+      };
     };
   };
 };
-const Encoder = require('kafkajs/src/protocol/encoder') as new () => { writeBuffer(bytes: Buffer): object };
+const Encoder = require('kafkajs/src/protocol/encoder') as new () => {
+  writeBuffer(bytes: Buffer): { readonly buffer: Buffer };
+};
 
 const UNTIL_MS_MAX = 60_000;
 const broker = process.env['LOCKSTEP_TEST_KAFKA'] ?? '';
@@ -47,7 +54,7 @@ const openLog = (socketFactory?: (address: BrokerAddress) => Socket): Log =>
   });
 
 /** The public client, playing other people: a transactional producer and an operator. */
-let client: KafkaClient;
+let client: Kafkajs;
 let operator: Admin;
 let transactional: Producer;
 let directory: BrokerDirectory;
@@ -61,7 +68,12 @@ beforeAll(async () => {
     maxInFlightRequests: 1,
   });
   await Promise.all([operator.connect(), transactional.connect()]);
-  directory = new BrokerDirectory([broker], { clientId: 'others', socketFactory: null, onClientLog: null });
+  directory = new BrokerDirectory([broker], {
+    client: kafkajsClient,
+    clientId: 'others',
+    socketFactory: null,
+    onClientLog: null,
+  });
 });
 
 afterAll(async () => {
@@ -140,14 +152,19 @@ async function appendForeign(topic: string, partition: number, record: ForeignRe
   expect(errorCode).toBe(0);
 }
 
-logConformance('kafkajs on Kafka', async () => ({
-  open: () => openLog(),
-  appendForeign,
-  leaveGap: (topic, partition) => transaction(topic, partition, 'aside', 'commit'),
-  truncateBefore,
-  remove: async (topic) => operator.deleteTopics({ topics: [topic] }),
-  close: async () => {},
-}));
+const clients: readonly (readonly [string, KafkaClient])[] = [
+  ['kafkajs', kafkajsClient],
+  ['@platformatic/kafka', platformaticClient],
+];
+for (const [name, used] of clients)
+  logConformance(`${name} on Kafka`, async () => ({
+    open: () => kafkaLog({ brokers: [broker], clientId: 'conformance', client: used }),
+    appendForeign,
+    leaveGap: (topic, partition) => transaction(topic, partition, 'aside', 'commit'),
+    truncateBefore,
+    remove: async (topic) => operator.deleteTopics({ topics: [topic] }),
+    close: async () => {},
+  }));
 
 describe('a log on Kafka', () => {
   let topics = 0;

@@ -4,19 +4,22 @@
 import type { Log, LogReader, LogWriter } from '@lockstep/engine';
 import { PortError } from '@lockstep/engine';
 import { BrokerDirectory } from './broker-directory.js';
-import type { LinkOptions, SocketFactory } from './broker-link.js';
 import { KafkaAdmin } from './kafka-admin.js';
+import type { ConnectionOptions, KafkaClient, SocketFactory } from './kafka-client.js';
 import { KafkaReader } from './kafka-reader.js';
 import { KafkaWriter } from './kafka-writer.js';
+import { kafkajsClient } from './kafkajs-client.js';
 import { logFailure } from './log-failure.js';
 
 export interface KafkaLogOptions {
   /** Brokers to begin with, `host:port`; at least one. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** Where connections lead through proxies; the default connects straight. */
+  /** kafkajs where none is named; the other one is behind the door `@lockstep/kafka/platformatic`. */
+  readonly client?: KafkaClient;
+  /** Where connections lead through proxies; the default connects straight. With kafkajs only. */
   readonly socketFactory?: SocketFactory;
-  readonly onClientLog?: NonNullable<LinkOptions['onClientLog']>;
+  readonly onClientLog?: NonNullable<ConnectionOptions['onClientLog']>;
 }
 
 const OPEN_MS_MAX = 5_000;
@@ -24,6 +27,7 @@ const OPEN_MS_MAX = 5_000;
 /** Connects at the first need; nothing is opened by this call. */
 export function kafkaLog(options: KafkaLogOptions): Log {
   const directory = new BrokerDirectory(options.brokers, {
+    client: options.client ?? kafkajsClient,
     clientId: options.clientId,
     socketFactory: options.socketFactory ?? null,
     onClientLog: options.onClientLog ?? null,

@@ -3,8 +3,9 @@ import { describe, expect, test } from '@jest/globals';
 import { offset } from '@lockstep/protocol';
 import type { BrokerDirectory, TopicPlaces } from './broker-directory.js';
 import type { FetchAnswer } from './fetch-answer.js';
+import type { BrokerCall } from './kafka-client.js';
 import { KafkaReader } from './kafka-reader.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import { kafkajsClient } from './kafkajs-client.js';
 import { batchBytes } from './record-batch.fixture.js';
 
 const EAST = { host: 'east', port: 1 };
@@ -48,6 +49,7 @@ function stage() {
   /** Answers to whoever looks for leaders, the last one again and again. */
   const places: TopicPlaces[] = [];
   const directory = {
+    client: kafkajsClient,
     places: async () => {
       const found = places.length > 1 ? places.shift() : places[0];
       if (found === undefined) throw new Error('nobody was expected to look for leaders');
@@ -265,7 +267,7 @@ describe('a reader of two leaders', () => {
         partitions: [{ partition: 0, leader: null, leaderEpoch: 1, replicas: [1] }],
         brokers: [],
       },
-      { suspect, newLink } as unknown as BrokerDirectory,
+      { client: kafkajsClient, suspect, newLink } as unknown as BrokerDirectory,
       () => {},
     );
     await expect(fetchOf(reader, [0, 0])).rejects.toMatchObject({

@@ -20,7 +20,7 @@ import { PortError } from '@lockstep/engine';
 import type { FetchRequest, FetchedPartition, LogReader } from '@lockstep/engine';
 import type { BrokerDirectory, TopicPlaces } from './broker-directory.js';
 import { LEADER_NOT_AVAILABLE, NOT_LEADER, UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
-import type { BrokerAddress } from './broker-link.js';
+import type { BrokerAddress } from './kafka-client.js';
 import { brokerError } from './kafkajs-internals.js';
 import type { Position, ReadTopic } from './leader-poll.js';
 import { LeaderPoll } from './leader-poll.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BrokerDirectory } from './broker-directory.js';
 import { KafkaWriter, readProduceAnswer } from './kafka-writer.js';
+import { kafkajsClient } from './kafkajs-client.js';
 
 const REFUSED_WITHOUT_APPEND = '-1';
 const NOT_LEADER = 6;
@@ -85,6 +86,7 @@ async function appendAt(answers: readonly ReturnType<typeof answer>[], timeoutMs
   const suspects: number[] = [];
   let looks = 0;
   const directory = {
+    client: kafkajsClient,
     suspect: ({ port }: { port: number }) => void suspects.push(port),
     linkToLeader: async () => {
       looks += 1;

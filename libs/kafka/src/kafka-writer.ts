@@ -15,8 +15,8 @@ import type { AppendRequest, Appended, LogWriter } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
 import type { BrokerDirectory } from './broker-directory.js';
 import type { BrokerLink } from './broker-link.js';
-import type { ProduceAnswer } from './kafkajs-internals.js';
-import { brokerError, produceCall } from './kafkajs-internals.js';
+import type { ProduceAnswer } from './kafka-client.js';
+import { brokerError } from './kafkajs-internals.js';
 import { LinkError, logFailure } from './log-failure.js';
 
 /** How long a new leader is looked for; then the caller hears of it. */
@@ -121,7 +121,7 @@ class Lane {
   }
 
   async #send(link: BrokerLink, request: AppendRequest, timeoutMs: number): Promise<Appended> {
-    const call = produceCall({ ...request, timeoutMs });
+    const call = this.#directory.client.produceCall({ ...request, timeoutMs });
     let answer: ProduceAnswer;
     try {
       answer = await link.send(call, { timeoutMs, prolongTimesMax: 0 });

@@ -9,24 +9,24 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { OutgoingRecord } from '@lockstep/protocol';
+import { connect } from 'node:net';
 import { RECORD_HEADER, TRACE_HEADER } from '@lockstep/protocol';
+import type {
+  BrokerCall,
+  Connection,
+  ConnectionOptions,
+  ProduceAnswer,
+  ProduceTarget,
+  WireRequest,
+} from './kafka-client.js';
 
-/** What one request asks and how its answer is read. `parse` of kafkajs is replaced: it throws away all but one error. */
-export interface BrokerCall<Answer> {
-  readonly name: string;
-  readonly request: object;
-  /** Reads the payload after the correlation id. A field `clientSideThrottleTime` of the answer is obeyed by kafkajs. */
-  readonly decode: (payload: Buffer) => Promise<Answer>;
-}
-
-export interface Connection {
+interface KafkajsConnection {
   connect(): Promise<unknown>;
   isConnected(): boolean;
   send(protocol: object): Promise<unknown>;
 }
 
-export interface ConnectionLogger {
+interface ConnectionLogger {
   namespace(): ConnectionLogger;
   debug(): void;
   info(): void;
@@ -34,7 +34,7 @@ export interface ConnectionLogger {
   error(message: string): void;
 }
 
-interface ConnectionOptions {
+interface KafkajsConnectionOptions {
   readonly host: string;
   readonly port: number;
   readonly clientId: string;
@@ -46,7 +46,7 @@ interface ConnectionOptions {
 }
 
 interface KafkajsProtocol {
-  readonly request: object;
+  readonly request: WireRequest;
   readonly response: { decode(payload: Buffer): Promise<unknown> };
 }
 
@@ -63,6 +63,7 @@ interface Encoder {
   writeUVarInt(value: number): Encoder;
   writeUVarIntString(text: string): Encoder;
   writeBuffer(bytes: Buffer): Encoder;
+  readonly buffer: Buffer;
 }
 
 interface RequestQueuePrototype {
@@ -95,8 +96,8 @@ const { version } = require('kafkajs/package.json') as { version: string };
 assert.equal(version, PINNED_VERSION, 'kafkajs is used through private parts and must be the pinned version');
 
 const ConnectionClass = require('kafkajs/src/network/connection') as new (
-  options: ConnectionOptions,
-) => Connection;
+  options: KafkajsConnectionOptions,
+) => KafkajsConnection;
 const requestQueue = require('kafkajs/src/network/requestQueue') as {
   readonly prototype: RequestQueuePrototype;
 };
@@ -122,13 +123,58 @@ function guardIdleTimer(queue: RequestQueuePrototype): void {
   };
 }
 
-export const newConnection = (options: ConnectionOptions): Connection => new ConnectionClass(options);
+const KEEP_ALIVE_DELAY_MS = 10_000;
+
+/** A field `clientSideThrottleTime` of an answer is obeyed: kafkajs holds the next request back for so long. */
+export function newConnection({
+  address,
+  clientId,
+  connectMsMax,
+  onClientLog,
+  socketFactory,
+}: ConnectionOptions): Connection {
+  let socket: Socket | null = null;
+  const connection = new ConnectionClass({
+    ...address,
+    clientId,
+    logger: quietLogger(onClientLog),
+    socketFactory: ({ onConnect }) => {
+      socket = socketFactory === null ? connect(address) : socketFactory(address);
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+      return socket.once('connect', onConnect);
+    },
+    connectionTimeout: connectMsMax,
+    // Used by kafkajs only for its interval timer, which is off: calls are bounded by the link.
+    requestTimeout: connectMsMax,
+    enforceRequestTimeout: false,
+  });
+  return {
+    get socket() {
+      return socket;
+    },
+    connect: () => connection.connect(),
+    isConnected: () => connection.isConnected(),
+    send: <Answer>(call: BrokerCall<Answer>) => connection.send(protocolOf(call)) as Promise<Answer>,
+  };
+}
+
+function quietLogger(onClientLog: ConnectionOptions['onClientLog']): ConnectionLogger {
+  const logger: ConnectionLogger = {
+    namespace: () => logger,
+    debug: () => {},
+    info: () => {},
+    warn: (message) => onClientLog?.('warn', message),
+    error: (message) => onClientLog?.('error', message),
+  };
+  return logger;
+}
 
 /** An error answer of a broker; its `type` is Kafka's name for it, such as `NOT_LEADER_FOR_PARTITION`. */
 export const brokerError = (code: number): Error & { readonly type: string } => createErrorFromCode(code);
 
-/** kafkajs' `send` wants `parse` beside `decode`. */
-export const protocolOf = (call: BrokerCall<unknown>): object => ({
+/** kafkajs' `send` wants `parse` beside `decode`; its own would throw away all but one error. */
+const protocolOf = (call: BrokerCall<unknown>): object => ({
   request: call.request,
   response: { decode: call.decode, parse: (answer: unknown) => Promise.resolve(answer) },
   logResponseError: false,
@@ -160,25 +206,7 @@ export function flexibleCall<Answer>(
   };
 }
 
-export interface ProduceAnswer {
-  readonly topics: readonly {
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly errorCode: number;
-      readonly baseOffset: string;
-      readonly logAppendTime: string;
-      readonly logStartOffset: string;
-    }[];
-  }[];
-}
-
-/** One batch for one partition: `acks=-1`, no compression, no producer id (idempotence is off). */
-export function produceCall(target: {
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: readonly OutgoingRecord[];
-  readonly timeoutMs: number;
-}): BrokerCall<ProduceAnswer> {
+export function produceCall(target: ProduceTarget): BrokerCall<ProduceAnswer> {
   const messages = target.records.map(({ key, value, header, traceparent }) => ({
     key,
     value,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RegionName } from '@lockstep/protocol';
 import type { BrokerDirectory } from './broker-directory.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerCall } from './kafka-client.js';
 import { placeLeader } from './leader-placement.js';
 import { LinkError } from './log-failure.js';
 

@@ -10,7 +10,7 @@ import { replicasLedFrom } from '@lockstep/protocol';
 import type { LeaderPlacement, RegionName } from '@lockstep/protocol';
 import type { BrokerDirectory } from './broker-directory.js';
 import { UNKNOWN_TOPIC_OR_PARTITION } from './broker-directory.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerCall } from './kafka-client.js';
 import { brokerError, reassignCall, reassignmentsCall } from './kafkajs-internals.js';
 import { LinkError, logFailure } from './log-failure.js';
 import { electCall } from './topic-calls.js';

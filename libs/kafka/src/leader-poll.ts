@@ -11,10 +11,11 @@ import type { Offset } from '@lockstep/protocol';
 import { offset } from '@lockstep/protocol';
 import type { BrokerDirectory, PartitionPlace } from './broker-directory.js';
 import { CONNECT_MS_MAX, LEADER_NOT_AVAILABLE, NOT_LEADER } from './broker-directory.js';
-import type { BrokerAddress, BrokerLink } from './broker-link.js';
+import type { BrokerLink } from './broker-link.js';
 import type { PartitionAnswer } from './fetch-answer.js';
 import { readBatches } from './fetch-answer.js';
-import type { BrokerCall, OffsetsAnswer } from './kafkajs-internals.js';
+import type { BrokerAddress, BrokerCall } from './kafka-client.js';
+import type { OffsetsAnswer } from './kafkajs-internals.js';
 import { brokerError, offsetsCall } from './kafkajs-internals.js';
 import { LinkError } from './log-failure.js';
 import type { TopicId } from './topic-calls.js';
@@ -227,7 +228,7 @@ export class LeaderPoll {
       if (found.errorCode !== 0 && found.errorCode !== OFFSET_OUT_OF_RANGE)
         throw this.#failure(found.errorCode);
       const { lastEpoch } = asked[index]!;
-      partitions.set(partition, describe(position, found, lastEpoch, bounds.get(partition) ?? null));
+      partitions.set(partition, this.#describe(position, found, lastEpoch, bounds.get(partition) ?? null));
     }
     if (request === this.#request) {
       this.#moved = moved;
@@ -257,6 +258,37 @@ export class LeaderPoll {
     return errorCode === UNKNOWN_TOPIC_ID || errorCode === INCONSISTENT_TOPIC_ID
       ? new LinkError('topic-replaced', `${this.#topic.name} has no longer the id ${this.#topic.id}`)
       : brokerError(errorCode);
+  }
+
+  #describe(
+    position: Position,
+    answer: PartitionAnswer,
+    lastEpoch: number | null,
+    bounds: Bounds | null,
+  ): Answered {
+    const { partition, offset: asked } = position;
+    if (answer.divergesAt !== null) throw diverged(position, `diverges at ${answer.divergesAt}`);
+    if (bounds !== null) {
+      const outOfRange = asked < bounds.startOffset || asked > bounds.endOffset;
+      // Not the offset is out of its range, then, but the epoch.
+      if (!outOfRange && lastEpoch !== null) throw diverged(position, `knows no epoch ${lastEpoch}`);
+      return { fetched: { partition, outOfRange, records: [], ...bounds, nextOffset: asked }, epoch: null };
+    }
+    const { leaderEpoch, nextOffset, records } = readBatches(
+      answer.batches,
+      asked,
+      this.#directory.client.readBatch,
+    );
+    const fetched: FetchedPartition = {
+      partition,
+      outOfRange: false,
+      records,
+      startOffset: offset(answer.logStartOffset),
+      // A new leader may for a moment call less committed than what was read from the old one; what was read stays.
+      endOffset: later(offset(answer.highWatermark), offset(nextOffset)),
+      nextOffset: offset(nextOffset),
+    };
+    return { fetched, epoch: leaderEpoch ?? lastEpoch };
   }
 
   #nothing({ partition, offset: at }: Position): readonly FetchedPartition[] {
@@ -305,33 +337,6 @@ const later = (x: Offset, y: Offset): Offset => (x > y ? x : y);
 /** Records, a position outside the log, or a gap that was stepped over. */
 const isNews = (position: Position, answered: Answered | undefined): boolean =>
   answered !== undefined && (answered.fetched.outOfRange || answered.fetched.nextOffset > position.offset);
-
-function describe(
-  position: Position,
-  answer: PartitionAnswer,
-  lastEpoch: number | null,
-  bounds: Bounds | null,
-): Answered {
-  const { partition, offset: asked } = position;
-  if (answer.divergesAt !== null) throw diverged(position, `diverges at ${answer.divergesAt}`);
-  if (bounds !== null) {
-    const outOfRange = asked < bounds.startOffset || asked > bounds.endOffset;
-    // Not the offset is out of its range, then, but the epoch.
-    if (!outOfRange && lastEpoch !== null) throw diverged(position, `knows no epoch ${lastEpoch}`);
-    return { fetched: { partition, outOfRange, records: [], ...bounds, nextOffset: asked }, epoch: null };
-  }
-  const { leaderEpoch, nextOffset, records } = readBatches(answer.batches, asked);
-  const fetched: FetchedPartition = {
-    partition,
-    outOfRange: false,
-    records,
-    startOffset: offset(answer.logStartOffset),
-    // A new leader may for a moment call less committed than what was read from the old one; what was read stays.
-    endOffset: later(offset(answer.highWatermark), offset(nextOffset)),
-    nextOffset: offset(nextOffset),
-  };
-  return { fetched, epoch: leaderEpoch ?? lastEpoch };
-}
 
 const diverged = ({ partition, offset: at }: Position, story: string): LinkError =>
   new LinkError(

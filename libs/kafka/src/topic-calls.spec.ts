@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { electCall, fetchCall, metadataCall, readElectAnswer, readMetadataAnswer } from './topic-calls.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerCall } from './kafka-client.js';
 
 const ID = '000102030405060708090a0b0c0d0e0f';
 

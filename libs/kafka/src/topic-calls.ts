@@ -8,7 +8,7 @@
 import { ByteReader } from './byte-reader.js';
 import type { FetchAnswer } from './fetch-answer.js';
 import { readFetchAnswer } from './fetch-answer.js';
-import type { BrokerCall } from './kafkajs-internals.js';
+import type { BrokerCall } from './kafka-client.js';
 import { flexibleCall } from './kafkajs-internals.js';
 
 /** The 16 bytes of the id in hexadecimal digits. */

@@ -1,0 +1,199 @@
+/**
+ * @platformatic/kafka: its connection, its encoder of appends and its decoder of record batches, all by what it exports.
+ * Its producer, consumer, pools and retries are not used, so that every promise of the log port is kept by the same
+ * code as with kafkajs (decision 0078).
+ *
+ * What it needs from us:
+ * - an answer with an error is thrown; where the records stand is read from what is thrown.
+ * - it reads damaged batches without a bound (a few bytes can name millions of headers), so that only those whose CRC is
+ *   right are handed to it.
+ * - its timer of a request is the same for all calls of a connection; it is set out of the way, the link bounds each call.
+ * - it makes its sockets itself, straight to the address: it cannot be led through proxies.
+ * - it does not hold requests back when a broker asks for that; brokers then wait before they read on.
+ */
+import assert from 'node:assert/strict';
+import type { MessageRecord, RecordsBatch } from '@platformatic/kafka';
+import {
+  Connection as PlatformaticConnection,
+  crc32c,
+  NetworkError,
+  produceV7,
+  Reader,
+  readRecordsBatch,
+  ResponseError,
+  TimeoutError,
+  Writer,
+} from '@platformatic/kafka';
+import type { OutgoingRecord } from '@lockstep/protocol';
+import { unreadable } from './byte-reader.js';
+import {
+  LOG_APPEND_TIME,
+  logRecord,
+  OnlyHeader,
+  RECORD_HEADER_BYTES,
+  TRACE_HEADER_BYTES,
+} from './fetch-answer.js';
+import type {
+  BatchReader,
+  BrokerCall,
+  Connection,
+  ConnectionOptions,
+  KafkaClient,
+  ProduceAnswer,
+  ProduceTarget,
+} from './kafka-client.js';
+import { LinkError } from './log-failure.js';
+
+export const platformaticClient: KafkaClient = { newConnection, produceCall, readBatch };
+
+const KEEP_ALIVE_DELAY_MS = 10_000;
+/** The longest that a timer of Node can be set to; those of ended requests are cleared. */
+const REQUEST_MS_MAX = 2 ** 31 - 1;
+
+function newConnection(options: ConnectionOptions): Connection {
+  const { address, clientId, connectMsMax, onClientLog, socketFactory } = options;
+  assert(socketFactory === null, 'this client makes its sockets itself: use kafkajs behind proxies');
+  const connection = new PlatformaticConnection(clientId, {
+    connectTimeout: connectMsMax,
+    requestTimeout: REQUEST_MS_MAX,
+  });
+  // Whoever waits hears of it by a rejection; without a listener it would end the process.
+  connection.on('error', ({ message }) => onClientLog?.('error', message));
+  let socket: Connection['socket'] = null;
+  return {
+    get socket() {
+      return socket;
+    },
+    connect: () =>
+      new Promise<void>((resolve, reject) => {
+        void connection.connect(address.host, address.port, (error) =>
+          error === null ? resolve() : reject(linkError(error)),
+        );
+        socket = connection.socket;
+        socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+      }),
+    isConnected: () => connection.isConnected(),
+    send: <Answer>({ decode, request }: BrokerCall<Answer>) =>
+      new Promise<Answer>((resolve, reject) => {
+        connection.send<Answer>(
+          request.apiKey,
+          request.apiVersion,
+          async () => writerOf(await request.encode()),
+          (_correlationId, _apiKey, _apiVersion, reader) => decode(reader.buffer.buffer),
+          // Our calls of flexible versions bring the tags of their headers along, and read those of the answers.
+          false,
+          false,
+          (error, answer) => (error === null ? resolve(answer as Answer) : reject(linkError(error))),
+        );
+      }),
+  };
+}
+
+/** What kafkajs encoded is bytes; an empty piece would upset the buffer of this client. */
+function writerOf(encoded: Writer | { readonly buffer: Buffer }): Writer {
+  if (encoded instanceof Writer) return encoded;
+  return encoded.buffer.length === 0 ? Writer.create() : Writer.create().append(encoded.buffer);
+}
+
+function linkError(error: Error): Error {
+  if (error instanceof TimeoutError) return new LinkError('link-timed-out', error.message);
+  return error instanceof NetworkError ? new LinkError('link-unreachable', error.message) : error;
+}
+
+const ACKS_OF_ALL_IN_SYNC = -1;
+
+function produceCall({ partition, records, timeoutMs, topic }: ProduceTarget): BrokerCall<ProduceAnswer> {
+  const { key: apiKey, version: apiVersion } = produceV7.api;
+  // Brokers put their own in its place; one for all keeps the differences short.
+  const timestamp = BigInt(Date.now());
+  return {
+    name: 'Produce',
+    request: {
+      apiKey,
+      apiVersion,
+      apiName: 'Produce',
+      encode: async () =>
+        produceV7.createRequest(
+          ACKS_OF_ALL_IN_SYNC,
+          timeoutMs,
+          records.map((record) => ({ topic, partition, timestamp, ...messageOf(record) })),
+        ),
+    },
+    decode: async (payload) => readProduceAnswer(payload),
+  };
+}
+
+function messageOf({
+  header,
+  key,
+  traceparent,
+  value,
+}: OutgoingRecord): Pick<MessageRecord, 'key' | 'value' | 'headers'> {
+  const headers = new Map([
+    [RECORD_HEADER_BYTES, Buffer.from(header.buffer, header.byteOffset, header.byteLength)],
+  ]);
+  if (traceparent !== null) headers.set(TRACE_HEADER_BYTES, Buffer.from(traceparent));
+  return { key: Buffer.from(key), value: Buffer.from(value), headers };
+}
+
+function readProduceAnswer(payload: Buffer): ProduceAnswer {
+  const { responses } = parsedAnswer(payload);
+  return {
+    topics: responses.map(({ partitionResponses }) => ({
+      partitions: partitionResponses.map((found) => ({
+        partition: found.index,
+        errorCode: found.errorCode,
+        baseOffset: found.baseOffset.toString(),
+        logAppendTime: found.logAppendTimeMs.toString(),
+        logStartOffset: found.logStartOffset.toString(),
+      })),
+    })),
+  };
+}
+
+type PlatformaticAnswer = ReturnType<typeof produceV7.parseResponse>;
+
+function parsedAnswer(payload: Buffer): PlatformaticAnswer {
+  const { key, version } = produceV7.api;
+  try {
+    return produceV7.parseResponse(0, key, version, Reader.from(payload));
+  } catch (error) {
+    if (error instanceof ResponseError) return error['response'] as PlatformaticAnswer;
+    throw error;
+  }
+}
+
+const CRC_POSITION = 17;
+const CHECKED_POSITION = 21;
+
+function readBatch(...[batch, from, records]: Parameters<BatchReader>): void {
+  const { attributes, firstOffset, firstTimestamp, maxTimestamp, records: found } = decoded(batch);
+  const isStamped = (attributes & LOG_APPEND_TIME) !== 0;
+  for (const { headers, key, offsetDelta, timestampDelta, value } of found) {
+    const offset = firstOffset + BigInt(offsetDelta);
+    if (offset < from) continue;
+    const lockstep = new OnlyHeader();
+    const trace = new OnlyHeader();
+    for (const [name, content] of headers) {
+      if (name?.equals(RECORD_HEADER_BYTES) === true) lockstep.found(content);
+      else if (name?.equals(TRACE_HEADER_BYTES) === true) trace.found(content);
+    }
+    records.push(
+      logRecord({
+        offset,
+        appendTimeMs: Number(isStamped ? maxTimestamp : firstTimestamp + timestampDelta),
+        key,
+        value,
+        header: lockstep.content,
+        trace: trace.content,
+      }),
+    );
+  }
+}
+
+function decoded(batch: Buffer): RecordsBatch {
+  const reader = Reader.from(batch);
+  const isWhole = crc32c(reader.buffer.subarray(CHECKED_POSITION)) === batch.readUInt32BE(CRC_POSITION);
+  if (!isWhole) throw unreadable(`batch at offset ${batch.readBigInt64BE(0)} with a wrong checksum`);
+  return readRecordsBatch(reader);
+}
