@@ -9,6 +9,7 @@ import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './appl
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { gateway } from './gateway.ts';
+import { kafkaClients } from './kafka-clients.ts';
 import { overload } from './overload.ts';
 import { peers } from './peers.ts';
 import { publish } from './publish.ts';
@@ -21,7 +22,18 @@ import { switchover, switchoverWithLeader } from './switchover.ts';
 import { tracing } from './tracing.ts';
 
 const benchmarks: readonly Benchmark[] = [
-  ...[apply, applyOneShard, applyDatasets, applyHotKeys, limit, peers, publish, gateway, overload],
+  ...[
+    apply,
+    applyOneShard,
+    applyDatasets,
+    applyHotKeys,
+    limit,
+    peers,
+    publish,
+    kafkaClients,
+    gateway,
+    overload,
+  ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
   ...[switchoverWithLeader, tracing],
 ];

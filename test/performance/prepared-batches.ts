@@ -58,7 +58,7 @@ export async function openPreparedBatches(
   return { side, close: () => producer.disconnect() };
 }
 
-function batchesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+export function batchesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const batches: Entry[][] = [];
   let bytes = Infinity;
   for (const entry of entries) {
@@ -78,8 +78,8 @@ function batchesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   return batches;
 }
 
-function messageOf({ configuration }: GatewayDataset, entry: Entry, number: number): Message {
-  const header = encodeHeader({
+export function headerOf({ configuration }: GatewayDataset, entry: Entry, number: number): Uint8Array {
+  return encodeHeader({
     kind: 'data',
     epoch: epoch(1n),
     publisherClockMs: Date.now(),
@@ -91,10 +91,13 @@ function messageOf({ configuration }: GatewayDataset, entry: Entry, number: numb
     idempotency: null,
     signature: null,
   });
+}
+
+function messageOf(dataset: GatewayDataset, entry: Entry, number: number): Message {
   return {
     partition: entry.partition,
     key: Buffer.from(entry.key),
     value: Buffer.from(entry.text),
-    headers: { [RECORD_HEADER]: Buffer.from(header) },
+    headers: { [RECORD_HEADER]: Buffer.from(headerOf(dataset, entry, number)) },
   };
 }

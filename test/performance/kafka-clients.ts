@@ -1,0 +1,174 @@
+/** Both Kafka clients under the log port, with the same records: which of them writes and reads for less. */
+import { kafkaLog } from '@lockstep/kafka';
+import type { KafkaClient } from '@lockstep/kafka';
+import { platformaticClient } from '@lockstep/kafka/platformatic';
+import type { LogWriter } from '@lockstep/engine';
+import { offset, type Offset, type OutgoingRecord } from '@lockstep/protocol';
+import {
+  between,
+  clientTimeOf,
+  cost,
+  disturbance,
+  inTurns,
+  rate,
+  ratio,
+  ROUNDS,
+  spread,
+  type Benchmark,
+  type Figure,
+  type Side,
+} from './benchmark.ts';
+import { quantile } from './critical-writes.ts';
+import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, batchesOf, headerOf } from './prepared-batches.ts';
+import { meanBytes, readings, readingsDataset } from './sample-writes.ts';
+import { createTopic } from './shard-publishers.ts';
+
+const ENTRIES = 18_000;
+const STATIONS = 5_004;
+const APPENDS = 300;
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+const TIMEOUT_MS = 60_000;
+const WRITTEN = 'bench.written';
+const READ = 'bench.read';
+
+const CLIENTS: readonly (readonly [name: string, client: KafkaClient | undefined])[] = [
+  ['kafkajs', undefined],
+  ['@platformatic/kafka', platformaticClient],
+];
+const WORKS = ['writing', 'reading', 'one append after the other'] as const;
+const sideOf = (work: (typeof WORKS)[number], client: string): string => `${work}, ${client}`;
+
+/** The batches of each partition. */
+type Batches = readonly (readonly (readonly OutgoingRecord[])[])[];
+
+export const kafkaClients: Benchmark = {
+  name: 'kafka-clients',
+  profile: `kafkaLog with either client, ${ENTRIES} records with a header each, 12 partitions, one broker, one replica, acks all, no \
+compression; client and broker on one machine. Writing: appends of at most ${BATCH_ENTRIES_MAX} records or ${BATCH_BYTES_MAX / 1024} \
+KiB, headers ready, keys and values as texts, one in flight per partition. Reading: all partitions from their beginning, one fetch at a time of \
+at most ${FETCH_BYTES_MAX / 2 ** 20} MiB, with the digest of each record; @platformatic/kafka also checks each batch's CRC. One append after the other: ${APPENDS} of one record \
+in one partition, each awaited.`,
+  run: async (context) => {
+    const { say } = context;
+    const { brokers, processes } = await context.servers();
+    const dataset = await readingsDataset();
+    const entries = readings(dataset, ENTRIES, STATIONS);
+    say(`${entries.length} records, ${meanBytes(entries)} bytes each`);
+    const byPartition = Map.groupBy(entries, ({ partition }) => partition);
+    const batches: Batches = Array.from({ length: dataset.partitions }, (_, partition) =>
+      batchesOf(byPartition.get(partition)!).map((batch) =>
+        batch.map((entry, index) => ({
+          key: entry.key,
+          value: entry.text,
+          header: headerOf(dataset, entry, index + 1),
+          traceparent: null,
+        })),
+      ),
+    );
+    const logs = CLIENTS.map(([name, client]) =>
+      kafkaLog({ brokers, clientId: `bench-${name}`, ...(client === undefined ? {} : { client }) }),
+    );
+    const medianMs = new Map<string, number[]>();
+    try {
+      const [log] = logs;
+      for (const topic of [WRITTEN, READ]) await createTopic(log!, topic, dataset.partitions);
+      await writeAll(await log!.openWriter(), READ, batches);
+      const sides = await Promise.all(
+        CLIENTS.map(async ([name], index): Promise<readonly Side[]> => {
+          const writer = await logs[index]!.openWriter();
+          const single = sideOf('one append after the other', name);
+          medianMs.set(single, []);
+          return [
+            {
+              name: sideOf('writing', name),
+              measure: async (watch) => {
+                watch.start();
+                await writeAll(writer, WRITTEN, batches);
+                watch.stop();
+                return ENTRIES;
+              },
+            },
+            {
+              name: sideOf('reading', name),
+              measure: async (watch) => {
+                const reader = await logs[index]!.openReader(READ);
+                watch.start();
+                let read = 0;
+                const next = new Map<number, Offset>(batches.map((_, partition) => [partition, offset(0n)]));
+                while (read < ENTRIES) {
+                  const positions = [...next].map(([partition, at]) => ({ partition, offset: at }));
+                  const answers = await reader.fetch({
+                    positions,
+                    waitMsMax: 1_000,
+                    bytesMax: FETCH_BYTES_MAX,
+                  });
+                  for (const { nextOffset, partition, records } of answers) {
+                    read += records.length;
+                    next.set(partition, nextOffset);
+                  }
+                }
+                watch.stop();
+                await reader.close();
+                return read;
+              },
+            },
+            {
+              name: single,
+              measure: async (watch) => {
+                const tookMs: number[] = [];
+                const records = [batches[0]![0]![0]!];
+                watch.start();
+                for (let count = 0; count < APPENDS; count += 1) {
+                  const startMs = performance.now();
+                  await writer.append({ topic: WRITTEN, partition: 0, records, timeoutMs: TIMEOUT_MS });
+                  tookMs.push(performance.now() - startMs);
+                }
+                watch.stop();
+                medianMs.get(single)!.push(quantile(tookMs, 0.5));
+                return APPENDS;
+              },
+            },
+          ];
+        }),
+      );
+      const rounds = await inTurns({
+        say,
+        processes: { broker: processes.broker },
+        sides: WORKS.flatMap((_, work) => sides.map((ofClient) => ofClient[work]!)),
+        rounds: ROUNDS,
+      });
+      const [kafkajs, platformatic] = CLIENTS.map(([name]) => name) as [string, string];
+      return [
+        ...WORKS.flatMap((work): readonly Figure[] => {
+          const pair = [sideOf(work, platformatic), sideOf(work, kafkajs)] as const;
+          const title = `client time per record, ${work}: ${platformatic} / ${kafkajs}`;
+          return [ratio(rounds, ...pair), between(rounds, title, pair, clientTimeOf)];
+        }),
+        ...WORKS.flatMap((work) =>
+          CLIENTS.flatMap(([name]) => [
+            rate(rounds, sideOf(work, name), 'records/s'),
+            ...cost(rounds, sideOf(work, name), 'record'),
+          ]),
+        ),
+        // Without the round that warms up.
+        ...[...medianMs].map(([name, values]) => ({
+          name: `${name}: p50`,
+          unit: 'ms',
+          ...spread(values.slice(1)),
+        })),
+        disturbance(rounds),
+      ];
+    } finally {
+      await Promise.all(logs.map((log) => log.close()));
+    }
+  },
+};
+
+async function writeAll(writer: LogWriter, topic: string, batches: Batches): Promise<void> {
+  await Promise.all(
+    batches.map(async (ofPartition, partition) => {
+      for (const records of ofPartition)
+        await writer.append({ topic, partition, records, timeoutMs: TIMEOUT_MS });
+    }),
+  );
+}
