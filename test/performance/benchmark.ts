@@ -175,6 +175,15 @@ export const counted = (rounds: Rounds, side: string, count: string, what: strin
   ...spread(rounds.get(side)!.map((sample) => countOf(sample, count))),
 });
 
+/** What a side counts once in a round. */
+export const P50_MS = 'p50';
+
+export const p50 = (rounds: Rounds, side: string): Figure => ({
+  name: `${side}: p50`,
+  unit: 'ms',
+  ...spread(rounds.get(side)!.map(({ watch }) => watch.counts.get(P50_MS)!)),
+});
+
 export const countOf = ({ watch, amount }: Sample, count: string): number =>
   watch.counts.get(count)! / amount;
 

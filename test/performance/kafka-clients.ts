@@ -2,24 +2,25 @@
 import { kafkaLog } from '@lockstep/kafka';
 import type { KafkaClient } from '@lockstep/kafka';
 import { platformaticClient } from '@lockstep/kafka/platformatic';
-import type { LogWriter } from '@lockstep/engine';
-import { offset, type Offset, type OutgoingRecord } from '@lockstep/protocol';
+import { offset, type Offset } from '@lockstep/protocol';
 import {
   between,
   clientTimeOf,
   cost,
   disturbance,
   inTurns,
+  P50_MS,
+  p50,
   rate,
   ratio,
   ROUNDS,
-  spread,
   type Benchmark,
   type Figure,
   type Side,
 } from './benchmark.ts';
 import { quantile } from './critical-writes.ts';
-import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, batchesOf, headerOf } from './prepared-batches.ts';
+import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX } from './prepared-batches.ts';
+import { appendAll, readyBatches } from './ready-records.ts';
 import { meanBytes, readings, readingsDataset } from './sample-writes.ts';
 import { createTopic } from './shard-publishers.ts';
 
@@ -38,9 +39,6 @@ const CLIENTS: readonly (readonly [name: string, client: KafkaClient | undefined
 const WORKS = ['writing', 'reading', 'one append after the other'] as const;
 const sideOf = (work: (typeof WORKS)[number], client: string): string => `${work}, ${client}`;
 
-/** The batches of each partition. */
-type Batches = readonly (readonly (readonly OutgoingRecord[])[])[];
-
 export const kafkaClients: Benchmark = {
   name: 'kafka-clients',
   profile: `kafkaLog with either client, ${ENTRIES} records with a header each, 12 partitions, one broker, one replica, acks all, no \
@@ -54,36 +52,24 @@ in one partition, each awaited.`,
     const dataset = await readingsDataset();
     const entries = readings(dataset, ENTRIES, STATIONS);
     say(`${entries.length} records, ${meanBytes(entries)} bytes each`);
-    const byPartition = Map.groupBy(entries, ({ partition }) => partition);
-    const batches: Batches = Array.from({ length: dataset.partitions }, (_, partition) =>
-      batchesOf(byPartition.get(partition)!).map((batch) =>
-        batch.map((entry, index) => ({
-          key: entry.key,
-          value: entry.text,
-          header: headerOf(dataset, entry, index + 1),
-          traceparent: null,
-        })),
-      ),
-    );
+    const batches = readyBatches(dataset, entries);
     const logs = CLIENTS.map(([name, client]) =>
       kafkaLog({ brokers, clientId: `bench-${name}`, ...(client === undefined ? {} : { client }) }),
     );
-    const medianMs = new Map<string, number[]>();
     try {
       const [log] = logs;
       for (const topic of [WRITTEN, READ]) await createTopic(log!, topic, dataset.partitions);
-      await writeAll(await log!.openWriter(), READ, batches);
+      await appendAll(await log!.openWriter(), READ, batches);
       const sides = await Promise.all(
         CLIENTS.map(async ([name], index): Promise<readonly Side[]> => {
           const writer = await logs[index]!.openWriter();
           const single = sideOf('one append after the other', name);
-          medianMs.set(single, []);
           return [
             {
               name: sideOf('writing', name),
               measure: async (watch) => {
                 watch.start();
-                await writeAll(writer, WRITTEN, batches);
+                await appendAll(writer, WRITTEN, batches);
                 watch.stop();
                 return ENTRIES;
               },
@@ -124,7 +110,7 @@ in one partition, each awaited.`,
                   tookMs.push(performance.now() - startMs);
                 }
                 watch.stop();
-                medianMs.get(single)!.push(quantile(tookMs, 0.5));
+                watch.count(P50_MS, quantile(tookMs, 0.5));
                 return APPENDS;
               },
             },
@@ -150,12 +136,7 @@ in one partition, each awaited.`,
             ...cost(rounds, sideOf(work, name), 'record'),
           ]),
         ),
-        // Without the round that warms up.
-        ...[...medianMs].map(([name, values]) => ({
-          name: `${name}: p50`,
-          unit: 'ms',
-          ...spread(values.slice(1)),
-        })),
+        ...CLIENTS.map(([name]) => p50(rounds, sideOf('one append after the other', name))),
         disturbance(rounds),
       ];
     } finally {
@@ -163,12 +144,3 @@ in one partition, each awaited.`,
     }
   },
 };
-
-async function writeAll(writer: LogWriter, topic: string, batches: Batches): Promise<void> {
-  await Promise.all(
-    batches.map(async (ofPartition, partition) => {
-      for (const records of ofPartition)
-        await writer.append({ topic, partition, records, timeoutMs: TIMEOUT_MS });
-    }),
-  );
-}

@@ -10,7 +10,8 @@ import {
 } from '@lockstep/protocol';
 import kafkajs from 'kafkajs';
 import type { Message } from 'kafkajs';
-import type { Side } from './benchmark.ts';
+import { P50_MS, type Side } from './benchmark.ts';
+import { quantile } from './critical-writes.ts';
 import type { Entry } from './sample-writes.ts';
 import { randomId128 } from './real-world.ts';
 
@@ -19,6 +20,8 @@ export const BATCH_ENTRIES_MAX = 1_000;
 export const BATCH_BYTES_MAX = 768 * 1024;
 
 export const PREPARED = 'prepared kafkajs batches';
+export const AWAITED = 'kafkajs, each send awaited';
+const AWAITED_SENDS = 500;
 
 /** Keys, values and headers are encoded here; batches as a ShardPublisher makes them, one in flight per partition. */
 export async function openPreparedBatches(
@@ -26,7 +29,12 @@ export async function openPreparedBatches(
   topic: string,
   dataset: GatewayDataset,
   entries: readonly Entry[],
-): Promise<{ readonly side: Side; readonly close: () => Promise<void> }> {
+): Promise<{
+  readonly side: Side;
+  /** One caller who sends one entry, waits, and sends the next. */
+  readonly awaited: Side;
+  readonly close: () => Promise<void>;
+}> {
   const client = new kafkajs.Kafka({
     brokers: [...brokers],
     clientId: 'bench-prepared',
@@ -55,19 +63,34 @@ export async function openPreparedBatches(
       return entries.length;
     },
   };
-  return { side, close: () => producer.disconnect() };
+  const awaited: Side = {
+    name: AWAITED,
+    measure: async (watch) => {
+      const single = byPartition.map((batches) => batches[0]![0]!);
+      const tookMs: number[] = [];
+      watch.start();
+      for (let count = 0; count < AWAITED_SENDS; count += 1) {
+        const startMs = performance.now();
+        await producer.send({ topic, acks: -1, messages: [single[count % single.length]!] });
+        tookMs.push(performance.now() - startMs);
+      }
+      watch.stop();
+      watch.count(P50_MS, quantile(tookMs, 0.5));
+      return AWAITED_SENDS;
+    },
+  };
+  return { side, awaited, close: () => producer.disconnect() };
 }
 
-export function batchesOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+export function batchesOf(
+  entries: readonly Entry[],
+  entriesMax = BATCH_ENTRIES_MAX,
+): readonly (readonly Entry[])[] {
   const batches: Entry[][] = [];
   let bytes = Infinity;
   for (const entry of entries) {
     const current = batches.at(-1);
-    if (
-      current === undefined ||
-      current.length === BATCH_ENTRIES_MAX ||
-      bytes + entry.bytes > BATCH_BYTES_MAX
-    ) {
+    if (current === undefined || current.length === entriesMax || bytes + entry.bytes > BATCH_BYTES_MAX) {
       batches.push([entry]);
       bytes = entry.bytes;
     } else {

@@ -4,15 +4,50 @@
  */
 import { kafkaLog } from '@lockstep/kafka';
 import { topicOf } from '@lockstep/protocol';
-import { cost, disturbance, inTurns, rate, ratio, type Benchmark, type Side } from './benchmark.ts';
-import { BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, openPreparedBatches, PREPARED } from './prepared-batches.ts';
-import { EVENTS_PER_ENTRY, meanBytes, readings, readingsDataset, type Entry } from './sample-writes.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  cost,
+  disturbance,
+  inTurns,
+  P50_MS,
+  p50,
+  rate,
+  ratio,
+  ROUNDS,
+  spread,
+  type Benchmark,
+  type Figure,
+  type Rounds,
+  type Side,
+} from './benchmark.ts';
+import { quantile } from './critical-writes.ts';
+import { kafkaBytes } from './kafka-bytes.ts';
+import {
+  AWAITED,
+  BATCH_BYTES_MAX,
+  BATCH_ENTRIES_MAX,
+  openPreparedBatches,
+  PREPARED,
+} from './prepared-batches.ts';
+import {
+  EVENTS_PER_ENTRY,
+  meanBytes,
+  readings,
+  readingsDataset,
+  singleReadings,
+  type Entry,
+} from './sample-writes.ts';
 import { ShardPublishers } from './shard-publishers.ts';
 
 const ENTRIES = 36_000;
 const STATIONS = 5_004;
-const ROUNDS = 7;
+const SENSORS = 5_004;
+const PACE_PER_SECOND = 1_000;
+const PACED_ENTRIES = 2_000;
+const COUNTED_ENTRIES = 6_000;
+const ALONE_ENTRIES = 1_200;
 const LOCKSTEP = 'lockstep';
+const PACED = `lockstep at ${PACE_PER_SECOND} events a second`;
 
 export const publish: Benchmark = {
   name: 'publish',
@@ -20,12 +55,16 @@ export const publish: Benchmark = {
 all, no compression, idempotence off, one batch in flight per partition, at most ${BATCH_ENTRIES_MAX} entries or \
 ${BATCH_BYTES_MAX / 1024} KiB each; client and broker on one machine. ${LOCKSTEP}: ShardPublisher over kafkaLog, all entries \
 submitted at once, from the first submission to the last answer. ${PREPARED}: producer.send of the same batches with \
-keys, values and headers encoded beforehand, to the same topic.`,
+keys, values and headers encoded beforehand, to the same topic. ${AWAITED}: one entry a send with nothing else under way. ${PACED}: \
+entries of one reading, each submitted when it is due whatever became of those before, from its submission to its answer; what is added is \
+this beyond one awaited send. Bytes in Kafka: segments on disk of topics whose broker compresses each batch, or does not.`,
   run: async (context) => {
     const { say } = context;
-    const { brokers, processes } = await context.servers();
+    const servers = await context.servers();
+    const { brokers, processes } = servers;
     const dataset = await readingsDataset();
     const entries = readings(dataset, ENTRIES, STATIONS);
+    const singles = singleReadings(dataset, COUNTED_ENTRIES, SENSORS);
     say(`${entries.length} entries, ${meanBytes(entries)} bytes each`);
     const log = kafkaLog({ brokers, clientId: 'bench-publish' });
     try {
@@ -34,16 +73,32 @@ keys, values and headers encoded beforehand, to the same topic.`,
       const rounds = await inTurns({
         say,
         processes: { broker: processes.broker },
-        sides: [byPublishers(publishers, entries), prepared.side],
+        sides: [
+          byPublishers(publishers, entries),
+          prepared.side,
+          prepared.awaited,
+          paced(publishers, singles.slice(0, PACED_ENTRIES)),
+        ],
         rounds: ROUNDS,
       });
       await Promise.all([publishers.close(), prepared.close()]);
+      const alone = singles.slice(0, ALONE_ENTRIES);
+      const bytes = await kafkaBytes(servers, log, dataset, [
+        { name: 'ten events an entry', entries: entries.slice(0, COUNTED_ENTRIES), eventsPerEntry: 10 },
+        { name: 'one event an entry', entries: singles, eventsPerEntry: 1 },
+        { name: 'one event an entry, each appended alone', entries: alone, eventsPerEntry: 1, entriesMax: 1 },
+      ]);
       const sides = [LOCKSTEP, PREPARED];
       return [
-        ratio(rounds, LOCKSTEP, PREPARED),
+        ratio(rounds, LOCKSTEP, PREPARED, 0.9),
+        ratio(rounds, LOCKSTEP, AWAITED, 10),
+        added(rounds),
+        p50(rounds, PACED),
+        p50(rounds, AWAITED),
         ...sides.map((side) => rate(rounds, side, 'entries/s')),
         ...sides.map((side) => rate(rounds, side, 'MB/s', meanBytes(entries) / 1e6)),
         ...sides.flatMap((side) => cost(rounds, side, 'entry')),
+        ...bytes,
         disturbance(rounds),
       ];
     } finally {
@@ -61,5 +116,43 @@ function byPublishers(publishers: ShardPublishers, entries: readonly Entry[]): S
       watch.stop();
       return entries.length;
     },
+  };
+}
+
+/** In an open loop: who is due is submitted, however many are under way. */
+function paced(publishers: ShardPublishers, entries: readonly Entry[]): Side {
+  return {
+    name: PACED,
+    measure: async (watch) => {
+      const tookMs: number[] = [];
+      const answers: Promise<void>[] = [];
+      watch.start();
+      const startMs = performance.now();
+      while (answers.length < entries.length) {
+        const due = Math.floor(((performance.now() - startMs) * PACE_PER_SECOND) / 1_000);
+        while (answers.length < Math.min(due, entries.length)) {
+          const submittedMs = performance.now();
+          const answer = publishers.append([entries[answers.length]!]);
+          answers.push(answer.then(() => void tookMs.push(performance.now() - submittedMs)));
+        }
+        await pause(1);
+      }
+      await Promise.all(answers);
+      watch.stop();
+      watch.count(P50_MS, quantile(tookMs, 0.5));
+      return entries.length;
+    },
+  };
+}
+
+function added(rounds: Rounds): Figure {
+  const msOf = (side: string): readonly number[] =>
+    rounds.get(side)!.map(({ watch }) => watch.counts.get(P50_MS)!);
+  const alone = msOf(AWAITED);
+  return {
+    name: `p50 added by publishing at ${PACE_PER_SECOND} events a second`,
+    unit: 'ms',
+    ...spread(msOf(PACED).map((ms, round) => ms - alone[round]!)),
+    goalMost: 2,
   };
 }

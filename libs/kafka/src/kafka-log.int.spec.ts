@@ -29,9 +29,7 @@ const { Kafka, logLevel } = kafkajs;
 const { requests } = require('kafkajs/src/protocol/requests') as {
   requests: {
     DeleteRecords: {
-      protocol: (
-        version: object,
-      ) => (fields: object) => {
+      protocol: (version: object) => (fields: object) => {
         request: WireRequest;
         response: { decode(payload: Buffer): Promise<unknown> };
       };
