@@ -14,5 +14,6 @@ fold, so that one more round trip stands in every batch and nothing is folded du
   peers: `as \`apply\`. Logical replication is C on both sides, gives no verdict and no idempotence, and does not wait until its commits are
 durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
   publish: `the client's thread. Both sides encode their appends by kafkajs, 20 us for such a record (decision 0079); an entry of a publisher
-has its header, number and ticket made besides, which prepared batches have ready.`,
+has its header, number and ticket made besides, which prepared batches have ready. Other programs took more than a processor during this run;
+awaited sends, one at a time, suffer less from that than a full thread.`,
 };
