@@ -155,9 +155,9 @@ module.exports = {
     driverOnlyIn({
       name: 'typeorm-in-postgres',
       comment:
-        'Mapping and migrations stand with the SQL they belong to, behind the store ports; tests also play services.',
+        'Mapping and migrations stand with the SQL they belong to, behind the store ports; the sample service has entities, and tests play services.',
       packages: ['typeorm'],
-      folders: ['libs/postgres', 'test'],
+      folders: ['libs/postgres', 'apps/ledger', 'test'],
     }),
     driverOnlyIn({
       name: 'pg-in-postgres',

@@ -74,7 +74,7 @@ const allowed: readonly (readonly [file: string, content: string])[] = [
   ['libs/nest/src/testing/index.ts', "import '@lockstep/testing';"],
   ['libs/kafka/src/log.int.spec.ts', "import '@lockstep/testing'; import './index.js';"],
   ['apps/region/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common';"],
-  ['apps/ledger/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common';"],
+  ['apps/ledger/src/index.ts', "import '@lockstep/nest'; import '@nestjs/common'; import 'typeorm';"],
   ['apps/cli/src/index.ts', "import '@lockstep/catalogue'; import '@lockstep/protocol';"],
   [
     'apps/local/src/index.ts',

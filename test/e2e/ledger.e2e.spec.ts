@@ -1,8 +1,10 @@
 /**
- * The sample service in three regions: one account that all of them empty at once, and transfers over two shards whose
- * service is killed between any two steps. Whoever's answer did not come asks again under the same key, elsewhere.
+ * The sample service in three regions: one account that all of them empty at once, transfers over two shards whose service
+ * is killed between any two steps, and customers that are entities of the service, before and after their home moves.
+ * Whoever's answer did not come asks again, under the same key where there is one, elsewhere.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { moveHome } from '../chaos/control-plane.js';
 import { call, eventually, LocalCluster, REGIONS, type Answered, type Region } from './local-cluster.js';
 
 const WITHDRAWALS = 50;
@@ -159,6 +161,69 @@ test('a transfer over two shards whose service is killed between any two steps i
   expect(foundBetween).toBeGreaterThan(0);
   await balancesAre({ [from]: 1_000 - moved, 'us:saga': 1 + moved });
 }, 90_000);
+
+const customerAt = (region: Region, id: string, init: RequestInit = {}): Promise<Answered> =>
+  call(`${ledgerIn(region)}/customers/${id}`, {
+    ...init,
+    headers: { 'content-type': 'application/json' },
+  });
+
+const saveAt = (region: Region, id: string, name: string): Promise<Answered> =>
+  customerAt(region, id, { method: 'PUT', body: JSON.stringify({ name, email: 'ada@example.org' }) });
+
+const seenEverywhere = (id: string, status: number, body: object): Promise<readonly Answered[]> =>
+  eventually(
+    () => Promise.all(REGIONS.map((region) => customerAt(region, id))),
+    (all) =>
+      all.every(
+        (one) =>
+          one.status === status && JSON.stringify(one.body).includes(JSON.stringify(body).slice(1, -1)),
+      ),
+    20_000,
+  );
+
+test('a customer is saved at home as an entity and read everywhere; elsewhere the home is told, also when it has moved', async () => {
+  const id = 'eu:saved';
+  const shard = 'customers/0';
+  const first = await eventually(
+    () => saveAt('eu', id, 'Ada'),
+    ({ status }) => status === 200,
+  );
+  expect(first.body).toMatchObject({ stage: 'stored' });
+  await seenEverywhere(id, 200, { name: 'Ada' });
+  const told = await call(
+    `${cluster.gateway('us')}/v1/datasets/customers/receipts/${first.body.id}?wait=everywhere`,
+  );
+  expect(told.body).toMatchObject({ outcome: 'accepted', stage: 'everywhere', shard });
+  expect((await saveAt('eu', id, 'Ada')).body).toEqual({ id: null, stage: null });
+  expect(await saveAt('us', id, 'Bea')).toMatchObject({
+    status: 421,
+    body: { code: 'not-owner', home: 'eu' },
+  });
+
+  await moveHome(cluster, 'us', { move: 'failover', shard, to: 'us' });
+  await eventually(
+    () => saveAt('us', id, 'Bea'),
+    ({ status }) => status === 200,
+  );
+  const refused = await eventually(
+    () => saveAt('eu', id, 'Cid'),
+    ({ body, status }) => status === 421 && body.home === 'us',
+  );
+  expect(refused.body.message).toContain('its home is us');
+  await seenEverywhere(id, 200, { name: 'Bea' });
+  expect((await customerAt('us', id, { method: 'DELETE' })).body).toMatchObject({ stage: 'stored' });
+  await seenEverywhere(id, 404, {});
+}, 90_000);
+
+test('a customer who cannot be meant is refused at the door', async () => {
+  const save = (id: string, body: object): Promise<Answered> =>
+    customerAt('eu', id, { method: 'PUT', body: JSON.stringify(body) });
+  expect((await save('mars:ada', { name: 'Ada', email: 'ada@example.org' })).status).toBe(400);
+  expect((await save('eu:ada', { name: '', email: 'ada@example.org' })).status).toBe(400);
+  expect((await save('eu:ada', { name: 'Ada', email: 'nowhere' })).status).toBe(400);
+  expect((await customerAt('eu', 'eu:nobody', { method: 'DELETE' })).status).toBe(404);
+});
 
 const receipt = (key: string, query = ''): Promise<Answered> =>
   call(`${cluster.gateway('eu')}/v1/datasets/accounts/receipts/${encodeURIComponent(key)}${query}`);

@@ -7,6 +7,7 @@ import { datasetTypes, describeFindings, loadCatalogue } from '@lockstep/catalog
 import { LockstepModule } from '@lockstep/nest';
 import type { MemoryWorld } from '@lockstep/nest/testing';
 import type { INestApplication } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ledgerApplication } from './ledger-application.js';
 import { LedgerMisconfigured, readLedgerConfiguration } from './ledger-configuration.js';
@@ -36,7 +37,10 @@ class Caller {
 
   static async open(): Promise<Caller> {
     const world = sample.empty();
-    const application = await ledgerApplication(LockstepModule.forPort(world.port()), { quiet: true });
+    // Without a database: customers are saved in test/e2e, where there is one.
+    const noDatabase = TypeOrmModule.forRoot({ type: 'postgres', manualInitialization: true });
+    const lockstep = LockstepModule.forPort(world.port());
+    const application = await ledgerApplication(lockstep, noDatabase, { quiet: true });
     running.push(application);
     await application.listen(0, '127.0.0.1');
     return new Caller(world, await application.getUrl());
@@ -183,6 +187,7 @@ describe('the service', () => {
       '/accounts/{account}',
       '/accounts/{account}/deposits',
       '/accounts/{account}/withdrawals',
+      '/customers/{customer}',
       '/healthz',
       '/readyz',
       '/transfers',
@@ -192,13 +197,15 @@ describe('the service', () => {
 
   test('reads its environment once and names all that is wrong', () => {
     const LEDGER_GATEWAY = 'http://127.0.0.1:7101';
-    expect(readLedgerConfiguration({ LEDGER_GATEWAY })).toEqual({
+    const LEDGER_DATABASE = 'postgres://somebody@127.0.0.1:7401/eu';
+    expect(readLedgerConfiguration({ LEDGER_GATEWAY, LEDGER_DATABASE })).toEqual({
       gateway: LEDGER_GATEWAY,
+      database: LEDGER_DATABASE,
       host: '127.0.0.1',
       port: 7801,
     });
     const wrong = (): unknown => readLedgerConfiguration({ LEDGER_LISTEN: '0.0.0.0:80' });
     expect(wrong).toThrow(LedgerMisconfigured);
-    expect(wrong).toThrow(/LEDGER_GATEWAY must[^]*LEDGER_LISTEN must/);
+    expect(wrong).toThrow(/LEDGER_GATEWAY must[^]*LEDGER_DATABASE must[^]*LEDGER_LISTEN must/);
   });
 });

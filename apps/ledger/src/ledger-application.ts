@@ -11,14 +11,15 @@ import { LedgerModule } from './ledger-module.js';
 
 export async function ledgerApplication(
   lockstep: DynamicModule,
+  database: DynamicModule,
   options: { readonly quiet: boolean } = { quiet: false },
 ): Promise<INestApplication> {
   const logger = options.quiet ? false : new ConsoleLogger({ json: true });
-  const application = await NestFactory.create(LedgerModule.with(lockstep), { logger });
+  const application = await NestFactory.create(LedgerModule.with(lockstep, database), { logger });
   application.useGlobalPipes(new StandardSchemaValidationPipe());
   const description = new DocumentBuilder()
     .setTitle('Ledger')
-    .setDescription('Accounts and transfers, replicated over regions.')
+    .setDescription('Accounts, transfers and customers, replicated over regions.')
     .setVersion('1')
     .build();
   SwaggerModule.setup('openapi', application, () => SwaggerModule.createDocument(application, description), {

@@ -6,6 +6,8 @@ const LISTEN_PATTERN = /^(?<host>127\.0\.0\.1|localhost):(?<port>\d{1,5})$/;
 const schema = z.object({
   /** The gateway of this service's region. */
   LEDGER_GATEWAY: z.url({ protocol: /^https?$/, error: 'must be the URL of a gateway' }),
+  /** The database of this service's region, where its entities are. */
+  LEDGER_DATABASE: z.url({ protocol: /^postgres(ql)?$/, error: 'must be the URL of a Postgres database' }),
   /** Loopback only: this service asks nobody who he is. */
   LEDGER_LISTEN: z
     .string()
@@ -15,6 +17,7 @@ const schema = z.object({
 
 export interface LedgerConfiguration {
   readonly gateway: string;
+  readonly database: string;
   readonly host: string;
   readonly port: number;
 }
@@ -27,7 +30,8 @@ export function readLedgerConfiguration(environment: NodeJS.ProcessEnv): LedgerC
     throw new LedgerMisconfigured(findings.join('\n'));
   }
   const { host, port } = LISTEN_PATTERN.exec(read.data.LEDGER_LISTEN)!.groups!;
-  return { gateway: read.data.LEDGER_GATEWAY, host: host!, port: Number(port) };
+  const { LEDGER_DATABASE, LEDGER_GATEWAY } = read.data;
+  return { gateway: LEDGER_GATEWAY, database: LEDGER_DATABASE, host: host!, port: Number(port) };
 }
 
 export class LedgerMisconfigured extends Error {}

@@ -4,6 +4,7 @@
  */
 import 'reflect-metadata';
 import { LockstepModule } from '@lockstep/nest';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { ledgerApplication } from './ledger-application.js';
 import { LedgerMisconfigured, readLedgerConfiguration } from './ledger-configuration.js';
 
@@ -12,7 +13,15 @@ try {
   const lockstep = LockstepModule.forRootAsync({
     useFactory: () => ({ gateway: readLedgerConfiguration(process.env).gateway }),
   });
-  const application = await ledgerApplication(lockstep);
+  const database = TypeOrmModule.forRootAsync({
+    useFactory: () => ({
+      type: 'postgres' as const,
+      url: readLedgerConfiguration(process.env).database,
+      // The replicator makes the tables of datasets: nothing is synchronised here.
+      autoLoadEntities: true,
+    }),
+  });
+  const application = await ledgerApplication(lockstep, database);
   application.enableShutdownHooks();
   await application.listen(port, host);
 } catch (error) {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { projectFolder } from './data-folder.js';
-import { deriveDataset, deriveTopology, type RegionView } from './derived-catalogue.js';
+import { deriveCatalogue, deriveDataset, deriveTopology, type RegionView } from './derived-catalogue.js';
 
 const sample = join(projectFolder, 'infra/catalogue/sample');
 const topology = readFileSync(join(sample, 'topology.yaml'), 'utf8');
@@ -52,8 +53,27 @@ describe('the derived catalogue', () => {
     expect(deriveDataset(accounts, ['eu', 'us', 'ap'])).toBe(accounts);
   });
 
+  test('a dataset without any home here leaves the catalogue', () => {
+    expect(deriveDataset(accounts, ['elsewhere'])).toBeNull();
+  });
+
+  test('what is added stands beside the catalogue, which keeps its own files', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lockstep-derived-'));
+    const added = join(folder, 'added');
+    mkdirSync(join(added, 'datasets'), { recursive: true });
+    for (const name of ['accounts', 'extra'])
+      writeFileSync(join(added, `datasets/${name}.yaml`), 'groups: { eu: { home: eu, regions: [eu] } }\n');
+    const target = join(folder, 'target');
+    await deriveCatalogue([sample, added], target, { ...view, regions: { eu: addresses('127.0.0.1') } });
+    const groupsOf = (name: string): object =>
+      (parse(readFileSync(join(target, `datasets/${name}.yaml`), 'utf8')) as { groups: object }).groups;
+    expect(groupsOf('accounts')).toEqual({ eu: { home: 'eu', shards: 2, regions: ['eu'] } });
+    expect(groupsOf('extra')).toEqual({ eu: { home: 'eu', regions: ['eu'] } });
+    rmSync(folder, { recursive: true });
+  });
+
   test('a region that is not here leaves the groups, and a group without its home leaves the dataset', () => {
-    const derived = parse(deriveDataset(accounts, ['eu', 'us'])) as { groups: object };
+    const derived = parse(deriveDataset(accounts, ['eu', 'us'])!) as { groups: object };
     expect(derived.groups).toEqual({
       eu: { home: 'eu', shards: 2, regions: ['eu', 'us'] },
       us: { home: 'us', shards: 2, regions: ['eu', 'us'] },

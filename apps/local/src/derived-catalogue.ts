@@ -2,8 +2,8 @@
  * The catalogue as one region of the local cluster sees it: the source's files with this cluster's addresses.
  *
  * Only the topology changes, and where fewer regions run than the catalogue has, the groups: a region that is not here
- * leaves their lists, and a group whose home is not here leaves altogether. So the fold configuration is the source's
- * whenever all its regions run.
+ * leaves their lists, a group whose home is not here leaves altogether, and so does a dataset without any group. So the
+ * fold configuration is the source's whenever all its regions run.
  */
 import { existsSync } from 'node:fs';
 import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -44,16 +44,23 @@ export async function regionsOfCatalogue(catalogue: string): Promise<readonly st
   return names;
 }
 
-export async function deriveCatalogue(source: string, target: string, view: RegionView): Promise<void> {
+/** @param sources a catalogue, and what others add to it: a file that an earlier one has is kept. */
+export async function deriveCatalogue(
+  sources: readonly string[],
+  target: string,
+  view: RegionView,
+): Promise<void> {
   await rm(target, { recursive: true, force: true });
-  await cp(source, target, { recursive: true });
+  for (const source of sources) await cp(source, target, { recursive: true, force: false });
   const topology = join(target, TOPOLOGY);
   await writeFile(topology, deriveTopology(await readFile(topology, 'utf8'), view));
   const datasets = join(target, 'datasets');
   for (const name of existsSync(datasets) ? await readdir(datasets) : []) {
     if (!name.endsWith('.yaml')) continue;
     const text = await readFile(join(datasets, name), 'utf8');
-    await writeFile(join(datasets, name), deriveDataset(text, Object.keys(view.regions)));
+    const derived = deriveDataset(text, Object.keys(view.regions));
+    if (derived === null) await rm(join(datasets, name));
+    else await writeFile(join(datasets, name), derived);
   }
 }
 
@@ -78,8 +85,8 @@ export function deriveTopology(text: string, view: RegionView): string {
   return document.toString();
 }
 
-/** Leaves the text as it is when nothing has to go. */
-export function deriveDataset(text: string, present: readonly string[]): string {
+/** Leaves the text as it is when nothing has to go; null when no group is left. */
+export function deriveDataset(text: string, present: readonly string[]): string | null {
   const document = parseDocument(text);
   const groups = document.get('groups');
   if (!isMap(groups)) return text;
@@ -98,6 +105,7 @@ export function deriveDataset(text: string, present: readonly string[]): string 
       changed = true;
     }
   }
+  if (groups.items.length === 0) return null;
   return changed ? document.toString() : text;
 }
 

@@ -48,6 +48,8 @@ interface Region {
   readonly roles: ReadonlyMap<Role, SupervisedProcess>;
 }
 
+/** The datasets that the sample service needs beside those of the sample. */
+const LEDGER_CATALOGUE = join(projectFolder, 'apps/ledger/catalogue');
 const KAFKA_READY_MS_MAX = 90_000;
 const POSTGRES_READY_MS_MAX = 60_000;
 const JAEGER_READY_MS_MAX = 60_000;
@@ -260,6 +262,7 @@ export class Supervisor {
           ...callersEnvironment(),
           NODE_COMPILE_CACHE: join(projectFolder, '.lockstep/compile-cache'),
           LEDGER_GATEWAY: urlOf(this.#ports(region).gateway),
+          LEDGER_DATABASE: postgresUrl(this.#ports(region).postgres, this.#options.postgresPassword),
           LEDGER_LISTEN: `127.0.0.1:${port}`,
         },
       },
@@ -328,7 +331,8 @@ export class Supervisor {
         }),
       ),
     };
-    await deriveCatalogue(catalogue, this.#catalogue(region), view);
+    const additions = this.#ports(region).ledger === null ? [] : [LEDGER_CATALOGUE];
+    await deriveCatalogue([catalogue, ...additions], this.#catalogue(region), view);
   }
 
   async #order(order: ProcessOrder, target: Target, stayDown: boolean): Promise<readonly string[]> {

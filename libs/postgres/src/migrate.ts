@@ -11,6 +11,7 @@ import { CreateLockstepSchema1764547200000 } from './migrations/create-lockstep-
 import { KeepFencedAttempts1795305600000 } from './migrations/keep-fenced-attempts.js';
 import { KeepOutbox1795392000000 } from './migrations/keep-outbox.js';
 import { ManageQuorums1795219200000 } from './migrations/manage-quorums.js';
+import { NameHomes1795651200000 } from './migrations/name-homes.js';
 import { ParkOutbox1795564800000 } from './migrations/park-outbox.js';
 import { SettleQuarantine1795478400000 } from './migrations/settle-quarantine.js';
 import { storeFailure } from './store-failure.js';
@@ -62,6 +63,7 @@ async function runMigrations(url: string): Promise<void> {
       KeepOutbox1795392000000,
       SettleQuarantine1795478400000,
       ParkOutbox1795564800000,
+      NameHomes1795651200000,
     ],
     migrationsTransactionMode: 'each',
     logging: false,

@@ -22,14 +22,18 @@ export class OutboxError extends Error {
   /** What to do next, in a sentence. */
   readonly next: string;
 
+  /** Of `not-owner`: the region that owns the shard now, as far as this one knows. Null otherwise. */
+  readonly home: string | null;
+
   constructor(
     readonly code: OutboxRefusal,
     detail: string,
-    cause?: unknown,
+    { cause, home = null }: { readonly cause?: unknown; readonly home?: string | null } = {},
   ) {
     super(`${detail}. ${REFUSALS[code]}`, cause === undefined ? {} : { cause });
     this.name = 'OutboxError';
     this.next = REFUSALS[code];
+    this.home = home;
   }
 }
 
@@ -44,7 +48,13 @@ const BY_STATE: { readonly [sqlState: string]: OutboxRefusal } = {
 /** The refusal that a database error stands for; null for any other. */
 export function refusalOf(error: unknown): OutboxError | null {
   const driver = (error as { readonly driverError?: unknown } | null)?.driverError ?? error;
-  const { code, message } = driver as { readonly code?: unknown; readonly message?: unknown };
+  const { code, detail, message } = driver as {
+    readonly code?: unknown;
+    readonly detail?: unknown;
+    readonly message?: unknown;
+  };
   const refusal = typeof code === 'string' ? BY_STATE[code] : undefined;
-  return refusal === undefined ? null : new OutboxError(refusal, String(message), error);
+  if (refusal === undefined) return null;
+  const home = refusal === 'not-owner' && typeof detail === 'string' && detail !== '' ? detail : null;
+  return new OutboxError(refusal, String(message), { cause: error, home });
 }

@@ -6,6 +6,7 @@ import {
   customer,
   EU,
   OTHER_SHARD,
+  SHARDS,
   TwoRegions,
   US,
   type RunningReplicator,
@@ -147,9 +148,22 @@ describe('a transaction that changes entities', () => {
     await regions.folded(EU);
     await expect(people().save(customer(ANN, 'Ann'))).rejects.toMatchObject({
       code: 'not-owner',
+      home: 'us',
       message: expect.stringContaining('its home is us'),
     });
     expect(await regions.rows(EU)).toEqual([]);
+  });
+
+  test('is told the home where this region has never been it', async () => {
+    start(EU);
+    start(US);
+    await regions.folded(EU);
+    await regions.folded(US);
+    await expect(regions.query(US, `select lockstep.enter_outbox('${SHARDS[0]}')`)).rejects.toMatchObject({
+      code: 'LS003',
+      detail: 'eu',
+      message: expect.stringContaining('its home is eu'),
+    });
   });
 });
 
