@@ -1,7 +1,8 @@
 /**
  * A newcomer's way: what stands in the page of libs/nest is done word for word, by a shell, from packing the libraries to
- * a row in three databases. Only the cluster is another one than the page starts, on free ports, and its gateway is told
- * by the variable that the page's program reads. The same program then runs in an application on the Nest before.
+ * rows in three databases, by an append and by an entity's save. Only the cluster is another one than the page starts, on
+ * free ports and data of its own, and its gateway is told by the variable that the page's programs read. The same programs
+ * then run in an application on the Nest before.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +13,8 @@ import { LocalCluster, REGIONS } from './local-cluster.js';
 
 const PROJECT = join(import.meta.dirname, '../..');
 const PAGE = join(PROJECT, 'libs/nest/README.md');
-const START = 'npm start -- --detach\n';
+const START = 'npm start -- --ledger --detach\n';
+const DATA = './.lockstep/local';
 const NEST_11 = '11.2.10';
 const NEWCOMER_MS_MAX = 180_000;
 
@@ -20,7 +22,7 @@ let cluster: LocalCluster;
 let folder: string;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start();
+  cluster = await LocalCluster.start(['--ledger']);
   folder = mkdtempSync(join(tmpdir(), `${process.env['LOCKSTEP_TEST_RUN'] ?? 'lockstep-test'}-newcomer-`));
 }, 180_000);
 
@@ -38,7 +40,9 @@ interface Block {
 }
 
 function blocksOf(page: string): readonly Block[] {
-  const section = /^## The first replicated write\n([^]*?)\nIn a service /m.exec(page)![1]!;
+  const section = /^## The first replicated write, and the first entity\n([^]*?)\nIn a service /m.exec(
+    page,
+  )![1]!;
   return [...section.matchAll(/(?<before>[^\n]*)\n\n```(?<language>\w+)\n(?<text>[^]*?)```/g)].map(
     ({ groups }) => ({
       language: groups!['language']!,
@@ -46,6 +50,13 @@ function blocksOf(page: string): readonly Block[] {
       file: /^As `([^`]+)`/.exec(groups!['before']!)?.[1] ?? null,
     }),
   );
+}
+
+/** What the first block does besides starting the cluster: it reads where that cluster's database is. */
+function withoutStart({ text, ...block }: Block): Block {
+  expect(text.startsWith(START)).toBe(true);
+  expect(text).toContain(DATA);
+  return { ...block, text: text.slice(START.length).replace(DATA, cluster.data) };
 }
 
 function scriptOf(blocks: readonly Block[]): string {
@@ -89,8 +100,8 @@ function shell(script: string, environment: NodeJS.ProcessEnv): Promise<string> 
 test(
   'the page of the library leads a new application outside the repository to a row in three databases',
   async () => {
-    const [start, ...blocks] = blocksOf(readFileSync(PAGE, 'utf8'));
-    expect(start).toMatchObject({ language: 'sh', text: START });
+    const [start, ...others] = blocksOf(readFileSync(PAGE, 'utf8'));
+    const blocks = [withoutStart(start!), ...others];
     const begunMs = Date.now();
     const printed = await shell(scriptOf(blocks), environment());
     const minutes = ((Date.now() - begunMs) / 60_000).toFixed(1);
@@ -98,35 +109,49 @@ test(
       .filter(({ language }) => language === 'sh')
       .flatMap(({ text }) => text.trim().split('\n'));
     console.log(
-      `A newcomer: ${commands.length} commands and one file in ${minutes} minutes, npm's downloads included.`,
+      `A newcomer: ${commands.length + 1} commands and two files in ${minutes} minutes, npm's downloads included, the start of the cluster not.`,
     );
     expect(printed).toMatch(/^everywhere \{ 'eu:first': \d+ \}$/m);
+    expect(printed).toMatch(/^stored everywhere$/m);
     for (const region of REGIONS) {
-      const rows = await cluster.sql(region, "select owner from accounts where id = 'eu:first'");
-      expect(rows).toEqual([{ owner: 'Ada' }]);
+      const accounts = await cluster.sql(region, "select owner from accounts where id = 'eu:first'");
+      expect(accounts).toEqual([{ owner: 'Ada' }]);
+      const customers = await cluster.sql(region, "select name from customers where id = 'eu:first'");
+      expect(customers).toEqual([{ name: 'Ada' }]);
     }
   },
   NEWCOMER_MS_MAX + 10_000,
 );
 
 test(
-  'the same program runs on Nest 11',
+  'the same programs run on Nest 11',
   async () => {
-    const [, pack, , program] = blocksOf(readFileSync(PAGE, 'utf8'));
-    expect([pack?.text, program?.file]).toEqual([expect.stringContaining('npm pack'), 'src/first-write.ts']);
-    const own = program!.text.replaceAll('eu:first', 'eu:eleven');
-    const script = `${scriptOf([pack!])}
+    const [start, pack, , write, , install, save] = blocksOf(readFileSync(PAGE, 'utf8'));
+    expect([pack?.text, write?.file, install?.text, save?.file]).toEqual([
+      expect.stringContaining('npm pack'),
+      'src/first-write.ts',
+      expect.stringContaining('npm install @nestjs/typeorm'),
+      'src/first-save.ts',
+    ]);
+    const own = (program: Block): Block => ({
+      ...program,
+      text: program.text.replaceAll('eu:first', 'eu:eleven'),
+    });
+    const script = `${scriptOf([withoutStart(start!), pack!])}
 cd "$(mktemp -d)"
 npm init --yes > npm-init.log
 npm pkg set type=module
 npm install @nestjs/common@${NEST_11} @nestjs/core@${NEST_11} @nestjs/platform-express@${NEST_11} \
   reflect-metadata@0.2.2 rxjs@7.8.2 typescript@6.0.3 @types/node@24.19.2 "$packages"/*.tgz
 mkdir src
-${scriptOf([{ ...program!, text: own }])}
-npx tsc --strict --skipLibCheck --experimentalDecorators --module nodenext --target es2023 --types node --rootDir src --outDir dist src/first-write.ts
+${scriptOf([install!, own(write!), own(save!)])}
+npx tsc --strict --skipLibCheck --experimentalDecorators --emitDecoratorMetadata --module nodenext --target es2023 --types node --rootDir src --outDir dist src/*.ts
 node dist/first-write.js
+node dist/first-save.js
 `;
-    expect(await shell(script, environment())).toMatch(/^everywhere \{ 'eu:eleven': \d+ \}$/m);
+    const printed = await shell(script, environment());
+    expect(printed).toMatch(/^everywhere \{ 'eu:eleven': \d+ \}$/m);
+    expect(printed).toMatch(/^stored everywhere$/m);
   },
   NEWCOMER_MS_MAX + 10_000,
 );

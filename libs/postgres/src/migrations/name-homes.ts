@@ -22,6 +22,9 @@ export class NameHomes1795651200000 implements MigrationInterface {
              message = format('this region does not own %s; %s', wanted,
                case when owner is null then 'its home is not known here yet' else 'its home is ' || owner end);
          end if;
+         if known.parked_until > clock_timestamp() then
+           raise exception using errcode = 'LS005', message = format('%s is about to move to another home', wanted);
+         end if;
        end $$`,
     );
   }
