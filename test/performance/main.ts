@@ -20,6 +20,7 @@ import { isReached, RUNS_FILE, writePages } from './results-page.ts';
 import { startServers, type Servers } from './servers.ts';
 import { switchover, switchoverWithLeader } from './switchover.ts';
 import { tracing } from './tracing.ts';
+import { writing } from './writing.ts';
 
 const benchmarks: readonly Benchmark[] = [
   ...[
@@ -35,7 +36,7 @@ const benchmarks: readonly Benchmark[] = [
     overload,
   ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  ...[switchoverWithLeader, tracing],
+  ...[switchoverWithLeader, tracing, writing],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
