@@ -123,7 +123,7 @@ describe('migrations', () => {
       await migrate(database.url);
       expect(await database.run('select incarnation from lockstep.store')).toEqual(incarnations);
       expect(await database.run('select count(*)::int as count from lockstep.migration')).toEqual([
-        { count: 4 },
+        { count: 5 },
       ]);
     } finally {
       await database.drop();
