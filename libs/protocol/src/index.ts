@@ -233,6 +233,7 @@ export {
   judgeMove,
   moveInputsJson,
   preflight,
+  readMoveInputs,
 } from './promotion/preflight.js';
 export type { MoveCheck, MoveInputs } from './promotion/preflight.js';
 export { APPROVED_MS, lossApproved, lossSubjectOf } from './promotion/approval.js';

@@ -3,7 +3,7 @@ import type { ControlCommand } from '@lockstep/protocol';
 import type { AuditedCommand, ControlHistory } from './control-audit.js';
 import { headerOf, REGIONS, type BrokenRun } from './judge.fixture.js';
 
-const SHARD = 'orders/0';
+export const SHARD = 'orders/0';
 const SETTINGS = { graceMs: 1_000, leaseMs: 5_000, lagRecordsMax: 0 };
 /** Of the decision, and of the pause behind the move. */
 export const DECISION = 3n;
@@ -38,6 +38,26 @@ export function say(
   });
 }
 
+/** What was seen of the shard when a move of it was judged: nothing was in the way. */
+export function moveInputs(from: string, to: string, expectedEpoch: bigint): { [name: string]: unknown } {
+  const told = { sequence: 4, epoch: Number(expectedEpoch), home: from, term: 1, decision: 0 };
+  const well = { lagRecords: 0, halted: null, withheld: null };
+  const seen = (region: string): object => ({
+    ...{ region, isConnected: true, differs: false },
+    told: { ...told, ...well },
+  });
+  const move = { move: 'failover', from, to, expectedEpoch: Number(expectedEpoch), acceptLoss: false };
+  return {
+    ...{ at: 2, ...move, lagRecordsMax: 0, open: null, pause: null },
+    seen: { shard: SHARD, legal: REGIONS, regions: REGIONS.map(seen), rule: null },
+  };
+}
+
+export const decision = (from: string, to: string, expectedEpoch: bigint, more: object = {}): object => ({
+  ...{ kind: 'decision', term: 1n, shard: SHARD, from, to, expectedEpoch, move: 'failover', actor: 'alice' },
+  ...{ evacuation: null, inputs: moveInputs(from, to, expectedEpoch), ...more },
+});
+
 export const stage = (event: string): object => ({ kind: 'stage', term: 1n, decision: DECISION, event });
 
 /** The command that says so, to be changed. */
@@ -65,7 +85,7 @@ export function withMove(run: BrokenRun): BrokenControl {
   };
   say(control, 'eu', 1, { kind: 'genesis', members: REGIONS, settings: SETTINGS });
   say(control, 'eu', 2, { kind: 'claim', term: 1n, replaces: 0n });
-  say(control, 'eu', 4, { kind: 'decision', term: 1n, ...(decided as object), from: 'eu', move: 'failover' });
+  say(control, 'eu', 4, decision('eu', 'us', 1n));
   say(control, 'eu', 5, stage('caught-up'));
   say(control, 'eu', 6, stage('fencing'));
   say(control, 'eu', 9, stage('fenced'));

@@ -117,6 +117,7 @@ class ControlAudit {
   private term: AuditedTerm | null = null;
   private readonly decisions = new Map<bigint, AuditedDecision>();
   private readonly pauses: AuditedPause[] = [];
+  private readonly windows = new Map<bigint, Pick<AuditedPause, 'scope' | 'untilMs'>>();
   private readonly fenced = new Set<bigint>();
 
   constructor(private readonly found: FindingList) {}
@@ -135,8 +136,9 @@ class ControlAudit {
     if (command.kind === 'decision') this.noteDecision(command, at);
     if (command.kind === 'stage')
       this.decisions.get(command.decision)?.stages.push({ event: command.event, t });
-    if (command.kind === 'pause') {
-      const { scope, untilMs } = command;
+    if (command.kind === 'window') this.windows.set(at, command);
+    if (command.kind === 'pause' || command.kind === 'begin') {
+      const { scope, untilMs } = command.kind === 'pause' ? command : this.windows.get(command.window)!;
       this.pauses.push({ pause: at, scope, untilMs, confirmedT: null, endedT: Infinity });
     }
     if (command.kind !== 'paused' && command.kind !== 'resume') return;

@@ -136,6 +136,28 @@ export const FINDINGS = {
     invariant: 'I14',
     sentence: 'A move was decided under a pause, or took effect after the pause was confirmed.',
   },
+  'pause-outlived': {
+    invariant: 'I14',
+    sentence: 'A move was held back by a pause that was over, or that nobody had asked for.',
+  },
+  'failover-unfounded': {
+    invariant: 'I14',
+    sentence: 'A region was failed over that not enough others found unfit, or when most regions were.',
+  },
+  'failover-repeated': {
+    invariant: 'I14',
+    sentence:
+      'A region was failed over within its cool-down or beyond the budget, and nobody had acknowledged.',
+  },
+  'governor-overreached': {
+    invariant: 'I14',
+    sentence:
+      'A shard was moved without a person, and no failover of its home or of a stuck promotion did so.',
+  },
+  'promoted-unfit': {
+    invariant: 'I14',
+    sentence: 'A region was to take a shard that it may not hold, or for which it was not seen to be fit.',
+  },
   'two-leaders': {
     invariant: null,
     sentence: 'The control log obeyed another than the one process that leads its term.',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Receipt, ShardName, Verdict } from '@lockstep/protocol';
-import { commandOf, say, stage, withMove } from './control-audit.fixture.js';
+import { commandOf, decision, say, stage, withMove } from './control-audit.fixture.js';
+import { CORRECT_GOVERNORS, GOVERNOR_DEFECTS } from './governor-audit.fixture.js';
 import { EXAMPLES_MAX, FINDINGS, type FindingCode } from './finding.js';
 import type { CompletionLine, InvokeLine, ReadCompletionLine, SeenRow } from './history.js';
 import {
@@ -723,14 +724,17 @@ const shown: readonly (readonly [code: FindingCode, title: string, plant: (run: 
     (run) => {
       const control = withMove(run);
       say(control, 'eu', 21, { kind: 'pause', scope: 'shard:orders/0', untilMs: 1_000_000 });
-      say(control, 'eu', 22, {
-        kind: 'decision',
-        term: 1n,
-        shard: 'orders/0',
-        from: 'us',
-        to: 'ap',
-        expectedEpoch: 2n,
-      });
+      say(control, 'eu', 22, decision('us', 'ap', 2n));
+    },
+  ],
+  [
+    'moved-while-paused',
+    'a decision within a maintenance window that has begun',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'eu', 21, { kind: 'window', scope: 'region:us', fromMs: 21_500, untilMs: 1_000_000 });
+      say(control, 'eu', 22, { kind: 'begin', term: 1n, window: 14n });
+      say(control, 'eu', 23, decision('us', 'ap', 2n));
     },
   ],
   [
@@ -982,24 +986,25 @@ describe('a run in which a home moved', () => {
     expect(codesOf(run)).toEqual([]);
   });
 
+  test.each(CORRECT_GOVERNORS)('accuses no governor %s', (_title, plant) => {
+    const run = correctRun();
+    plant(run);
+    expect(codesOf(run)).toEqual([]);
+  });
+
   test('may move under a pause that time has ended', () => {
     const run = correctRun();
     const control = withMove(run);
     say(control, 'eu', 21, { kind: 'pause', scope: 'all', untilMs: 21_000 });
-    say(control, 'eu', 22, {
-      kind: 'decision',
-      term: 1n,
-      shard: 'orders/0',
-      from: 'us',
-      to: 'ap',
-      expectedEpoch: 2n,
-    });
+    say(control, 'eu', 22, decision('us', 'ap', 2n));
     expect(codesOf(run)).toEqual([]);
   });
 });
 
+const planted = [...defects, ...shown, ...GOVERNOR_DEFECTS];
+
 describe('a planted defect is found and named', () => {
-  test.each([...defects, ...shown])('%s: %s', (code, _title, plant) => {
+  test.each(planted)('%s: %s', (code, _title, plant) => {
     const run = correctRun();
     plant(run);
     const found = judge(judgeable(run)).findings.find((finding) => finding.code === code);
@@ -1009,7 +1014,7 @@ describe('a planted defect is found and named', () => {
   });
 
   test('every code has a defect here', () => {
-    expect(new Set([...defects, ...shown].map(([code]) => code))).toEqual(new Set(Object.keys(FINDINGS)));
+    expect(new Set(planted.map(([code]) => code))).toEqual(new Set(Object.keys(FINDINGS)));
   });
 
   test('examples are bounded, the count is not', () => {

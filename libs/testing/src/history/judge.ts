@@ -9,6 +9,7 @@ import { judgeControl } from './control-audit.js';
 import { FindingList, type Finding } from './finding.js';
 import { faultName } from './fault-name.js';
 import type { FaultLine, HistoryLine } from './history.js';
+import { judgeGovernor } from './governor-audit.js';
 import { judgeHolders, judgeLives } from './heard-lives.js';
 import { judgeKept } from './kept-answers.js';
 import { isDefinite, openWrites, readRun, type RunHistory } from './operations.js';
@@ -140,7 +141,10 @@ function judgeAll(run: JudgedRun, history: RunHistory, standing: Standing, found
   judgeWitnessed(witnessed, log, found);
   judgeLives(history, witnessed.heard, log, members, found);
   judgeHolders(witnessed.toldHolders, witnessed.heard, found);
-  if (witnessed.control !== null) judgeControl(witnessed.control, log, witnessed.commits, found);
+  if (witnessed.control !== null) {
+    judgeControl(witnessed.control, log, witnessed.commits, found);
+    judgeGovernor(witnessed.control.commands, members, found);
+  }
   return {
     shards: judgeCursors(log, regions, run.restedAt ?? new Map(), found),
     registers: judgeRegisters(history, standing, found),
