@@ -35,6 +35,7 @@ import { judgementText } from './check/judgement-text.js';
 import { untilQuiet } from './check/quiet-cluster.js';
 import { readRegion, type RegionalSnapshot } from './check/regional-database.js';
 import { toldWatermarks } from './check/told-watermarks.js';
+import { wholeControlLog } from './check/whole-control-log.js';
 import { refoldLog } from './check/whole-log.js';
 
 export const checkUsage = `npx lockstep local check [options]
@@ -115,10 +116,13 @@ async function check(options: CheckOptions, cluster: ClusterFile): Promise<Judge
     await writeLines(file, exported);
     say(`exported for ${format}: ${file}`);
   }
+  const control = await wholeControlLog(brokers);
+  if (control === null)
+    say('the control log is not whole, or too long: what coordinators decided is not judged');
   return judge({
     ...{ lines, asked, log, regions: snapshots, unrest, restedAt: ends, keyHash },
     members: membersOf(datasets.map(({ content }) => content)),
-    witnessed: { ...NOT_WITNESSED, watermarks },
+    witnessed: { ...NOT_WITNESSED, watermarks, control },
     disturbances: await disturbancesDuring(options.data.folder, run, lines),
   });
 }

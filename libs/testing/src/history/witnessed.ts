@@ -23,7 +23,7 @@ export interface Witnessed {
   /** In the order of time. */
   readonly heard: readonly HeardWatermark[];
   readonly toldHolders: readonly ToldHolders[];
-  /** Null where nobody saw when its entries came to stand. */
+  /** Null where nobody has all of it. */
   readonly control: ControlHistory | null;
 }
 

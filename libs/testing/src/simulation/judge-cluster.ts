@@ -6,8 +6,6 @@
 import { shardsOf } from '@lockstep/engine';
 import {
   CONTROL_TOPIC,
-  EMPTY_CONTROL_STATE,
-  foldControl,
   hashToHex,
   parseShardName,
   readRecordedWatermark,
@@ -19,12 +17,12 @@ import type { ShardName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { simulatedSignatureCheck } from '../signing/simulated-signing.js';
 import {
+  controlHistoryOf,
   judge,
   ofRun,
   Refold,
   membersOf,
   type AskedAgain,
-  type AuditedCommand,
   type ControlHistory,
   type HistoryLine,
   type Judgement,
@@ -80,24 +78,12 @@ function withCopies(cluster: SimulatedCluster): Witnessed {
 
 /** The control log, folded once more as a whole. */
 function controlHistory({ log, witness }: SimulatedCluster): ControlHistory {
-  const commands: AuditedCommand[] = [];
-  let state = EMPTY_CONTROL_STATE;
-  for (const record of log.records(CONTROL_TOPIC, 0)) {
-    const step = foldControl(state, record);
-    // No coordinator goes on behind it either.
-    if (step.kind === 'halted') break;
-    ({ state } = step);
-    const { at, entry, verdict } = step;
-    const t = witness.stoodAt(record);
-    const { appendTimeMs } = record;
-    if (entry !== null && t !== null) commands.push({ ...entry, at, t, appendTimeMs, verdict });
-  }
   const stoodAt = (shard: string, offset: bigint): number | null => {
     const { dataset, partition } = parseShardName(shard)!;
     const record = log.records(topicOf(dataset), partition).find((one) => one.offset === offset);
     return record === undefined ? null : witness.stoodAt(record);
   };
-  return { commands, finished: state.finished, stoodAt };
+  return controlHistoryOf(log.records(CONTROL_TOPIC, 0), (record) => witness.stoodAt(record), stoodAt);
 }
 
 export const shardsIn = ({ options }: SimulatedCluster): readonly ShardName[] =>
