@@ -4,6 +4,7 @@
  *   npm run sim -- --seeds 1..1000 [--profile NAME] [--workers 2]   a campaign; what is done is skipped when it is begun again
  *   npm run sim -- --seed 17 [--profile NAME] [--trace]             one run, printed in full
  *   npm run sim -- --seeds 1..100 --twice                           each in two processes, their traces compared
+ *   npm run sim -- --noise --seeds 1..120 [--days 30]               days of noise below every threshold; what is done is skipped
  *   npm run sim -- --regressions                                    the runs that once failed
  *   npm run sim -- --coverage                                       writes COVERAGE.md from what all campaigns counted
  *   npm run sim -- --planted [NAME] [--seeds A..B]                  planted bugs, each until it is caught
@@ -24,6 +25,7 @@ import {
   type SeedResult,
 } from '@lockstep/testing/simulation';
 import { appendSlice, doneSlices, sliceOf, totalsText, type Slice } from './campaign.ts';
+import { runNoises } from './noise.ts';
 import { addCoverage, COVERAGE_PAGE, writeCoveragePage } from './coverage.ts';
 import { huntPlanted } from './planted/hunt-planted.ts';
 import { keepRegression, readRegressions, REGRESSIONS } from './regressions.ts';
@@ -42,8 +44,12 @@ const WAITING_MAX = 16;
 /** A planted bug that keeps every promise for so many seeds is not caught. */
 const PLANTED_SEEDS_MAX = 10_000;
 
+/** What a cluster wrote in so many days is kept in memory. */
+const NOISE_DAYS_MAX = 90;
+
 const USAGE = `Usage: npm run sim -- --seeds A..B [--profile NAME] [--workers N] [--twice]
        npm run sim -- --seed N [--profile NAME] [--trace]
+       npm run sim -- --noise --seeds A..B [--days N]
        npm run sim -- --regressions
        npm run sim -- --coverage
        npm run sim -- --planted [NAME] [--seeds A..B] [--workers N]
@@ -78,6 +84,8 @@ async function main(): Promise<number> {
       return 0;
     case 'twice':
       return runTwice(profile, options.from, options.to);
+    case 'noise':
+      return runNoises({ ...options, commit: commit(), isInterrupted: () => isInterrupted });
     case 'planted':
       return huntPlanted({ ...options, commit: commit(), isInterrupted: () => isInterrupted });
     case 'campaign':
@@ -216,6 +224,7 @@ function tellViolations({
 type Options = { readonly profile: ProfileName; readonly workers: number } & (
   | { readonly kind: 'one'; readonly seed: number; readonly trace: boolean }
   | { readonly kind: 'campaign' | 'twice'; readonly from: number; readonly to: number }
+  | { readonly kind: 'noise'; readonly from: number; readonly to: number; readonly days: number }
   | { readonly kind: 'regressions' | 'coverage' }
   | { readonly kind: 'planted'; readonly name: string | null; readonly from: number; readonly to: number }
 );
@@ -234,6 +243,8 @@ function readOptions(): Options | null {
         regressions: { type: 'boolean', default: false },
         coverage: { type: 'boolean', default: false },
         planted: { type: 'boolean', default: false },
+        noise: { type: 'boolean', default: false },
+        days: { type: 'string', default: '30' },
       },
     });
     const profile = PROFILE_NAMES.find((name) => name === values.profile);
@@ -250,6 +261,11 @@ function readOptions(): Options | null {
     const range = /^(\d{1,9})\.\.(\d{1,9})$/.exec(seeds);
     if (range === null || Number(range[1]) > Number(range[2])) return null;
     const between = { from: Number(range[1]), to: Number(range[2]) };
+    const days = Number(values.days);
+    if (values.noise)
+      return Number.isInteger(days) && days >= 1 && days <= NOISE_DAYS_MAX
+        ? { ...common, kind: 'noise', days, ...between }
+        : null;
     if (values.planted) return { ...common, kind: 'planted', name, ...between };
     return { ...common, kind: values.twice ? 'twice' : 'campaign', ...between };
   } catch {

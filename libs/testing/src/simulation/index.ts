@@ -6,6 +6,8 @@ export type { Profile, ProfileName } from './profile.js';
 export { judgeCluster, shardsIn } from './judge-cluster.js';
 export type { ClusterRun } from './judge-cluster.js';
 export { Load, RUN } from './load.js';
+export { drawNoise, runNoise } from './noise.js';
+export type { Episode, NoiseResult } from './noise.js';
 export { runSeed } from './run-seed.js';
 export type { SeedResult } from './run-seed.js';
 export { STEP_NAMES, STEPS } from '../world/step.js';
