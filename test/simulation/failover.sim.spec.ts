@@ -208,6 +208,44 @@ test('where a pause covers the region, nothing moves by itself; when it is resum
   await world.runUntil(() => homeOf(made, 'us') !== 'eu', 5_000);
 });
 
+test('a home that comes back gets nothing by itself, and is failed over again only when somebody has looked', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const home = made.region('eu');
+  const fail = (): void => home.processes().forEach((process) => process.pause());
+  const comeBack = async (): Promise<void> => {
+    for (const process of home.processes()) process.goOn();
+    await elapse(made, 8_000);
+  };
+  const failovers = (): readonly Governed[] => governedBy(made).filter(({ act }) => act === 'fail-over');
+  fail();
+  await world.runUntil(() => homeOf(made, 'us') !== 'eu', 8_000);
+  for (let round = 0; round < 3; round += 1) {
+    await comeBack();
+    expect(homeOf(made, 'us')).not.toBe('eu');
+    fail();
+    await elapse(made, 5_000);
+  }
+  await comeBack();
+  expect(failovers()).toHaveLength(1);
+  const back = { to: 'eu' as RegionName, reason: 'it is well', dryRun: false, acceptLoss: false };
+  const moved = made
+    .region(leaderSeenBy(made, 'us')!)
+    .coordinator.operator.move('switchover', SHARD, { ...back, timeoutMs: 20_000, actor: null }, 'alice');
+  expect((await answered(made, moved)).status).toBe(200);
+  await world.runUntil(() => homeOf(made, 'us') === 'eu', 8_000);
+  fail();
+  await elapse(made, 10_000);
+  expect(homeOf(made, 'us')).toBe('eu');
+  const [held] = governedBy(made);
+  expect(held).toMatchObject({ act: 'held', region: 'eu' });
+  expect(held!.checks).toContainEqual({
+    code: 'cool-down',
+    passed: false,
+    detail: expect.stringContaining('or until somebody acknowledges'),
+  });
+}, 60_000);
+
 test('a maintenance window begins and ends by itself: within it nothing moves without a person', async () => {
   const made = await cluster();
   const { world } = made.options;

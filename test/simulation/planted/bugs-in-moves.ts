@@ -224,6 +224,65 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     ],
   },
   {
+    listed: 19,
+    name: 'candidate-taken-as-it-is',
+    defect: 'A region may take a shard whatever it was last heard to be: behind, halted, withheld or gone.',
+    breaks: 'I14',
+    profile: 'mixed',
+    edits: [
+      {
+        module: 'protocol/promotion/preflight',
+        text: 'const obstacle = obstacleOf(candidate);',
+        becomes: 'const obstacle = null;',
+      },
+      {
+        module: 'protocol/promotion/preflight',
+        text: 'lag !== null && lag <= lagRecordsMax',
+        becomes: 'true',
+      },
+    ],
+  },
+  {
+    listed: null,
+    name: 'one-observer-is-enough',
+    defect: 'A region is failed over as soon as one other finds it unfit.',
+    breaks: 'I14',
+    profile: 'network',
+    edits: [
+      {
+        module: 'protocol/failover/agreement',
+        text: 'const OBSERVERS_MIN = 2;',
+        becomes: 'const OBSERVERS_MIN = 1;',
+      },
+      {
+        module: 'protocol/failover/agreement',
+        text: 'Math.floor(((configuration?.members.length ?? 0) - 1) / 2) + 1',
+        becomes: '1',
+      },
+    ],
+  },
+  {
+    listed: 21,
+    name: 'cool-down-forgotten',
+    missedBecause:
+      'a region that was failed over must be home again, and fail again, within ten minutes; a spec of the judge and one of a simulated cluster show it',
+    defect: 'Failovers that were decided before are not remembered.',
+    breaks: 'I14',
+    profile: 'mixed',
+    edits: [
+      {
+        module: 'protocol/failover/govern',
+        text: 'unseen.findLast((one) => one.region === region)?.atMs ?? null',
+        becomes: 'null',
+      },
+      {
+        module: 'protocol/failover/govern',
+        text: 'unseen.filter(({ atMs }) => state.logTimeMs - atMs < windowMs).length',
+        becomes: '0',
+      },
+    ],
+  },
+  {
     listed: null,
     name: 'writes-not-held',
     defect: 'Gateways hold no writes while their shard is handed over.',

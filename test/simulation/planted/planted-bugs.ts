@@ -23,16 +23,12 @@ export function plantedBug(name: string): PlantedBug {
   return bug;
 }
 
-const NO_FAILOVER = 'no failover decides for itself yet';
-
 /** Of reliability's list. */
 export const NOT_PLANTED: readonly {
   readonly listed: number;
   readonly defect: string;
   readonly why: string;
 }[] = [
-  { listed: 19, defect: 'lag sampled', why: NO_FAILOVER },
-  { listed: 21, defect: 'cool-down in memory', why: NO_FAILOVER },
   {
     listed: 22,
     defect: 'last writer wins by wall clock',
