@@ -4,7 +4,7 @@
  * a region unfit, and whatever comes of it, no home may move (I14).
  *
  * The real engine runs as in every seed. What lies between two disturbances is leapt over: clocks go on, and with them log
- * time, retention, votes and cool-downs, and nothing else happens. So a day costs what happens in it.
+ * time, retention, votes and cool-downs, and nothing else happens (decision 0080). So a day costs what happens in it.
  */
 import type { GatewayDataset } from '@lockstep/engine';
 import { CONTROL_TOPIC, type DatasetName, type RegionName } from '@lockstep/protocol';
