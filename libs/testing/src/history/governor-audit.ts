@@ -85,55 +85,39 @@ class GovernorAudit {
     const moment = { at, atMs };
     this.moments.push(moment);
     if (verdict !== 'accepted') return;
-    switch (command.kind) {
-      case 'genesis':
-      case 'configure':
-        this.configurations.push({ ...moment, members: command.members, settings: command.settings });
-        return;
-      case 'vote':
-        this.votes.push({ ...moment, observer: author, about: command.about, opinion: command.opinion });
-        return;
-      case 'approval':
-        this.acknowledgements.push({ ...moment, subject: command.subject, untilMs: command.untilMs });
-        return;
-      case 'window':
-        this.windows.set(at, command);
-        return;
-      case 'begin':
-      case 'pause': {
-        const { scope, untilMs } = command.kind === 'pause' ? command : this.windows.get(command.window)!;
-        this.pauses.push({ pause: at, scope, untilMs, resumedAt: null });
-        return;
-      }
-      case 'resume': {
-        const pause = this.pauses.find((one) => one.pause === command.pause);
-        if (pause !== undefined) pause.resumedAt ??= at;
-        return;
-      }
-      case 'fail-over':
-        this.judgeFailover(moment, command);
-        this.failovers.push({ ...moment, region: command.region, shards: command.shards });
-        return;
-      case 'held':
-        this.judgeHeld(moment, command);
-        return;
-      case 'declined': {
-        const inputs = readMoveInputs(command.inputs);
-        if (inputs.kind === 'value') this.judgePause(at, inputs.value, command.shard);
-        return;
-      }
-      case 'decision':
-        this.judgeDecision(moment, command);
-        return;
-      case 'stage': {
-        const move = [...this.decided.values()].find(({ decision }) => decision === command.decision);
-        if (move !== undefined && ['fenced', 'done', 'lost'].includes(command.event))
-          move.isStuck = command.event === 'fenced';
-        return;
-      }
-      default:
-        return;
+    this.remember(moment, author, command);
+    if (command.kind === 'fail-over') {
+      this.judgeFailover(moment, command);
+      this.failovers.push({ ...moment, region: command.region, shards: command.shards });
     }
+    if (command.kind === 'held') this.judgeHeld(moment, command);
+    if (command.kind === 'declined') this.judgeDeclined(moment, command);
+    if (command.kind === 'decision') this.judgeDecision(moment, command);
+  }
+
+  private remember(moment: Moment, observer: RegionName, command: AuditedCommand['command']): void {
+    const { at } = moment;
+    if (command.kind === 'genesis' || command.kind === 'configure')
+      this.configurations.push({ ...moment, members: command.members, settings: command.settings });
+    if (command.kind === 'vote')
+      this.votes.push({ ...moment, observer, about: command.about, opinion: command.opinion });
+    if (command.kind === 'approval')
+      this.acknowledgements.push({ ...moment, subject: command.subject, untilMs: command.untilMs });
+    if (command.kind === 'window') this.windows.set(at, command);
+    if (command.kind === 'begin' || command.kind === 'pause') {
+      const { scope, untilMs } = command.kind === 'pause' ? command : this.windows.get(command.window)!;
+      this.pauses.push({ pause: at, scope, untilMs, resumedAt: null });
+    }
+    if (command.kind === 'resume') {
+      const pause = this.pauses.find((one) => one.pause === command.pause);
+      if (pause !== undefined) pause.resumedAt ??= at;
+    }
+    if (command.kind === 'stage') this.rememberStage(command);
+  }
+
+  private rememberStage({ decision, event }: ControlCommandOf<'stage'>): void {
+    const move = [...this.decided.values()].find((one) => one.decision === decision);
+    if (move !== undefined && ['fenced', 'done', 'lost'].includes(event)) move.isStuck = event === 'fenced';
   }
 
   private judgeFailover(
@@ -185,6 +169,11 @@ class GovernorAudit {
   private judgeHeld({ at }: Moment, { inputs: recorded, region }: ControlCommandOf<'held'>): void {
     const inputs = readFailoverInputs(recorded);
     if (inputs.kind === 'value') this.judgePause(at, inputs.value, region);
+  }
+
+  private judgeDeclined({ at }: Moment, { inputs: recorded, shard }: ControlCommandOf<'declined'>): void {
+    const inputs = readMoveInputs(recorded);
+    if (inputs.kind === 'value') this.judgePause(at, inputs.value, shard);
   }
 
   /** What was held back by a pause: it must have been one, and not over for long. */
