@@ -19,9 +19,12 @@ export type {
   MemoryDatabase,
   MemorySnapshot,
   MemoryStoreOptions,
+  ServiceStore,
+  ServiceTransaction,
   StoreCall,
   StoreFault,
 } from './store/memory-store.js';
+export type { ServiceEntry, UndoneEntry } from './store/memory-outbox.js';
 export type { MemoryRow } from './store/memory-row.js';
 export { storeConformance } from './conformance/store.js';
 export type { StoreFixture } from './conformance/store.js';

@@ -35,7 +35,13 @@ import {
   type StoreIncarnation,
 } from '@lockstep/protocol';
 import { memoryLog, type LogFaults, type MemoryLog } from '../log/memory-log.js';
-import { memoryStore, type MemoryDatabase, type StoreCall, type StoreFault } from '../store/memory-store.js';
+import {
+  memoryStore,
+  type MemoryDatabase,
+  type StoreCall,
+  type StoredTransaction,
+  type StoreFault,
+} from '../store/memory-store.js';
 import { simulatedSignatureCheck } from '../signing/simulated-signing.js';
 import type { Chance } from '../world/chance.js';
 import { Network } from '../world/network.js';
@@ -96,6 +102,10 @@ export class SimulatedRegion {
   readonly database: MemoryDatabase;
   /** The life of the store that must have ended: it went back in it last, behind what the slow copy has of it (I12). */
   lifeOver: StoreIncarnation | null = null;
+  /** What services have committed here, in order. */
+  readonly stored: StoredTransaction[] = [];
+  /** Ordinals of those that the database lost when it went back: what no relay had sent by then stands nowhere any more. */
+  readonly takenBack = new Set<number>();
   /** Asks the database past all faults; for checkers. */
   query!: QueryStore;
   private readonly running = new Map<ProcessName, RunningProcess>();
@@ -111,6 +121,7 @@ export class SimulatedRegion {
       lateMs: latenessOf(world.branch(`late calls ${region}`)),
       storeIncarnation: `00000000${world.branch(`store ${region}`).hex(24)}` as StoreIncarnation,
       committed: (request) => cluster.witness.committed(region, request),
+      stored: (one) => this.stored.push(one),
       wentBack: () => this.noteWentBack(),
       ...(storeFault === undefined ? {} : { fault: (call) => storeFault(region, call) }),
     });
@@ -224,6 +235,8 @@ export class SimulatedRegion {
   }
 
   private noteWentBack(): void {
+    const { lastStored } = this.database.outbox();
+    for (const { ordinal } of this.stored) if (ordinal > lastStored) this.takenBack.add(ordinal);
     const present = this.database.incarnation();
     const isBehind = this.cluster.log.records(WATERMARK_TOPIC, 0).some(({ valueText }) => {
       const told = readRecordedWatermark(valueText);
@@ -323,6 +336,7 @@ export class SimulatedRegion {
   private composeReplicator(process: Process, instance: string, observer: Observer): Replicator {
     const { datasets } = this.cluster.options;
     const known = [...datasets.values()].map((dataset) => dataset.configuration);
+    const written = known.filter(({ content }) => content.writers === 'outbox');
     const configurations: Configurations = (hash) => known.find((one) => one.hash === hash) ?? null;
     return new Replicator({
       region: this.region,
@@ -330,6 +344,15 @@ export class SimulatedRegion {
       datasets: [...datasets.values()].map(({ table, partitions }) => ({ table, partitions })),
       log: this.cluster.log.open(process.reaching('log')),
       openStore: () => this.database.openApplyStore(process.reaching(`${this.region}/store`)),
+      outbox:
+        written.length === 0
+          ? null
+          : {
+              datasets: new Set(written.map(({ content }) => content.dataset)),
+              openStore: (onStored) =>
+                this.database.openOutboxStore(onStored, process.reaching(`${this.region}/store`)),
+              identities: this.cluster.options.world.identities(`${process.place} ${instance}`),
+            },
       configurations,
       signatures: simulatedSignatureCheck,
       refreshConfigurations: () => Promise.resolve(),

@@ -31,5 +31,7 @@ export { FINDINGS } from './finding.js';
 export type { Evidence, Finding, FindingCode } from './finding.js';
 export { EXPORT_FORMATS, exportLines } from './export.js';
 export type { ExportedRun, ExportFormat } from './export.js';
+export { judgeOutbox, OUTBOX_FINDINGS } from './outbox-audit.js';
+export type { OutboxFinding, OutboxHistory, ToldTransaction } from './outbox-audit.js';
 export { judge } from './judge.js';
 export type { JudgedRun, Judgement, RunSummary } from './judge.js';

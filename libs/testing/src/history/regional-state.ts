@@ -63,7 +63,7 @@ export function judgeRows(log: RefoldedLog, standing: Standing, regions: Regions
 }
 
 /** By dataset and key, from the accepted entries alone. */
-function expectedRows(
+export function expectedRows(
   accepted: readonly LoggedEntry[],
   found: FindingList,
 ): ReadonlyMap<string, ReadonlyMap<string, ExpectedRow>> {
@@ -84,7 +84,7 @@ function expectedRows(
   return expected;
 }
 
-function judgeRow(
+export function judgeRow(
   region: string,
   dataset: string,
   key: string,

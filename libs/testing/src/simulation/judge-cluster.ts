@@ -13,23 +13,29 @@ import {
   topicOf,
   WATERMARK_TOPIC,
 } from '@lockstep/protocol';
-import type { ShardName } from '@lockstep/protocol';
+import type { KeyHash, ShardName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { simulatedSignatureCheck } from '../signing/simulated-signing.js';
 import {
   controlHistoryOf,
   judge,
+  judgeOutbox,
   ofRun,
   Refold,
   membersOf,
   type AskedAgain,
   type ControlHistory,
   type HistoryLine,
+  type LoggedEntry,
   type Judgement,
+  type OutboxFinding,
+  type OutboxHistory,
   type RefoldedLog,
   type RegionalState,
+  type ToldTransaction,
   type Witnessed,
 } from '../history/index.js';
+import { isServed } from './services.js';
 
 export interface ClusterRun {
   readonly cluster: SimulatedCluster;
@@ -42,19 +48,60 @@ export interface ClusterRun {
   readonly unrest: readonly string[];
   /** As the world's gateways make it, of the principal that asked. */
   readonly keyHash: (key: string) => string;
+  /** What services were told of their transactions; none where nobody writes by an outbox. */
+  readonly told?: ReadonlyMap<KeyHash, ToldTransaction>;
 }
 
-export function judgeCluster(run: ClusterRun): Judgement & { readonly log: RefoldedLog } {
-  const { asked, cluster, keyHash, lines, unrest } = run;
+export function judgeCluster(run: ClusterRun): Judgement & {
+  readonly log: RefoldedLog;
+  readonly outbox: readonly OutboxFinding[];
+} {
+  const { asked, cluster, keyHash, lines, told, unrest } = run;
   const witnessed = withCopies(cluster);
-  const log = refolded(cluster, run.run, witnessed);
+  const whole = refolded(cluster, run.run, witnessed);
+  const isOfRun = ofRun(run.run);
+  const isAsked = ({ events }: LoggedEntry): boolean => events.some(({ key }) => isOfRun(key));
+  const log = { ...whole, entries: whole.entries.filter(isAsked) };
   const regions = new Map(
     [...cluster.regions.keys()].map((region) => [region as string, regionalState(cluster, region, run.run)]),
   );
   const configurations = [...cluster.options.datasets.values()].map(({ configuration }) => configuration);
   const members = membersOf(configurations.map(({ content }) => content));
   const judged = { lines, asked, log, regions, unrest, keyHash, members, witnessed, disturbances: [] };
-  return { ...judge(judged), log };
+  const entries = whole.entries.filter((entry) => !isAsked(entry));
+  const outbox =
+    told === undefined
+      ? []
+      : [...cluster.options.datasets].flatMap(([dataset, { configuration, table }]) =>
+          configuration.content.writers === 'outbox'
+            ? judgeOutbox(outboxHistory(cluster, { dataset, table: table.table, told, entries }))
+            : [],
+        );
+  return { ...judge(judged), log, outbox };
+}
+
+function outboxHistory(
+  cluster: SimulatedCluster,
+  { table, ...known }: Pick<OutboxHistory, 'dataset' | 'told' | 'entries'> & { readonly table: string },
+): OutboxHistory {
+  const regions = [...cluster.regions.values()];
+  return {
+    ...known,
+    committed: regions.flatMap(({ region, stored, takenBack }) =>
+      stored.map(({ entry, ordinal }) => ({
+        region,
+        key: entry.key,
+        rows: entry.changes.map(({ key }) => key),
+        isTakenBack: takenBack.has(ordinal),
+      })),
+    ),
+    regions: new Map(
+      regions.map(({ database, region }) => {
+        const rows = [...(database.rows(table) ?? [])].filter(([key]) => isServed(key));
+        return [region as string, { ...database.outbox(), rows: new Map(rows) }] as const;
+      }),
+    ),
+  };
 }
 
 /** What the regions told each other, and what they wrote down of it in the log. */
@@ -96,9 +143,10 @@ function refolded(
 ): RefoldedLog {
   const told = new Set(watermarks.map(({ sequence, shard }) => `${shard} ${sequence}`));
   const known = [...cluster.options.datasets.values()].map(({ configuration }) => configuration);
+  const isOfRun = ofRun(run);
   const refold = new Refold(
     (hash) => known.find((one) => one.hash === hash) ?? null,
-    ofRun(run),
+    (key) => isOfRun(key) || isServed(key),
     (shard, sequence) => told.has(`${shard} ${sequence}`),
     signaturesBy((...signed) => simulatedSignatureCheck.isValid(...signed)),
   );

@@ -40,6 +40,11 @@ export interface Profile {
   readonly ruleChanges: number;
   /** How often somebody fences a shard during the chaos, to any region that may be its home. */
   readonly moves: number;
+  /**
+   * Who save orders in each region, which has an outbox for them then; none where clients write orders by gateways, or the
+   * run has no orders.
+   */
+  readonly services: number;
   /** Whether regions watch each other, and a home that failed is replaced without a person. */
   readonly failover: FailoverMode;
   /** Whether writes are acknowledged below their rule when it is not met in time. */
@@ -91,6 +96,8 @@ const REST_AFTER_MS = 2_000;
 const LATE_COPIES_MAX = 8;
 const REST_SHARE = 0.25;
 const CONSTELLATION_SHARE = 0.5;
+/** Of the runs with orders: about a fifth of all. */
+const OUTBOX_SHARE = 1 / 3;
 
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
@@ -101,6 +108,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const moved = new Chance(seed).branch(`moves ${name}`);
   const watched = new Chance(seed).branch(`failover ${name}`);
   const applied = new Chance(seed).branch(`applied ${name}`);
+  const served = new Chance(seed).branch(`outbox ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick([
     ['accounts', 'orders'],
@@ -109,6 +117,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     ['accounts'],
     ['accounts', 'orders', 'readings'],
   ] as const);
+  const hasOutbox = name !== 'beyond' && datasets.includes('orders' as never) && served.next() < OUTBOX_SHARE;
   const entries = draw(55, 95);
   // More than the time allows: the load ends with the chaos.
   const share = Math.ceil((3 * entries) / datasets.length);
@@ -138,11 +147,12 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     askers: ruled.pick([0, 1, 1]),
     ruleChanges: name === 'beyond' ? 0 : ruled.pick([0, 0, 2, 5]),
     moves: name === 'beyond' ? 0 : moved.pick([0, 0, 3, 12]),
+    services: hasOutbox ? served.pick([1, 2]) : 0,
     failover: name === 'beyond' || watched.below(4) > 0 ? 'manual' : 'automatic',
     degrades: ruled.below(4) === 0,
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
-      orderEvents: datasets.includes('orders' as never) ? share : 0,
+      orderEvents: datasets.includes('orders' as never) && !hasOutbox ? share : 0,
       readingEvents: datasets.includes('readings' as never) ? share * 10 : 0,
       repeatedPercent: chance.pick([2, 5, 10]),
       wrongVersionsPercent: chance.pick([0, 5]),

@@ -37,6 +37,7 @@ import { Load, RUN } from './load.js';
 import { OwnershipMoves } from './ownership-moves.js';
 import { BROKERS, type Profile } from './profile.js';
 import { RuleChanges } from './rule-changes.js';
+import { Services } from './services.js';
 import type { Violation } from './violation.js';
 
 const DAY_MS = 86_400_000;
@@ -101,19 +102,26 @@ export async function runSeed(
     failover: profile.failover,
   });
   const load = new Load(cluster, profile);
+  const services = new Services(cluster, profile);
   const rules = new RuleChanges(cluster, profile);
   const moves = new OwnershipMoves(cluster, profile);
   const violations: Violation[] = [];
   const unrest: string[] = [];
   try {
     await cluster.start();
-    if (profile.rest !== null) await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load });
+    if (profile.rest !== null)
+      await workAndRest(profile.rest, profile.chaosMs, { world, cluster, load, services });
     world.note('chaos');
     chaos.begin(cluster);
     rules.begin();
     moves.begin();
-    if (profile.rest === null) load.begin();
-    else load.goOn();
+    if (profile.rest === null) {
+      load.begin();
+      services.begin();
+    } else {
+      load.goOn();
+      services.goOn();
+    }
     await elapse(world, profile.chaosMs);
     // Where faults kept the load from getting on, it goes on until something has happened.
     await world.runUntil(() => world.protocolEvents >= PROTOCOL_EVENTS_MIN || load.isDone, CHAOS_MS_MAX);
@@ -125,24 +133,26 @@ export async function runSeed(
       await world.runUntil(() => load.isDone, QUIET_MS_MAX);
       await elapse(world, NAMED_MS_MAX);
     } else {
-      unrest.push(...(await quiet(world, cluster, load, profile, { moves, rules })));
+      unrest.push(...(await quiet(world, cluster, load, profile, { moves, rules, services })));
       await askAgain(world, load);
       unrest.push(...(await untilFolded(world, cluster)));
     }
   } catch (error) {
     violations.push(stopped(error));
   }
-  const { findings, log } = judgeCluster({
+  const { findings, log, outbox } = judgeCluster({
     cluster,
     run: RUN,
     lines: load.lines,
     asked: load.asked,
     unrest,
     keyHash: (key) => load.keyHash(key),
+    told: services.told,
   });
   const found = findings.map(violationOf);
   violations.push(
     ...(isBeyond(profile.faults) ? violationsBeyond(cluster, log, found) : found),
+    ...outbox,
     ...goneOnAsBefore(cluster),
     ...defects(cluster),
     ...undecided(moves),
@@ -188,13 +198,16 @@ async function workAndRest(
     readonly world: World;
     readonly cluster: SimulatedCluster;
     readonly load: Load;
+    readonly services: Services;
   },
 ): Promise<void> {
-  const { cluster, load, world } = run;
+  const { cluster, load, services, world } = run;
   load.begin();
+  services.begin();
   await elapse(world, afterMs);
   load.rest();
-  await world.runUntil(() => load.isIdle, QUIET_MS_MAX);
+  services.rest();
+  await world.runUntil(() => load.isIdle && services.isIdle, QUIET_MS_MAX);
   await askAgain(world, load);
   world.note(`rest of ${days} days`);
   world.leap(days * DAY_MS);
@@ -233,7 +246,11 @@ async function quiet(
   cluster: SimulatedCluster,
   load: Load,
   profile: Profile,
-  { moves, rules }: { readonly moves: OwnershipMoves; readonly rules: RuleChanges },
+  {
+    moves,
+    rules,
+    services,
+  }: { readonly moves: OwnershipMoves; readonly rules: RuleChanges; readonly services: Services },
 ): Promise<readonly string[]> {
   const unrest: string[] = [];
   const reach = async (what: string, holds: () => boolean): Promise<void> => {
@@ -244,7 +261,8 @@ async function quiet(
     }
   };
   load.stop();
-  await reach('clients are not answered', () => load.isDone);
+  services.stop();
+  await reach('clients are not answered', () => load.isDone && services.isDone);
   await reach('a gateway does not know every home', () => cluster.isReady());
   await reach('a decision is open', () => moves.isSettled());
   let isRestored = false;
@@ -253,6 +271,7 @@ async function quiet(
   let probing = 0;
   for (const region of profile.regions) {
     for (const dataset of profile.datasets) {
+      if (profile.services > 0 && dataset === 'orders') continue;
       probing += 1;
       // No row of the run: the judge knows of it only what the log says.
       void load.probe(region, dataset as DatasetName, `${region}:probe-${dataset}`).then((refused) => {
@@ -261,7 +280,15 @@ async function quiet(
       });
     }
   }
+  if (profile.services > 0) {
+    probing += 1;
+    void services.probe().then((refused) => {
+      probing -= 1;
+      unrest.push(...refused);
+    });
+  }
   await reach('new writes are not answered', () => probing === 0);
+  await reach('an outbox is not drained', () => services.undrained().length === 0);
   return unrest;
 }
 
@@ -291,7 +318,7 @@ async function askAgain(world: World, load: Load): Promise<void> {
 
 /** The sample with the profile's groups: each region is home of one, and all regions hold all. */
 function datasetsOf(
-  { datasets, degrades, regions, shardsPerGroup }: Profile,
+  { datasets, degrades, regions, services, shardsPerGroup }: Profile,
   sample: ReadonlyMap<DatasetName, GatewayDataset>,
 ): ReadonlyMap<DatasetName, GatewayDataset> {
   const groups = regions.map((region, index) => ({
@@ -305,7 +332,8 @@ function datasetsOf(
     datasets.map((name) => {
       const { configuration, table } = sample.get(name as DatasetName)!;
       const lenient = degrades ? ({ onTimeout: 'degrade' } as const) : {};
-      const content: ConfigurationContent = { ...configuration.content, ...lenient, groups };
+      const served = services > 0 && name === 'orders' ? ({ writers: 'outbox' } as const) : {};
+      const content: ConfigurationContent = { ...configuration.content, ...lenient, ...served, groups };
       const text = canonicalJson(JSON.parse(JSON.stringify(content)));
       const hash = (hashOf(text) + hashOf(`${text} `)) as ConfigurationHash;
       const partitions = regions.length * shardsPerGroup;

@@ -61,6 +61,7 @@ function* candidates(profile: Profile): Iterable<Profile> {
   }
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
+  if (profile.services > 1) yield { ...profile, services: 1 };
   if (profile.askers > 0) yield { ...profile, askers: 0 };
   if (profile.readers > 0) yield { ...profile, readers: 0 };
   if (profile.applyEventsMax < 2_000) yield { ...profile, applyEventsMax: 2_000 };

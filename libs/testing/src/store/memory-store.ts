@@ -12,6 +12,7 @@ import type {
   CommitResult,
   Lease,
   LeaseRequest,
+  OutboxStore,
   ProjectedTable,
   Quarantined,
   PlacedAnswers,
@@ -38,8 +39,22 @@ import type {
   StoreIncarnation,
 } from '@lockstep/protocol';
 import type { Completions } from '../world/completions.js';
+import {
+  admitService,
+  copyOfOutbox,
+  emptyOutbox,
+  foldOutbox,
+  pendingOf,
+  rowsPending,
+  stamp,
+  storeEntry,
+  type OutboxState,
+  type ServiceEntry,
+  type UndoneEntry,
+} from './memory-outbox.js';
 import { applyRowOperation } from './memory-row.js';
 import type { MemoryRow } from './memory-row.js';
+import { GATE_WAIT_MS, ServiceLocks, type ServiceSession } from './service-locks.js';
 
 export interface MemoryStoreOptions {
   readonly storeIncarnation: StoreIncarnation;
@@ -47,6 +62,8 @@ export interface MemoryStoreOptions {
   readonly fault?: (call: StoreCall) => StoreFault | null;
   /** Told of each commit at the moment at which it takes effect, answered or not. */
   readonly committed?: (request: CommitRequest) => void;
+  /** Told of each transaction of a service at the moment at which it is committed, answered or not. */
+  readonly stored?: (stored: StoredTransaction) => void;
   /** Told when the database has gone back to an earlier state. */
   readonly wentBack?: () => void;
   /** By how much a call is late that takes effect behind the back of whoever reconnects; hardly unless said otherwise. */
@@ -54,7 +71,14 @@ export interface MemoryStoreOptions {
 }
 
 export interface StoreCall {
-  readonly method: keyof ApplyStore | keyof QueryStore | 'open';
+  readonly method:
+    | keyof ApplyStore
+    | keyof QueryStore
+    | Exclude<keyof OutboxStore, 'close'>
+    | keyof ServiceTransaction
+    | 'enter'
+    | 'notify'
+    | 'open';
   readonly shards: readonly ShardName[];
 }
 
@@ -69,10 +93,45 @@ export interface StoreCall {
  */
 export type StoreFault = 'refused' | 'exhausted' | 'lost-before' | 'lost-after' | 'lost-late' | 'slow';
 
+/** What a service does with its own connections to the database of its region. */
+export interface ServiceStore {
+  /** Begins a transaction that holds the shard; refused where the region does not own it, or too much waits for the log. */
+  enter(shard: ShardName): Promise<ServiceTransaction>;
+  /** All connections end, with what is not committed. */
+  close(): Promise<void>;
+}
+
+/** After a failure of any of these nothing more is asked of it. */
+export interface ServiceTransaction {
+  /** Changes rows of the shard and stores the entry that tells of it; waits for whoever has changed one of them. */
+  save(entry: ServiceEntry): Promise<void>;
+  commitSaved(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/** A transaction of a service that was committed. */
+export interface StoredTransaction {
+  /** The later of two has the higher one, whatever became of the database in between. */
+  readonly ordinal: number;
+  readonly shard: ShardName;
+  readonly entry: ServiceEntry;
+}
+
+/** What an outbox holds, for checkers. */
+export interface HeldEntries {
+  readonly pending: readonly KeyHash[];
+  readonly rowsPending: ReadonlySet<string>;
+  readonly undone: readonly UndoneEntry[];
+  /** Ordinal of the last transaction that the database, as it is now, has committed. */
+  readonly lastStored: number;
+}
+
 export interface MemoryDatabase {
   /** By what lies between the process and the database; nothing does unless said otherwise. */
   openApplyStore(through?: Completions): Promise<ApplyStore>;
   openQueryStore(through?: Completions): Promise<QueryStore>;
+  openOutboxStore(onStored: () => void, through?: Completions): Promise<OutboxStore>;
+  openServiceStore(through?: Completions): Promise<ServiceStore>;
   /** Every open store loses its connection, as when the database restarts. */
   disconnect(): void;
   /**
@@ -83,6 +142,8 @@ export interface MemoryDatabase {
   start(): void;
   /** `off`: commits are answered before they are on the disk; a crash goes back to what was there when it was turned off. */
   setFlushing(flushing: 'on' | 'off'): void;
+  /** For checkers. */
+  outbox(): HeldEntries;
   /** What is kept for later answers in a shard, for checkers. */
   answers(shard: ShardName): {
     readonly outcomes: ReadonlyMap<KeyHash, Outcome>;
@@ -124,8 +185,13 @@ interface State {
   readonly fenced: Map<ShardName, Map<string, FencedAttempt>>;
   readonly tables: Map<string, MemoryTable>;
   readonly configurations: Map<ConfigurationHash, ConfigurationContent>;
+  readonly outbox: OutboxState;
 }
 
+/** How long a service waits for whoever has changed one of its rows. */
+const ROW_WAIT_MS = 1_000;
+/** After that the server knows that the client of an open transaction is gone. */
+const GONE_MS = 1_000;
 const SLOW_MS = 1_500;
 /** How long a process waits for an answer that never comes. */
 const CALL_MS_MAX = 3_000;
@@ -143,7 +209,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     fenced: new Map(),
     tables: new Map(),
     configurations: new Map(),
+    outbox: emptyOutbox(),
   };
+  const locks = new ServiceLocks(() => completions.nowMs());
+  /** Transactions of services so far, also those that a restored snapshot knows nothing of. */
+  let stored = 0;
+  /** Who is told when a transaction has stored an entry. */
+  const listeners = new Set<() => void>();
   /** Lives begun so far, also those that a restored snapshot knows nothing of: none is ever named twice. */
   let lives = 0;
   const newLife = (generation: number): StoreIncarnation => {
@@ -155,6 +227,11 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   /** Connections opened before the last disconnect are dead. */
   let life = 0;
   let isUp = true;
+  const endLife = (): void => {
+    life += 1;
+    locks.endAll();
+    listeners.clear();
+  };
   /** What is on the disk while flushing is off. */
   let flushed: State | null = null;
 
@@ -166,7 +243,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     /** Nothing arrives by it any more. */
     let isBroken = false;
     return {
-      run: <T>(call: StoreCall, kind: 'read' | 'write', work: (state: State) => T): Promise<T> => {
+      isOpen: (): boolean => !isGivenUp && !isBroken && connectedIn === life,
+      run: <T>(
+        call: StoreCall,
+        kind: 'read' | 'write',
+        work: (state: State) => T,
+        lock: Lock = UNLOCKED,
+      ): Promise<T> => {
         const label = `store ${call.method} ${call.shards.join(' ')}`.trimEnd();
         const wasGivenUp = isGivenUp;
         const lost = (): PortError => {
@@ -178,13 +261,15 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           return lost();
         };
         const unanswered = { afterMs: CALL_MS_MAX, error: lost };
-        const attempt = (isSlowed: boolean): T | typeof SLOWED => {
+        const attempt = (isSlowed: boolean): T | typeof SLOWED | typeof LOCKED => {
           if (wasGivenUp || isBroken) throw disconnected();
           if (connectedIn !== life || !isUp) throw broken();
           const fault = isSlowed ? null : (options.fault?.(call) ?? null);
           switch (fault) {
             case null:
-              return work(state);
+              if (lock.isFree()) return work(state);
+              lock.wait();
+              return LOCKED;
             case 'slow':
               return SLOWED;
             case 'refused':
@@ -209,13 +294,30 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
               throw broken();
           }
         };
+        const again = (isSlowed: boolean): T => {
+          const result = attempt(isSlowed);
+          if (result !== LOCKED) return result as T;
+          throw new PortError(
+            'store-conflict',
+            'retryable',
+            'Others hold what this call of the simulated database needs.',
+          );
+        };
         return through
           .complete(label, () => attempt(false), unanswered)
-          .then((first) =>
-            first === SLOWED
-              ? through.when(`${label} (slow)`, never, SLOW_MS, () => attempt(true) as T, unanswered)
-              : first,
-          );
+          .then((first) => {
+            if (first === SLOWED)
+              return through.when(`${label} (slow)`, never, SLOW_MS, () => again(true), unanswered);
+            if (first === LOCKED)
+              return through.when(
+                `${label} (waits)`,
+                lock.isFree,
+                lock.waitMs,
+                () => again(true),
+                unanswered,
+              );
+            return first;
+          });
       },
       close: (): Promise<void> => {
         isGivenUp = true;
@@ -264,17 +366,27 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       run({ method: 'read', shards: [...reads.keys()] }, 'read', (now) =>
         read(now, table, reads, withColumns),
       ),
-    commit: (request) =>
-      run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', (now) => {
+    commit: (request) => {
+      const gated = shardsOf(request.shards.filter(({ outbox }) => outbox !== undefined));
+      const gate: Lock =
+        gated.length === 0
+          ? UNLOCKED
+          : { isFree: () => locks.areFree(gated), wait: () => locks.await(gated), waitMs: GATE_WAIT_MS };
+      const work = (now: State): CommitResult => {
+        // One that arrives late finds a service there, and gives way for good.
+        if (!gate.isFree()) throw answerLost();
+        locks.pass(gated);
         const result = commit(now, request);
         if (result.kind === 'committed') options.committed?.(request);
         return result;
-      }),
+      };
+      return run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', work, gate);
+    },
     clean: (shards) => run({ method: 'clean', shards }, 'write', (now) => clean(now, shards)),
     close,
   });
 
-  const queryStoreOf = ({ run, close }: Connection): QueryStore => ({
+  const queryStoreOf = ({ run, close }: Pick<Connection, 'run' | 'close'>): QueryStore => ({
     outcomes: (shards, key) =>
       run({ method: 'outcomes', shards }, 'read', (now) =>
         shards.flatMap((shard) => {
@@ -307,6 +419,134 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     close,
   });
 
+  const outboxStoreOf = (connection: Connection, through: Completions, onStored: () => void): OutboxStore => {
+    const { close, isOpen, run } = connection;
+    const notify = (): void => {
+      if (!isOpen()) {
+        listeners.delete(notify);
+        return;
+      }
+      const unheard = { afterMs: CALL_MS_MAX, error: disconnected };
+      void through.complete('store notify', () => undefined, unheard).then(onStored, () => undefined);
+    };
+    listeners.add(notify);
+    return {
+      pending: (request) =>
+        run({ method: 'pending', shards: [request.shard] }, 'read', (now) => pendingOf(now.outbox, request)),
+      stamp: (ids, notAfterMs) =>
+        run({ method: 'stamp', shards: [] }, 'write', (now) => stamp(now.outbox, ids, notAfterMs)),
+      close: () => {
+        listeners.delete(notify);
+        return close();
+      },
+    };
+  };
+
+  /** One connection, from the first statement on. */
+  const transactionOf = (
+    { run }: Connection,
+    session: ServiceSession,
+    shard: ShardName,
+  ): ServiceTransaction => {
+    let saved: { readonly id: bigint; readonly entry: ServiceEntry } | null = null;
+    const during = <T>(work: (now: State) => T): ((now: State) => T) => {
+      return (now) => {
+        if (session.isOver) throw disconnected();
+        return work(now);
+      };
+    };
+    /** What fails ends the transaction: at once, or when the server learns that nothing more will come. */
+    const orEnd = async <T>(result: Promise<T>): Promise<T> => {
+      try {
+        return await result;
+      } catch (error) {
+        if (session.isCommitting) expire(session);
+        else locks.end(session);
+        throw error;
+      }
+    };
+    return {
+      save: (entry) => {
+        const rows = entry.changes.map(({ key }) => `${entry.table} ${key}`);
+        const rowLocks: Lock = {
+          isFree: () => session.isOver || locks.mayLock(session, rows),
+          wait: () => undefined,
+          waitMs: ROW_WAIT_MS,
+        };
+        const work = during((now) => {
+          session.rows = rows;
+          now.outbox.lastId += 1n;
+          saved = { id: now.outbox.lastId, entry };
+        });
+        return orEnd(run({ method: 'save', shards: [shard] }, 'read', work, rowLocks));
+      },
+      commitSaved: () => {
+        session.isCommitting = true;
+        const work = during((now) => {
+          locks.end(session);
+          if (saved === null) return;
+          const { entry } = saved;
+          storeEntry(now.outbox, rowsOf(now, entry.table), { ...saved, shard });
+          stored += 1;
+          now.outbox.lastStored = stored;
+          options.stored?.({ ordinal: stored, shard, entry });
+          for (const notify of listeners) notify();
+        });
+        return orEnd(run({ method: 'commitSaved', shards: [shard] }, 'write', work));
+      },
+      rollback: () =>
+        orEnd(
+          run(
+            { method: 'rollback', shards: [shard] },
+            'read',
+            during(() => locks.end(session)),
+          ),
+        ),
+    };
+  };
+
+  const expire = (session: ServiceSession): void => {
+    const gone = (): void => locks.end(session);
+    const unanswered = { afterMs: CALL_MS_MAX, error: disconnected };
+    void completions.when('store rollback (gone)', never, GONE_MS, gone, unanswered).catch(() => undefined);
+  };
+
+  const serviceStoreOf = (through: Completions): ServiceStore => {
+    const open = new Set<ServiceSession>();
+    let isClosed = false;
+    return {
+      enter: async (shard) => {
+        const connection = connect(through);
+        let session: ServiceSession | null = null;
+        const gate: Lock = {
+          isFree: () => locks.mayEnter(shard),
+          wait: () => undefined,
+          waitMs: GATE_WAIT_MS,
+        };
+        const work = (now: State): ServiceSession => {
+          admitService(now.outbox, shard);
+          session = locks.enter(shard);
+          if (isClosed) locks.end(session);
+          return session;
+        };
+        try {
+          const entered = await connection.run({ method: 'enter', shards: [shard] }, 'read', work, gate);
+          for (const one of open) if (one.isOver) open.delete(one);
+          open.add(entered);
+          return transactionOf(connection, entered, shard);
+        } catch (error) {
+          if (session !== null) locks.end(session);
+          throw error;
+        }
+      },
+      close: () => {
+        isClosed = true;
+        for (const session of open) if (!session.isCommitting) locks.end(session);
+        return Promise.resolve();
+      },
+    };
+  };
+
   return {
     openApplyStore: (through = completions) => open(through, applyStoreOf),
     // As a pool does, a query store takes a fresh connection for each call.
@@ -314,11 +554,12 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       open(through, () =>
         queryStoreOf({ run: (...call) => connect(through).run(...call), close: () => Promise.resolve() }),
       ),
-    disconnect: () => {
-      life += 1;
-    },
+    openOutboxStore: (onStored, through = completions) =>
+      open(through, (connection) => outboxStoreOf(connection, through, onStored)),
+    openServiceStore: (through = completions) => open(through, () => serviceStoreOf(through)),
+    disconnect: () => endLife(),
     crash: () => {
-      life += 1;
+      endLife();
       isUp = false;
       if (flushed === null) return;
       state = copyOf(flushed);
@@ -330,13 +571,19 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     setFlushing: (flushing) => {
       flushed = flushing === 'off' ? copyOf(state) : null;
     },
+    outbox: () => ({
+      pending: [...state.outbox.pending.values()].map(({ key }) => key),
+      rowsPending: rowsPending(state.outbox),
+      undone: [...state.outbox.quarantine.values()],
+      lastStored: state.outbox.lastStored,
+    }),
     answers: (shard) => ({
       outcomes: state.outcomes.get(shard) ?? new Map(),
       sessions: state.sessions.get(shard) ?? new Map(),
     }),
     snapshot: () => copyOf(state) as unknown as MemorySnapshot,
     restore: (snapshot) => {
-      life += 1;
+      endLife();
       state = copyOf(snapshot as unknown as State);
       options.wentBack?.();
     },
@@ -361,6 +608,7 @@ function copyOf(state: State): State {
     fenced: copyEach(state.fenced, (fenced) => new Map(fenced)),
     tables: copyEach(state.tables, ({ columns, rows }) => ({ columns, rows: new Map(rows) })),
     configurations: new Map(state.configurations),
+    outbox: copyOfOutbox(state.outbox),
   };
 }
 
@@ -451,13 +699,17 @@ function commit(state: State, { shards, table, rows }: CommitRequest): CommitRes
   if (!owned || new Set(shardsOf(shards)).size !== shards.length) return { kind: 'lost' };
 
   // All that can be refused comes before the first write.
-  const stored = rows.length === 0 ? new Map<string, MemoryRow>() : tableOf(state, table).rows;
-  const changes = rows.map(
-    (row) => [row.key, applyRowOperation(table, stored.get(row.key) ?? null, row)] as const,
-  );
-  for (const [key, row] of changes) {
-    if (row === null) stored.delete(key);
-    else stored.set(key, row);
+  if (shards.some(({ outbox }) => outbox !== undefined)) {
+    foldOutbox(state.outbox, tableOf(state, table).rows, { shards, table, rows });
+  } else {
+    const stored = rows.length === 0 ? new Map<string, MemoryRow>() : tableOf(state, table).rows;
+    const changes = rows.map(
+      (row) => [row.key, applyRowOperation(table, stored.get(row.key) ?? null, row)] as const,
+    );
+    for (const [key, row] of changes) {
+      if (row === null) stored.delete(key);
+      else stored.set(key, row);
+    }
   }
   for (const { shard, cursor, sessions, outcomes, fenced } of shards) {
     state.cursors.set(shard, cursor);
@@ -549,7 +801,9 @@ function ensureTable(state: State, { table, columns }: ProjectedTable): readonly
   return differences;
 }
 
-function tableOf(state: State, { table }: ProjectedTable): MemoryTable {
+const rowsOf = (state: State, table: string): Map<string, MemoryRow> => tableOf(state, { table }).rows;
+
+function tableOf(state: State, { table }: Pick<ProjectedTable, 'table'>): MemoryTable {
   const found = state.tables.get(table);
   if (found === undefined) {
     throw new PortError('store-not-migrated', 'fatal', `The simulated database has no table "${table}".`);
@@ -557,7 +811,17 @@ function tableOf(state: State, { table }: ProjectedTable): MemoryTable {
   return found;
 }
 
+/** What a call must hold: where it is not free, the call waits for it so long, and is refused then. */
+interface Lock {
+  readonly isFree: () => boolean;
+  readonly wait: () => void;
+  readonly waitMs: number;
+}
+
+const UNLOCKED: Lock = { isFree: () => true, wait: () => undefined, waitMs: 0 };
+
 const SLOWED = Symbol('slowed');
+const LOCKED = Symbol('locked');
 const never = (): boolean => false;
 
 function answerLost(): PortError {

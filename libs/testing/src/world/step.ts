@@ -22,6 +22,8 @@ export const STEPS = {
   recovery: { of: 'store', sentence: 'a connection is opened, shards are set up, cursors are read' },
   'new-life': { of: 'store', sentence: 'a store that went back begins a new life' },
   'look-up': { of: 'store', sentence: 'a gateway looks up an outcome, a row or a cursor' },
+  relay: { of: 'store', sentence: 'a relay reads and stamps what waits in its outbox, or is told of it' },
+  service: { of: 'store', sentence: 'a service has a transaction open that its outbox belongs to' },
   deploy: { of: 'store', sentence: 'tables and configurations are deployed' },
 } as const satisfies {
   readonly [step: string]: {
@@ -50,6 +52,13 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
   quarantined: 'look-up',
   cursors: 'look-up',
   clean: 'fold',
+  pending: 'relay',
+  stamp: 'relay',
+  notify: 'relay',
+  enter: 'service',
+  save: 'service',
+  commitSaved: 'service',
+  rollback: 'service',
   ensureTable: 'deploy',
   keepConfiguration: 'deploy',
   configurations: 'deploy',

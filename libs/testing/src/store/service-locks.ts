@@ -1,0 +1,71 @@
+/**
+ * Who holds what in the twin of a database while transactions of services are open: each its shard's gate, shared, and from
+ * its first change on its rows. The fold of the home takes the gate alone: it waits a moment, those who come meanwhile wait
+ * behind it, and then it gives way and comes again (decision 0062).
+ */
+import type { ShardName } from '@lockstep/protocol';
+
+/** A transaction of a service, as the server sees it. */
+export interface ServiceSession {
+  readonly shard: ShardName;
+  rows: readonly string[];
+  /** Committed, rolled back, or its connection is gone. */
+  isOver: boolean;
+  /** Its commit was sent: what it holds stays held until that arrives, or the server learns that nothing will. */
+  isCommitting: boolean;
+}
+
+/** As the adapter. */
+export const GATE_WAIT_MS = 500;
+
+export class ServiceLocks {
+  private readonly sessions = new Set<ServiceSession>();
+  /** By shard, until when a fold waits for its gate. */
+  private readonly awaited = new Map<ShardName, number>();
+
+  constructor(private readonly nowMs: () => number) {}
+
+  /** Whether nobody holds one of the gates. */
+  areFree(shards: readonly ShardName[]): boolean {
+    for (const { shard } of this.sessions) if (shards.includes(shard)) return false;
+    return true;
+  }
+
+  /** A fold has begun to wait for the gates. */
+  await(shards: readonly ShardName[]): void {
+    for (const shard of shards) this.awaited.set(shard, this.nowMs() + GATE_WAIT_MS);
+  }
+
+  /** The fold waits no longer. */
+  pass(shards: readonly ShardName[]): void {
+    for (const shard of shards) this.awaited.delete(shard);
+  }
+
+  mayEnter(shard: ShardName): boolean {
+    return (this.awaited.get(shard) ?? 0) <= this.nowMs();
+  }
+
+  enter(shard: ShardName): ServiceSession {
+    const session: ServiceSession = { shard, rows: [], isOver: false, isCommitting: false };
+    this.sessions.add(session);
+    return session;
+  }
+
+  mayLock(session: ServiceSession, rows: readonly string[]): boolean {
+    for (const other of this.sessions)
+      if (other !== session && other.rows.some((row) => rows.includes(row))) return false;
+    return true;
+  }
+
+  end(session: ServiceSession): void {
+    session.isOver = true;
+    this.sessions.delete(session);
+  }
+
+  /** Every connection is gone, and with it all that was not committed. */
+  endAll(): void {
+    for (const session of this.sessions) session.isOver = true;
+    this.sessions.clear();
+    this.awaited.clear();
+  }
+}
