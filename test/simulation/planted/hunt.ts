@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { drawProfile, faultText, shrink, type Profile, type Violation } from '@lockstep/testing/simulation';
 import type { SeedSummary } from '../seed-worker.ts';
 import { SeedWorkers } from '../seed-workers.ts';
-import { checkFit, type PlantedBug } from './planted-bug.ts';
+import { checkFit, mayShow, type PlantedBug } from './planted-bug.ts';
 
 export const HUNTS = join(import.meta.dirname, 'hunts.jsonl');
 
@@ -21,7 +21,7 @@ export interface Hunt {
   readonly commit: string;
   readonly profile: string;
   readonly from: number;
-  /** Until the bug was caught, or the bound was reached. */
+  /** Run until the bug was caught, or the bound was reached. */
   readonly seeds: number;
   readonly seconds: number;
   readonly caught: Caught | null;
@@ -51,26 +51,28 @@ export async function hunt(
   checkFit(bug);
   const worker = new SeedWorkers(1, bug.name);
   const begunMs = performance.now();
+  const ended = (run: number, caught: Caught | null): Hunt => ({
+    bug: bug.name,
+    date: new Date().toISOString(),
+    commit,
+    profile: bug.profile,
+    from: seeds.from,
+    seeds: run,
+    seconds: Math.round((performance.now() - begunMs) / 100) / 10,
+    caught,
+  });
+  let run = 0;
   try {
     for (let seed = seeds.from; seed <= seeds.to; seed += 1) {
       if (isInterrupted()) return null;
-      const result = await worker.run(drawProfile(bug.profile, seed));
+      const profile = drawProfile(bug.profile, seed);
+      if (!mayShow(bug, profile)) continue;
+      run += 1;
+      const result = await worker.run(profile);
       const named = result.violations.filter((violation) => names(bug, violation));
-      const isOver = named.length > 0 || seed === seeds.to;
-      if (!isOver) continue;
-      const seconds = Math.round((performance.now() - begunMs) / 100) / 10;
-      return {
-        bug: bug.name,
-        date: new Date().toISOString(),
-        commit,
-        profile: bug.profile,
-        from: seeds.from,
-        seeds: seed - seeds.from + 1,
-        seconds,
-        caught: named.length === 0 ? null : await smaller(bug, result, named, worker),
-      };
+      if (named.length > 0) return ended(run, await smaller(bug, result, named, worker));
     }
-    return null;
+    return ended(run, null);
   } finally {
     worker.close();
   }

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProfileName } from '@lockstep/testing/simulation';
+import type { Profile, ProfileName } from '@lockstep/testing/simulation';
 
 export interface PlantedBug {
   /** Of reliability's list of bugs that a harness must catch; of its catalogue (`B21`); or null for one of our own. */
@@ -16,6 +16,8 @@ export interface PlantedBug {
   readonly breaks: string;
   /** From which faults its seeds are drawn. */
   readonly profile: ProfileName;
+  /** Where only a part of the runs can show it: the others are passed over. */
+  readonly needs?: 'services';
   readonly edits: readonly Edit[];
   /** Where it does no harm: what holds instead. Then no seed may find it. */
   readonly heldBy?: string;
@@ -59,5 +61,9 @@ export function spoilt(bug: PlantedBug, file: string, source: string): string {
 export function checkFit(bug: PlantedBug): void {
   for (const file of filesOf(bug)) spoilt(bug, file, readFileSync(file, 'utf8'));
 }
+
+/** Whether a run can show the bug at all. */
+export const mayShow = ({ needs }: PlantedBug, { services }: Profile): boolean =>
+  needs === undefined || services > 0;
 
 export const filesOf = ({ edits }: PlantedBug): ReadonlySet<string> => new Set(edits.map(fileOf));

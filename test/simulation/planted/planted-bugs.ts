@@ -3,6 +3,7 @@ import { BUGS_IN_ANSWERS } from './bugs-in-answers.ts';
 import { BUGS_IN_APPLY } from './bugs-in-apply.ts';
 import { BUGS_IN_FOLD } from './bugs-in-fold.ts';
 import { BUGS_IN_MOVES } from './bugs-in-moves.ts';
+import { BUGS_IN_OUTBOX } from './bugs-in-outbox.ts';
 import { BUGS_IN_STORES } from './bugs-in-stores.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
@@ -12,6 +13,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...BUGS_IN_FOLD,
   ...BUGS_IN_ANSWERS,
   ...BUGS_IN_MOVES,
+  ...BUGS_IN_OUTBOX,
 ];
 
 export function plantedBug(name: string): PlantedBug {

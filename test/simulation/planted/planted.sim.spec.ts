@@ -7,7 +7,7 @@ import { drawProfile } from '@lockstep/testing/simulation';
 import { SeedWorkers } from '../seed-workers.js';
 import { names } from './hunt.js';
 import { pageText, readPage } from './page.js';
-import { checkFit, fileOf, spoilt } from './planted-bug.js';
+import { checkFit, fileOf, mayShow, spoilt } from './planted-bug.js';
 import { plantedBug, PLANTED_BUGS } from './planted-bugs.js';
 
 /** More than one, so that a change of the world that shifts what a seed draws does not hide a bug. */
@@ -20,6 +20,7 @@ const QUICK = [
   'half-an-entry',
   'half-is-a-majority',
   'accepted-when-logged',
+  'undo-in-the-wrong-order',
 ];
 
 test.each(QUICK)(
@@ -29,8 +30,10 @@ test.each(QUICK)(
     const spoiltWorker = new SeedWorkers(1, name);
     const worker = new SeedWorkers(1);
     try {
-      for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+      for (let seed = 1, runs = 0; runs < SEEDS_MAX; seed += 1) {
         const profile = drawProfile(bug.profile, seed);
+        if (!mayShow(bug, profile)) continue;
+        runs += 1;
         const { violations } = await spoiltWorker.run(profile);
         if (!violations.some((violation) => names(bug, violation))) continue;
         expect((await worker.run(profile)).violations).toEqual([]);

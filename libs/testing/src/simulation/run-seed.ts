@@ -25,7 +25,7 @@ import {
   type LogRecord,
   type RegionName,
 } from '@lockstep/protocol';
-import { SimulatedCluster } from '../cluster/simulated-cluster.js';
+import { SimulatedCluster, type SimulatedRegion } from '../cluster/simulated-cluster.js';
 import { openWrites, readRun, type AskedAgain, type Finding, type HistoryLine } from '../history/index.js';
 import type { ProcessClock } from '../world/process.js';
 import { World } from '../world/world.js';
@@ -64,6 +64,9 @@ export interface SeedResult {
     /** Completions of ports, but for those that only wait or keep alive. */
     readonly protocolEvents: number;
     readonly virtualMs: number;
+    /** Of services: committed, and what stands undone in quarantines at the end. */
+    readonly transactions: number;
+    readonly undone: number;
   };
   /** How often a fault met a step of the protocol: `fault x step`. */
   readonly cells: { readonly [cell: string]: number };
@@ -180,6 +183,8 @@ export async function runSeed(
       restarts: chaos.restarts,
       protocolEvents: world.protocolEvents,
       virtualMs: world.elapsedMs(),
+      transactions: sumOf(cluster, ({ stored }) => stored.length),
+      undone: sumOf(cluster, ({ database }) => database.outbox().undone.length),
     },
     cells: Object.fromEntries([...world.cells].sort(([x], [y]) => (x < y ? -1 : 1))),
     verdicts: Object.fromEntries(verdicts),
@@ -417,6 +422,9 @@ function problemsIn(
   for (const { kind } of askedAgain) if (kind === 'never') add(told, 'never-or-expired', 1);
   return told;
 }
+
+const sumOf = ({ regions }: SimulatedCluster, count: (region: SimulatedRegion) => number): number =>
+  [...regions.values()].reduce((sum, region) => sum + count(region), 0);
 
 const factsOf = ({ regions }: SimulatedCluster): readonly Fact[] =>
   [...regions.values()].flatMap(({ facts }) => facts);
