@@ -11,11 +11,20 @@ import type {
   ColumnValue,
   Cursor,
   DatasetName,
+  KeyHash,
   RowOperation,
   StoreIncarnation,
+  Verdict,
 } from '@lockstep/protocol';
-import { memoryStore, realTimeCompletions, storeConformance } from '@lockstep/testing';
-import { migrate, openApplyStore, openQueryStore, type PostgresQueryStore } from './index.js';
+import { memoryStore, outboxConformance, realTimeCompletions, storeConformance } from '@lockstep/testing';
+import {
+  migrate,
+  openApplyStore,
+  openOutboxStore,
+  openQueryStore,
+  type PostgresQueryStore,
+} from './index.js';
+import { openServiceStore } from './service-store.fixture.js';
 
 interface Database {
   readonly url: string;
@@ -55,6 +64,30 @@ storeConformance('the Postgres store', async () => {
   return {
     openApplyStore: () => openApplyStore({ url: database.url }),
     openQueryStore: () => openQueryStore({ url: database.url }),
+    close: () => database.drop(),
+  };
+});
+
+outboxConformance('the Postgres outbox', async () => {
+  const database = await createDatabase();
+  const { url } = database;
+  await migrate(url);
+  return {
+    openApplyStore: () => openApplyStore({ url }),
+    openQueryStore: () => openQueryStore({ url }),
+    openOutboxStore: (onStored) => openOutboxStore({ url, onStored }),
+    openServiceStore: () => Promise.resolve(openServiceStore(url)),
+    undone: async (shard) => {
+      const found = await database.run(
+        `select key, reason, sequence, changes from lockstep.outbox_quarantine where shard = '${shard}' order by id`,
+      );
+      return found.map((row) => ({
+        key: row['key'] as KeyHash,
+        reason: row['reason'] as Verdict,
+        sequence: sequence(BigInt(row['sequence'] as string)),
+        rows: (row['changes'] as readonly { readonly key: string }[]).map(({ key }) => key),
+      }));
+    },
     close: () => database.drop(),
   };
 });

@@ -28,6 +28,8 @@ export type { ServiceEntry, UndoneEntry } from './store/memory-outbox.js';
 export type { MemoryRow } from './store/memory-row.js';
 export { storeConformance } from './conformance/store.js';
 export type { StoreFixture } from './conformance/store.js';
+export { outboxConformance } from './conformance/outbox.js';
+export type { OutboxFixture } from './conformance/outbox.js';
 export { signingConformance } from './conformance/signing.js';
 export type { SigningUnderTest } from './conformance/signing.js';
 export { simulatedSignatureCheck, simulatedSigner } from './signing/simulated-signing.js';

@@ -147,7 +147,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     askers: ruled.pick([0, 1, 1]),
     ruleChanges: name === 'beyond' ? 0 : ruled.pick([0, 0, 2, 5]),
     moves: name === 'beyond' ? 0 : moved.pick([0, 0, 3, 12]),
-    services: hasOutbox ? served.pick([1, 2]) : 0,
+    services: hasOutbox ? served.pick([1, 1, 2]) : 0,
     failover: name === 'beyond' || watched.below(4) > 0 ? 'manual' : 'automatic',
     degrades: ruled.below(4) === 0,
     load: {

@@ -23,7 +23,7 @@ import { Process } from '../world/process.js';
 import type { Profile } from './profile.js';
 
 const DATASET = 'orders' as DatasetName;
-const THINK_MS_MAX = 300;
+const THINK_MS_MAX = 500;
 /** Of an open transaction, between what it asks. */
 const WORK_MS_MAX = 40;
 const ROWS_MAX = 5;

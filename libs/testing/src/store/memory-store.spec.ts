@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
 import { leaseNumber, NO_OFFSET, NO_SEQUENCE, offset, sequence, shardName } from '@lockstep/protocol';
 import type { DatasetName, StoreIncarnation } from '@lockstep/protocol';
+import { outboxConformance } from '../conformance/outbox.js';
 import { storeConformance } from '../conformance/store.js';
 import { realTimeCompletions, type Completions } from '../world/completions.js';
 import { memoryStore } from './memory-store.js';
@@ -14,6 +15,23 @@ storeConformance('the in-memory store', async () => {
   const database = memoryStore(completions, { storeIncarnation: STORE_INCARNATION });
   return { ...database, close: async () => undefined };
 });
+
+outboxConformance('the in-memory outbox', async () => {
+  const database = memoryStore(completions, { storeIncarnation: STORE_INCARNATION });
+  return {
+    ...database,
+    undone: (shard) =>
+      Promise.resolve(
+        database
+          .outbox()
+          .undone.filter((one) => one.shard === shard)
+          .toSorted(byId),
+      ),
+    close: async () => undefined,
+  };
+});
+
+const byId = (x: { readonly id: bigint }, y: { readonly id: bigint }): number => (x.id < y.id ? -1 : 1);
 
 const DATASET = 'orders' as DatasetName;
 const SHARD = shardName(DATASET, 0);

@@ -298,7 +298,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           const result = attempt(isSlowed);
           if (result !== LOCKED) return result as T;
           throw new PortError(
-            'store-conflict',
+            'store-lock-timeout',
             'retryable',
             'Others hold what this call of the simulated database needs.',
           );
