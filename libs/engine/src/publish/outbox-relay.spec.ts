@@ -220,6 +220,33 @@ describe('the relay of an outbox', () => {
       ]);
     }));
 
+  test('lets nothing overtake what another session must send again, nor what may turn out to be so', () =>
+    withShard([entry(1), entry(2)], async (shard) => {
+      await shard.settled();
+      shard.fold(0);
+      shard.store(entry(3));
+      expect(await shard.next()).toEqual(['[1]', '[2]']);
+      expect(await shard.next()).toEqual(['[1]', '[2]']);
+      shard.fold(1);
+      await shard.next();
+      expect(shard.sent.slice(2).map(({ body, session }) => [body, session])).toEqual([
+        ['[1]', 2],
+        ['[2]', 2],
+        ['[3]', 2],
+      ]);
+    }));
+
+  test('sends nothing in another session while an entry of the former one is not folded', () =>
+    withShard([entry(1)], async (shard) => {
+      await shard.settled();
+      shard.answers.push('unknown');
+      shard.store(entry(2));
+      expect(await shard.next()).toEqual(['[1]', '[2]']);
+      expect(await shard.next()).toEqual(['[1]', '[2]']);
+      shard.fold(0);
+      expect(await shard.next()).toEqual(['[1]', '[2]', '[1]', '[2]']);
+    }));
+
   test('sends nothing under another epoch while an entry under the former one is not folded', () =>
     withShard([entry(1)], async (shard) => {
       await shard.settled();

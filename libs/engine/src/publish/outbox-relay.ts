@@ -7,7 +7,8 @@
  *   goes out again first, in a new session and under its key. So of two entries that share a row the later never stands in
  *   the log before the earlier, whatever becomes of sessions, and however many relays are awake.
  * - An entry that the fold has passed and that is still in the outbox was judged as an attempt only: it is sent again, in
- *   another session. Nothing is sent under another epoch while an entry under the former one is not folded.
+ *   another session. Nothing is sent under another epoch, or in another session, while an entry under the former one is not
+ *   folded: it may turn out to be an attempt as well, and must not be overtaken then.
  *
  * Nothing of it is kept but `notAfter`: after a crash all that is pending is sent again, and the fold removes copies (I8).
  */
@@ -65,6 +66,14 @@ interface Sent {
   readonly publisher: PublisherId;
 }
 
+/** What a relay knows of its shard. */
+interface Relayed {
+  /** Answered by the log, by id, until the fold has passed it. */
+  readonly unfolded: Map<bigint, Sent>;
+  /** Another session has begun, or may have. */
+  isSessionOver: boolean;
+}
+
 /** `refused`: something of the window goes out again. */
 type Round = 'sent' | 'refused' | 'idle' | 'full';
 
@@ -90,11 +99,11 @@ export class OutboxRelay {
   private async runShard(shard: ShardName): Promise<void> {
     const { clock, observer, publisherOf } = this.options;
     const publisher = publisherOf(shard);
-    const unfolded = new Map<bigint, Sent>();
+    const relayed: Relayed = { unfolded: new Map(), isSessionOver: false };
     while (!this.stopped) {
       const woken = this.stored.next();
       try {
-        const round = await this.round(shard, publisher, unfolded);
+        const round = await this.round(shard, publisher, relayed);
         if (round === 'full') await clock.sleep(FULL_WAIT_MS).done;
         else if (round === 'refused') await clock.sleep(RETRY_PAUSE_MS).done;
         else if (round === 'idle') await waitAtMost(woken, clock, IDLE_WAIT_MS);
@@ -106,11 +115,8 @@ export class OutboxRelay {
     await publisher.close();
   }
 
-  private async round(
-    shard: ShardName,
-    publisher: ShardPublisher,
-    unfolded: Map<bigint, Sent>,
-  ): Promise<Round> {
+  private async round(shard: ShardName, publisher: ShardPublisher, relayed: Relayed): Promise<Round> {
+    const { unfolded } = relayed;
     const { footingOf, region } = this.options;
     const footing = footingOf(shard);
     if (footing === null || footing.home !== region || footing.configuration === null) return 'idle';
@@ -119,6 +125,8 @@ export class OutboxRelay {
     for (const id of passed.keys()) unfolded.delete(id);
     if (unfolded.size >= UNFOLDED_ENTRIES_MAX) return 'full';
     for (const { epoch } of unfolded.values()) if (epoch !== footing.epoch) return 'full';
+    if (relayed.isSessionOver && unfolded.size > 0) return 'full';
+    relayed.isSessionOver = false;
 
     const window = await this.usingStore((store) =>
       store.pending({
@@ -131,15 +139,21 @@ export class OutboxRelay {
     if (window.length === 0) return 'idle';
     for (const { id } of window) {
       const before = passed.get(id);
-      if (before !== undefined) publisher.renounce(before.publisher);
+      if (before === undefined) continue;
+      publisher.renounce(before.publisher);
+      relayed.isSessionOver = true;
     }
+    if (relayed.isSessionOver && unfolded.size > 0) return 'full';
     const published = await this.send(publisher, window, footing);
     window.forEach(({ id }, index) => {
       const result = published[index];
       if (result?.kind !== 'logged') return;
       unfolded.set(id, { offset: result.offset, epoch: footing.epoch, publisher: result.publisher });
     });
-    return published.every((result) => result?.kind === 'logged') ? 'sent' : 'refused';
+    const isLogged = published.every((result) => result?.kind === 'logged');
+    // What was renounced before this window went out is settled; a window that was refused ended its session.
+    relayed.isSessionOver = !isLogged;
+    return isLogged ? 'sent' : 'refused';
   }
 
   private async send(

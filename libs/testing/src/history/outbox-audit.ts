@@ -155,7 +155,12 @@ function judgeOrder({ committed }: OutboxHistory, logged: Logged, add: Add): voi
     for (const row of rows) {
       const before = last.get(`${region} ${row}`);
       if (before !== undefined && before.sequence >= sequence)
-        add('outbox-order', { region, row, earlier: before, later: { key, sequence } });
+        add('outbox-order', {
+          region,
+          row,
+          earlier: `${before.key} at ${before.sequence}`,
+          later: `${key} at ${sequence}`,
+        });
       else last.set(`${region} ${row}`, { key, sequence });
     }
   }
