@@ -30,6 +30,9 @@ const ROWS_MAX = 5;
 const AT_HOME_SHARE = 0.8;
 const ROLLED_BACK_SHARE = 0.1;
 const ABANDONED_SHARE = 0.05;
+/** After everything was repaired: as long as progress may take (I20). */
+const PROBES_MAX = 100;
+const PROBE_PAUSE_MS = 500;
 const MISFIT_SHARE = 0.04;
 const CANCELLED_SHARE = 0.3;
 /** So few that transactions meet: rows of a region are `group:served-<order>/<part>`. */
@@ -87,29 +90,43 @@ export class Services {
     this.resting = null;
   }
 
-  /** One more row of each group, saved by whoever owns its shard now; the regions that cannot be written to. */
+  /** One more row of each group, saved by whoever owns its shard now; why some could not be saved, a while long. */
   async probe(): Promise<readonly string[]> {
     const { world } = this.cluster.options;
     const chance = world.branch('service probes');
     const refused: string[] = [];
     for (const group of this.profile.regions) {
-      const key = `${group}:served-probe`;
-      const shard = this.shardOf(key);
-      const home = this.cluster.region(group).database.cursor(shard)?.home ?? group;
-      const { database } = this.cluster.region(home);
-      const process = new Process(`${home}/service-probe`, world, this.cluster.network);
-      const store = await database.openServiceStore(process.reaching(`${home}/store`));
-      const entry = this.entryOf([key], chance, false);
-      try {
-        const transaction = await store.enter(shard);
-        await transaction.save(entry);
-        await transaction.commitSaved();
-        this.told.set(entry.key, { region: home, fate: 'committed' });
-      } catch (error) {
-        refused.push(`${home} does not take a row of ${shard}: ${String(error)}`);
+      const entry = this.entryOf([`${group}:served-probe`], chance, false);
+      let failure: unknown = null;
+      for (let attempts = 0; attempts === 0 || (failure !== null && attempts < PROBES_MAX); attempts += 1) {
+        if (failure !== null) await world.clock().sleep(PROBE_PAUSE_MS).done;
+        failure = await this.probed(entry).then(
+          () => null,
+          (error: unknown) => error,
+        );
       }
+      if (failure !== null) refused.push(`no row of ${group} can be saved: ${String(failure)}`);
     }
     return refused;
+  }
+
+  /** The next home may have yet to fold that it is one. */
+  private async probed(entry: ServiceEntry): Promise<void> {
+    const { network, options } = this.cluster;
+    const shard = this.shardOf(entry.firstKey);
+    const [first] = this.cluster.regions.values();
+    const home = first!.database.cursor(shard)?.home ?? first!.region;
+    const process = new Process(`${home}/service-probe`, options.world, network);
+    const { database } = this.cluster.region(home);
+    const store = await database.openServiceStore(process.reaching(`${home}/store`));
+    try {
+      const transaction = await store.enter(shard);
+      await transaction.save(entry);
+      await transaction.commitSaved();
+      this.told.set(entry.key, { region: home, fate: 'committed' });
+    } finally {
+      await store.close();
+    }
   }
 
   /** Regions with entries that the log has not decided. */
