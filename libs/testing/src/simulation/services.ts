@@ -97,15 +97,15 @@ export class Services {
     const refused: string[] = [];
     for (const group of this.profile.regions) {
       const entry = this.entryOf([`${group}:served-probe`], chance, false);
-      let failure: unknown = null;
+      let failure: Error | null = null;
       for (let attempts = 0; attempts === 0 || (failure !== null && attempts < PROBES_MAX); attempts += 1) {
         if (failure !== null) await world.clock().sleep(PROBE_PAUSE_MS).done;
         failure = await this.probed(entry).then(
           () => null,
-          (error: unknown) => error,
+          (error: Error) => error,
         );
       }
-      if (failure !== null) refused.push(`no row of ${group} can be saved: ${String(failure)}`);
+      if (failure !== null) refused.push(`no row of ${group} can be saved: ${failure.message}`);
     }
     return refused;
   }
