@@ -156,7 +156,7 @@ describe('migrations', () => {
       await migrate(database.url);
       expect(await database.run('select incarnation from lockstep.store')).toEqual(incarnations);
       expect(await database.run('select count(*)::int as count from lockstep.migration')).toEqual([
-        { count: 5 },
+        { count: 7 },
       ]);
     } finally {
       await database.drop();
