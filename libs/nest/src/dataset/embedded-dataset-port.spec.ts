@@ -60,13 +60,12 @@ test('feeds end with the port, and one more than a gateway holds is refused', as
   const { port } = portTo({
     changes: () => {
       open += 1;
-      let end = (_: null): void => undefined;
-      const ended = new Promise<null>((resolve) => (end = resolve));
+      const ended = Promise.withResolvers<null>();
       return Promise.resolve({
-        next: () => ended,
+        next: () => ended.promise,
         close: () => {
           open -= 1;
-          end(null);
+          ended.resolve(null);
         },
       });
     },

@@ -15,7 +15,7 @@ async function portTo(listener: RequestListener): Promise<{ port: DatasetPort; s
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const port = httpDatasetPort(`http://127.0.0.1:${(server.address() as AddressInfo).port}/behind/`);
   open.push(() => {
-    port.close();
+    void port.close();
     server.closeAllConnections();
     server.close();
   });
@@ -119,7 +119,7 @@ describe('the port over HTTP', () => {
     const call = write(port);
     const ended = expect(call).rejects.toMatchObject({ disposition: 'unknown' });
     await asked;
-    port.close();
+    void port.close();
     await ended;
   });
 });
@@ -167,7 +167,7 @@ describe('a change feed over HTTP', () => {
     const feed = await open(port, null);
     if ('status' in feed) throw new Error(feed.body);
     const ended = feed.next();
-    port.close();
+    void port.close();
     expect(await ended).toBeNull();
   });
 });
