@@ -27,6 +27,9 @@ const LED_WITHIN_MS = 15_000;
 const LOG_AWAY_MS_MAX = 60_000;
 /** One episode in so many takes the log away from everybody. */
 const LOG_AWAY_ONCE_IN = 50;
+/** In one of so many of the others streams are late, everywhere. */
+const STREAMS_LATE_ONCE_IN = 7;
+const STREAMS_LATE_MS_MAX = 3_000;
 const SETTLED_MS_MAX = 60_000;
 const EXAMPLES_MAX = 5;
 
@@ -43,13 +46,12 @@ const BLIPS_MS_MAX = {
   'coordinator-stands-still': 10_000,
   'process-restarts': 1_000,
   'log-unreachable': 640,
-  'streams-late': 3_000,
 } as const;
 /** Two regions do not reach each other: each of them is one observer. */
 const LINK_DOWN_MS_MAX = 10_000;
 /** Of the messages of streams. */
 const LATE_SHARE = 0.2;
-type BlipKind = keyof typeof BLIPS_MS_MAX | 'link-down' | 'log-away';
+type BlipKind = keyof typeof BLIPS_MS_MAX | 'streams-late' | 'link-down' | 'log-away';
 const BLIP_KINDS = Object.keys(BLIPS_MS_MAX) as (keyof typeof BLIPS_MS_MAX)[];
 
 export interface Episode {
@@ -85,6 +87,7 @@ function drawEpisode(chance: Chance): Episode {
     const faults = REGIONS.map((region) => fault('cut-both-ways', 0, forMs, `${region}=log`));
     return { blips: [{ kind: 'log-away', faults }], ms: forMs + EPISODE_MS };
   }
+  if (chance.below(STREAMS_LATE_ONCE_IN) === 0) return { blips: [drawStreamsLate(chance)], ms: EPISODE_MS };
   // Two at once in one region would be a region that fails, and one that two others do not reach is cut off.
   const drawn = REGIONS.filter(() => chance.below(2) === 0);
   const struck = drawn.length === 0 ? [chance.pick(REGIONS)] : drawn;
@@ -96,6 +99,13 @@ type Blip = Episode['blips'][number];
 
 const lengthOf = (mostMs: number, chance: Chance): number =>
   Math.round(mostMs / 8 + chance.below((mostMs * 7) / 8));
+
+/** Alone, because every region has it: one whose gateway stands still as well is neither heard nor answers. */
+function drawStreamsLate(chance: Chance): Blip {
+  const atMs = chance.below(BEGUN_WITHIN_MS);
+  const late = fault('frames-delayed', atMs, lengthOf(STREAMS_LATE_MS_MAX, chance), '');
+  return { kind: 'streams-late', faults: [{ ...late, strength: LATE_SHARE }] };
+}
 
 function drawLinkDown(chance: Chance): Blip {
   const one = chance.pick(REGIONS);
@@ -124,8 +134,6 @@ function drawBlip(region: string, chance: Chance): Blip {
       return { kind, faults: [fault('crash', atMs, forMs, `${region}/${chance.pick(processes)}`)] };
     case 'log-unreachable':
       return { kind, faults: [fault('cut-both-ways', atMs, forMs, `${region}=log`)] };
-    case 'streams-late':
-      return { kind, faults: [{ ...fault('frames-delayed', atMs, forMs, ''), strength: LATE_SHARE }] };
   }
 }
 
