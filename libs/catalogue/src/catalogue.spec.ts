@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import {
   compileConfiguration,
   DEFAULT_FAILOVER_POLICY,
+  DEFAULT_THRESHOLDS,
   type DatasetName,
   type RegionName,
 } from '@lockstep/protocol';
@@ -129,6 +130,26 @@ describe('how often regions are failed over without a person', () => {
     expect(hashesOf(written)).toEqual(hashesOf(sample));
     const { topology } = await validCatalogue(await edited(withFailover('{ coolDown: 5m }')));
     expect(topology.failover).toEqual({ ...DEFAULT_FAILOVER_POLICY, coolDownMs: 300_000 });
+  });
+
+  test('rests on what is borne of a region, which is what its provider asks for, in no hash', async () => {
+    const sample = await validCatalogue(SAMPLE);
+    const written = await validCatalogue(
+      await edited(
+        {
+          file: 'topology.yaml',
+          from: '  us:\n    provider: local',
+          to: '  us:\n    provider: other',
+        },
+        withFailover('{ providers: { other: { silent: 3s, refused: 1m } } }'),
+      ),
+    );
+    const borneOf = ({ topology }: Catalogue, region: string) =>
+      topology.regions.get(region as RegionName)!.thresholds;
+    expect(borneOf(sample, 'us')).toEqual(DEFAULT_THRESHOLDS);
+    expect(borneOf(written, 'eu')).toEqual(DEFAULT_THRESHOLDS);
+    expect(borneOf(written, 'us')).toEqual({ ...DEFAULT_THRESHOLDS, silentMs: 3_000, refusedMs: 60_000 });
+    expect(written.topology.failover).toEqual(DEFAULT_FAILOVER_POLICY);
   });
 });
 
@@ -448,6 +469,21 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
     'with a cool-down that is longer than what is remembered',
     change(TOPOLOGY, 'regions:\n', 'failover:\n  coolDown: 2h\nregions:\n'),
     { marker: 'coolDown: 2h', reason: /7200000 ms is longer than the window/, next: /lengthen window/ },
+  ),
+  bad(
+    'that bears less of a provider than heartbeats need',
+    change(TOPOLOGY, 'regions:\n', 'failover:\n  providers: { local: { silent: 1s } }\nregions:\n'),
+    { marker: 'silent: 1s', reason: /borne of `local` cannot be 1s/, next: /from 1200ms to 300000ms/ },
+  ),
+  bad(
+    'that bears a gateway with a word for less than one without',
+    change(TOPOLOGY, 'regions:\n', 'failover:\n  providers: { local: { canary: 6s } }\nregions:\n'),
+    { marker: 'canary: 6s', reason: /borne for less than one that says nothing/, next: /lengthen refused/ },
+  ),
+  bad(
+    'that bears more of a provider that nobody has',
+    change(TOPOLOGY, 'regions:\n', 'failover:\n  providers: { locla: { silent: 3s } }\nregions:\n'),
+    { marker: 'locla', reason: /no region is of a provider `locla`/, next: /write `local`/ },
   ),
   bad(
     'with more in-sync replicas than replicas',

@@ -7,12 +7,14 @@
 import { z } from 'zod';
 import {
   DEFAULT_FAILOVER_POLICY,
+  DEFAULT_THRESHOLDS,
   FAILOVERS_KEPT,
   isRegionName,
   SIGNING_KEYS_MAX,
   type FailoverPolicy,
   type RegionName,
   type SigningKey,
+  type Thresholds,
 } from '@lockstep/protocol';
 import { DURATION_PATTERN, parseDuration } from './duration.js';
 import type { FindingList } from './finding.js';
@@ -48,6 +50,8 @@ export interface RegionTopology {
   /** One per instance: those beyond the first stand by. */
   readonly replicators: readonly string[];
   readonly coordinator: string;
+  /** From when on other regions find it unfit: its provider's. */
+  readonly thresholds: Thresholds;
 }
 
 /** Every gateway listens to each of them. */
@@ -59,6 +63,8 @@ const label = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/);
 const clusterName = /^[a-z][a-z0-9-]{0,31}$/;
 
 const duration = z.string().regex(DURATION_PATTERN);
+/** Beyond it a person is quicker. */
+const THRESHOLD_MS_MAX = 300_000;
 const KEY_ID = /^[a-z][a-z0-9-]{0,31}$/;
 
 const topologyShape = closed({
@@ -87,6 +93,17 @@ const topologyShape = closed({
     coolDown: duration.optional(),
     budget: z.int().min(1).max(FAILOVERS_KEPT).optional(),
     window: duration.optional(),
+    providers: z
+      .record(
+        z.string(),
+        closed({
+          silent: duration.optional(),
+          stalled: duration.optional(),
+          canary: duration.optional(),
+          refused: duration.optional(),
+        }),
+      )
+      .optional(),
   }).optional(),
 });
 
@@ -110,10 +127,13 @@ const SENTENCES: SettingSentences = {
   'regions.*.coordinator': URL_SENTENCE,
   keys: 'public keys by id, each the path of a PEM file such as keys/one.pem, or PEM',
   'keys.*': 'the path of a PEM file such as keys/one.pem, or PEM',
-  failover: 'the settings coolDown, budget and window',
+  failover: 'the settings coolDown, budget, window and providers',
   'failover.coolDown': DURATION,
   'failover.budget': `a whole number from 1 to ${FAILOVERS_KEPT}`,
   'failover.window': DURATION,
+  'failover.providers': 'what is borne of the regions of a provider, by its name',
+  'failover.providers.*': 'the settings silent, stalled, canary and refused',
+  'failover.providers.*.*': DURATION,
 };
 
 /** Null after a finding about its shape; findings about relations leave it readable for the checks of datasets. */
@@ -132,6 +152,7 @@ export function readTopology(
   for (const [name, cluster] of Object.entries(shape.clusters)) {
     checkCluster(document, name, cluster, findings);
   }
+  const borne = readThresholds(document, shape, findings);
   const regions = new Map<RegionName, RegionTopology>();
   const takenAddresses = new Map<string, string>();
   for (const [name, region] of Object.entries(shape.regions)) {
@@ -168,7 +189,9 @@ export function readTopology(
       takenAddresses.set(address, `${name}.${role}`);
     }
     const { provider, zone, jurisdiction, cluster, gateway, coordinator } = region;
-    regions.set(name, { provider, zone, jurisdiction, cluster, gateway, replicators, coordinator });
+    const labels = { provider, zone, jurisdiction };
+    const thresholds = borne.get(provider) ?? DEFAULT_THRESHOLDS;
+    regions.set(name, { ...labels, cluster, gateway, replicators, coordinator, thresholds });
   }
   const signingKeys = readKeys(document, shape.keys ?? {}, files, findings);
   const failover = readFailover(document, shape.failover ?? {}, findings);
@@ -237,6 +260,42 @@ function readFailover(
     );
   }
   return policy;
+}
+
+/** Never less than the defaults, which heartbeats and canaries are made for. */
+function readThresholds(
+  document: PositionedDocument,
+  { failover, regions }: z.output<typeof topologyShape>,
+  findings: FindingList,
+): ReadonlyMap<string, Thresholds> {
+  const providers = [...new Set(Object.values(regions).map(({ provider }) => provider))];
+  const read = new Map<string, Thresholds>();
+  for (const [provider, written] of Object.entries(failover?.providers ?? {})) {
+    const path = ['failover', 'providers', provider];
+    if (!providers.includes(provider)) {
+      const nextStep = nearestOrKnown(provider, providers);
+      findings.at(document, path, `no region is of a provider \`${provider}\``, nextStep);
+    }
+    const borne = (name: 'silent' | 'stalled' | 'canary' | 'refused'): number => {
+      const leastMs = DEFAULT_THRESHOLDS[`${name}Ms`];
+      const text = written[name];
+      const ms = text === undefined ? leastMs : (parseDuration(text) ?? 0);
+      if (ms >= leastMs && ms <= THRESHOLD_MS_MAX) return ms;
+      const nextStep = `write a length of time from ${leastMs}ms to ${THRESHOLD_MS_MAX}ms`;
+      findings.at(document, [...path, name], `what is borne of \`${provider}\` cannot be ${text}`, nextStep);
+      return leastMs;
+    };
+    const [canaryMs, refusedMs] = [borne('canary'), borne('refused')];
+    if (refusedMs < canaryMs)
+      findings.at(
+        document,
+        [...path, 'canary'],
+        'a gateway that refuses canaries would be borne for less than one that says nothing',
+        'lengthen refused or shorten canary',
+      );
+    read.set(provider, { silentMs: borne('silent'), stalledMs: borne('stalled'), canaryMs, refusedMs });
+  }
+  return read;
 }
 
 function checkCluster(

@@ -244,6 +244,7 @@ export type { AskedLeader, AskedOutbox, MoveStep, MoveView, ShardEntry } from '.
 export { dueOfEvacuation, isRefusedForGood } from './promotion/evacuation.js';
 export { votesAgainst } from './failover/agreement.js';
 export { DEFAULT_THRESHOLDS, dueVote, isCanaryAnswered, opinionOf } from './failover/evidence.js';
+export type { Thresholds } from './failover/evidence.js';
 export {
   DEFAULT_FAILOVER_POLICY,
   dueFailovers,

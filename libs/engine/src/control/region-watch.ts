@@ -8,7 +8,6 @@
  */
 import {
   canaryKey,
-  DEFAULT_THRESHOLDS,
   dueVote,
   opinionOf,
   groupOfPartition,
@@ -17,6 +16,7 @@ import {
   type RegionName,
   type Sequence,
   type ShardName,
+  type Thresholds,
 } from '@lockstep/protocol';
 import { Gate, waitAtMost } from '../gate.js';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
@@ -52,6 +52,7 @@ export interface RegionWatchOptions {
     DatasetName,
     { readonly content: ConfigurationContent; readonly partitions: number }
   >;
+  readonly thresholdsOf: (about: RegionName) => Thresholds;
   readonly clock: Clock;
   readonly observer: Observer;
 }
@@ -196,7 +197,7 @@ export class RegionWatch {
         failures: watched.failures,
         refusedAtMs: watched.refusedAtMs,
       },
-      DEFAULT_THRESHOLDS,
+      this.options.thresholdsOf(about),
     );
     const command = dueVote(state, region, about, opinion);
     if (command === null) return;
@@ -208,9 +209,9 @@ export class RegionWatch {
 
   /** This process hears its own region and the control log. */
   private isSound(nowMs: number): boolean {
-    const { feed, region } = this.options;
+    const { feed, region, thresholdsOf } = this.options;
     const heardAtMs = feed.heardAtMs(region);
-    return this.hearsLog(nowMs) && heardAtMs !== null && nowMs - heardAtMs < DEFAULT_THRESHOLDS.silentMs;
+    return this.hearsLog(nowMs) && heardAtMs !== null && nowMs - heardAtMs < thresholdsOf(region).silentMs;
   }
 
   private hearsLog(nowMs: number): boolean {

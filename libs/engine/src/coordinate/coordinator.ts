@@ -21,6 +21,7 @@ import {
   type RegionName,
   type RuleRequest,
   type ShardName,
+  type Thresholds,
 } from '@lockstep/protocol';
 import { Moves } from '../control/moves.js';
 import { OperatorCalls } from '../control/operator-calls.js';
@@ -78,6 +79,8 @@ export interface CoordinatorOptions {
   readonly canary: Canary;
   readonly outboxes?: Outboxes;
   readonly failover: FailoverPolicy;
+  /** From when on a region is found unfit. */
+  readonly thresholdsOf: (about: RegionName) => Thresholds;
 }
 
 export class Coordinator {

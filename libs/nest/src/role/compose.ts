@@ -213,6 +213,7 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
         canary: canaries,
         outboxes,
         failover: catalogue.topology.failover,
+        thresholdsOf: (about) => catalogue.topology.regions.get(about)!.thresholds,
       })
     : null;
   const ruleChanges = new RuleRecord(

@@ -12,6 +12,7 @@ import { VOTE_MS, type EvidenceKind } from './vote.js';
 /** A vote that still holds is said again when this much of its time is over. */
 const SAID_AGAIN_MS = VOTE_MS / 2;
 
+/** What is borne of a region; a provider whose network or machines are slower by nature may be borne more. */
 export interface Thresholds {
   /** Without a frame on any of its streams for so long it is silent. A replicator tells something every second at least. */
   readonly silentMs: number;
@@ -62,14 +63,21 @@ export function opinionOf(noticed: RegionNoticed, thresholds: Thresholds): Opini
   };
   const silentMs = heardAtMs === null ? Infinity : nowMs - heardAtMs;
   if (!isConnected) note('silent', 'none of its streams is connected');
-  else if (silentMs >= thresholds.silentMs) note('silent', `its streams told nothing for ${ms(silentMs)}`);
+  else if (silentMs >= thresholds.silentMs)
+    note('silent', `its streams told nothing for ${ms(silentMs)}, ${ms(thresholds.silentMs)} are borne`);
   const stalledMs = stalledSinceMs === null ? 0 : nowMs - stalledSinceMs;
   if (stalledMs >= thresholds.stalledMs)
-    note('stalled', `it folded nothing for ${ms(stalledMs)} while others did`);
+    note(
+      'stalled',
+      `it folded nothing for ${ms(stalledMs)} while others did, ${ms(thresholds.stalledMs)} are borne`,
+    );
   const failingMs = failingSinceMs === null ? 0 : nowMs - failingSinceMs;
   const wordlessMs = Math.min(failingMs, nowMs - (refusedAtMs ?? -Infinity));
-  if (failures >= 2 && (wordlessMs >= thresholds.canaryMs || failingMs >= thresholds.refusedMs))
-    note('canary', `${failures} canaries in ${ms(failingMs)} failed`);
+  const isWordless = wordlessMs >= thresholds.canaryMs;
+  if (failures >= 2 && (isWordless || failingMs >= thresholds.refusedMs)) {
+    const borne = ms(isWordless ? thresholds.canaryMs : thresholds.refusedMs);
+    note('canary', `${failures} canaries in ${ms(failingMs)} failed, ${borne} are borne`);
+  }
   const isUnfit = kinds.includes('canary') && kinds.some((kind) => kind !== 'canary');
   return { opinion: isUnfit ? 'unfit' : 'fit', kinds, evidence: seen.join('; ') };
 }

@@ -91,6 +91,18 @@ describe('what an observer finds', () => {
     expect(opinionOf({ ...well, ...change }, DEFAULT_THRESHOLDS)).toMatchObject({ opinion, kinds });
   });
 
+  test('rests on what is borne of that region, and says it', () => {
+    const borne = { ...DEFAULT_THRESHOLDS, silentMs: 3_000 };
+    const silent = { ...well, ...failing, heardAtMs: well.nowMs - 2_999 };
+    expect(opinionOf(silent, borne).opinion).toBe('fit');
+    expect(opinionOf({ ...silent, heardAtMs: well.nowMs - 3_000 }, borne)).toEqual({
+      opinion: 'unfit',
+      kinds: ['silent', 'canary'],
+      evidence:
+        'its streams told nothing for 3000 ms, 3000 ms are borne; 2 canaries in 800 ms failed, 800 ms are borne',
+    });
+  });
+
   test('is said when it changes, and again before it lapses; that a region is fit is said only of one that was not', () => {
     const log = ledByEu();
     const say = (opinion: 'fit' | 'unfit') =>

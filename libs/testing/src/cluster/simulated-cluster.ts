@@ -23,6 +23,7 @@ import {
 } from '@lockstep/engine';
 import {
   DEFAULT_FAILOVER_POLICY,
+  DEFAULT_THRESHOLDS,
   epoch as toEpoch,
   isCanaryAnswered,
   readRecordedWatermark,
@@ -327,6 +328,7 @@ export class SimulatedRegion {
             signer: this.cluster.options.signer ?? null,
             canary: this.cluster.canary(process),
             failover: DEFAULT_FAILOVER_POLICY,
+            thresholdsOf: () => DEFAULT_THRESHOLDS,
           })
         : null;
     void coordinator?.run();
