@@ -3,13 +3,16 @@
  * way, and no write is lost or refused (I5, I6, I13, I19).
  */
 import { describe, expect, test } from '@jest/globals';
+import { isPortError } from '@lockstep/engine';
 import {
   CONTROL_TOPIC,
+  eventsText,
   NOTHING_REPLAYED,
   readControlPage,
   replayDecisions,
   type Answer,
   type ControlPage,
+  type DatasetName,
   type Offset,
   type RegionName,
   type Scope,
@@ -89,6 +92,59 @@ test('a switchover moves a shard while it is written, and every write is answere
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
   await world.runUntil(
     () => REGIONS.every((region) => made.region(region).database.cursor(SHARD)?.home === 'us'),
+    10_000,
+  );
+});
+
+/** A service at home in eu saves orders of the shard, one after the other, until it is told that the home is another one. */
+async function saveWhileHome(made: SimulatedCluster): Promise<{ stored: number; refusals: Set<string> }> {
+  const identities = made.options.world.identities('service');
+  const { table } = made.options.datasets.get('orders' as DatasetName)!.table;
+  const store = await made.region('eu').database.openServiceStore();
+  const refusals = new Set<string>();
+  for (let stored = 0; ;) {
+    await made.options.world.clock().sleep(20).done;
+    const key = `eu:saved/${stored}`;
+    const data = { customer: 'c', total: stored };
+    const body = eventsText([{ key, type: 'placed', v: 1, data, expectedVersion: null }]);
+    const columns = { ...data, status: 'placed', carrier: null, reason: null };
+    try {
+      const transaction = await store.enter(SHARD);
+      await transaction.save({
+        table,
+        key: identities.keyHash('service', key),
+        fingerprint: identities.fingerprint(body),
+        firstKey: key,
+        body,
+        changes: [{ key, columns }],
+      });
+      await transaction.commitSaved();
+      stored += 1;
+    } catch (error) {
+      if (!isPortError(error)) throw error;
+      refusals.add(error.code);
+      if (error.code === 'not-owner') return { stored, refusals };
+    }
+  }
+}
+
+test('a switchover leaves nothing of the outbox behind, though a service saves until the home is another one', async () => {
+  const orders = 'orders' as DatasetName;
+  const { configuration, ...rest } = datasets.get(orders)!;
+  const content = { ...configuration.content, writers: 'outbox' as const };
+  const made = await cluster({
+    datasets: new Map([...datasets, [orders, { ...rest, configuration: { ...configuration, content } }]]),
+  });
+  let saved: Awaited<ReturnType<typeof saveWhileHome>> | null = null;
+  void saveWhileHome(made).then((ended) => (saved = ended));
+  await made.options.world.runUntil(() => made.region('eu').stored.length > 20, 10_000);
+  const moved = await answered(made, operatorOf(made).move('switchover', SHARD, asked('us'), 'alice'));
+  expect(JSON.parse(moved.body)).toMatchObject({ outcome: 'done', to: 'us', epoch: 2 });
+  await made.options.world.runUntil(() => saved !== null, 10_000);
+  expect([...saved!.refusals]).toEqual(['moving', 'not-owner']);
+  expect(made.region('eu').database.outbox()).toMatchObject({ pending: [], undone: [] });
+  await made.options.world.runUntil(
+    () => made.region('us').database.rows(rest.table.table)!.size === saved!.stored,
     10_000,
   );
 });

@@ -9,14 +9,18 @@ import {
   Gateway,
   LedgerFeed,
   isPortError,
+  OutboxParking,
   PortError,
   Replicator,
+  shardsOf,
   type Caller,
   type Canary,
   type Fact,
   type Forwarder,
   type GatewayDataset,
   type Observer,
+  type Outboxes,
+  type OutboxParkingStore,
   type QueryStore,
   type Signer,
   type StreamSource,
@@ -83,6 +87,7 @@ export type ProcessName = 'gateway' | 'coordinator' | `replicator-${number}`;
 
 interface RunningProcess {
   readonly process: Process;
+  readonly store: QueryStore & OutboxParkingStore;
   readonly gateway: Gateway | null;
   readonly feed: LedgerFeed | null;
   readonly coordinator: Coordinator | null;
@@ -92,6 +97,9 @@ interface RunningProcess {
 const START_RETRY_MS = 1_000;
 const FORWARD_GRACE_MS = 1_000;
 const CONNECT_MS_MAX = 2_000;
+
+/** As the adapter over HTTP. */
+const OUTBOX_ANSWER_MS_MAX = 500;
 
 /** What is late is late by about one of these: it comes before, while or after somebody has reconnected and gone on. */
 const LATE_MS_MAX = [30, 600, 3_000] as const;
@@ -262,7 +270,7 @@ export class SimulatedRegion {
         if (!process.hasEnded) this.facts.push(fact);
       },
     };
-    let store!: QueryStore;
+    let store!: QueryStore & OutboxParkingStore;
     for (;;) {
       try {
         store = await this.database.openQueryStore(through);
@@ -278,7 +286,7 @@ export class SimulatedRegion {
     if (name.startsWith('replicator')) {
       const replicator = this.composeReplicator(process, instance, observer);
       void replicator.run();
-      return { process, gateway: null, feed: null, coordinator: null, replicator };
+      return { process, store, gateway: null, feed: null, coordinator: null, replicator };
     }
     const identities = world.identities(`${process.place} ${instance}`);
     const { region } = this;
@@ -308,6 +316,11 @@ export class SimulatedRegion {
         : null;
     void gateway?.admission.run();
     void gateway?.history.run();
+    const withOutbox = [...datasets].flatMap(([each, { configuration, partitions }]) =>
+      configuration.content.writers === 'outbox' ? shardsOf(each, partitions) : [],
+    );
+    if (gateway !== null && withOutbox.length > 0)
+      void new OutboxParking({ ...shared, shards: withOutbox }).run();
     const coordinator =
       name === 'coordinator' || roles !== 'apart'
         ? new Coordinator({
@@ -327,12 +340,13 @@ export class SimulatedRegion {
             replication: this.cluster.replication(),
             signer: this.cluster.options.signer ?? null,
             canary: this.cluster.canary(process),
+            ...(withOutbox.length === 0 ? {} : { outboxes: this.cluster.outboxes(process) }),
             failover: DEFAULT_FAILOVER_POLICY,
             thresholdsOf: () => DEFAULT_THRESHOLDS,
           })
         : null;
     void coordinator?.run();
-    return { process, gateway, feed, coordinator, replicator: null };
+    return { process, store, gateway, feed, coordinator, replicator: null };
   }
 
   private composeReplicator(process: Process, instance: string, observer: Observer): Replicator {
@@ -509,6 +523,23 @@ export class SimulatedCluster {
           return { kind: 'failed', detail: error.message };
         }
       },
+    };
+  }
+
+  outboxes(from: Process): Outboxes {
+    const failed = (): PortError => new PortError('outbox-refused', 'retryable', 'no answer came');
+    return {
+      ask: (home, shard) =>
+        request(this.options.world, this.network, {
+          from,
+          place: `${home}/gateway`,
+          label: `outbox ${home}`,
+          timeoutMs: OUTBOX_ANSWER_MS_MAX,
+          server: () => this.region(home).served('gateway'),
+          serve: ({ store }) => store.outboxStanding(shard),
+          refused: failed,
+          unanswered: failed,
+        }),
     };
   }
 

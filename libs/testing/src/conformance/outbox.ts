@@ -6,7 +6,14 @@
  * and its like from the globals, so that this library can be imported anywhere.
  */
 import assert from 'node:assert/strict';
-import type { ApplyStore, OutboxEntry, OutboxStore, ProjectedTable, QueryStore } from '@lockstep/engine';
+import type {
+  ApplyStore,
+  OutboxEntry,
+  OutboxParkingStore,
+  OutboxStore,
+  ProjectedTable,
+  QueryStore,
+} from '@lockstep/engine';
 import { emptyCursor, offset, sequence, shardName } from '@lockstep/protocol';
 import type {
   ColumnValue,
@@ -25,7 +32,7 @@ import type { ServiceStore } from '../store/memory-store.js';
 /** One region's database, empty; every store that is opened on it sees the same data. */
 export interface OutboxFixture {
   openApplyStore(): Promise<ApplyStore>;
-  openQueryStore(): Promise<QueryStore>;
+  openQueryStore(): Promise<QueryStore & OutboxParkingStore>;
   openOutboxStore(onStored: () => void): Promise<OutboxStore>;
   /** As a service of the region changes rows, past the library that it uses for it. */
   openServiceStore(): Promise<ServiceStore>;
@@ -55,7 +62,7 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
   describe(`${name} keeps the promises of the outbox`, () => {
     let fixture: OutboxFixture;
     let store: ApplyStore;
-    let query: QueryStore;
+    let query: QueryStore & OutboxParkingStore;
     let outbox: OutboxStore;
     let services: ServiceStore;
     let datasets = 0;
@@ -278,6 +285,50 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
           [once, 'fenced', ['a', 'b'], 2],
           [twice, 'fenced', ['a'], 2],
         ]);
+      });
+    });
+
+    describe('parking', () => {
+      const LONG_MS = 60_000;
+
+      test('a shard that is parked takes nothing new until it is let go, and what it holds is counted', async () => {
+        const { fold, pending, save, shard } = await place();
+        const key = await save({ a: row('Ann', 1) });
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: null, pending: 1 });
+        await query.parkOutbox(shard, 'one', LONG_MS);
+        await assert.rejects(services.enter(shard), { code: 'moving' });
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: 'one', pending: 1 });
+        assert.deepEqual(keysOf(await pending()), [key]);
+        await fold([judged(key, 'accepted')]);
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: 'one', pending: 0 });
+        await query.unparkOutbox(shard, 'one');
+        await save({ a: row('Ann', 2) });
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: null, pending: 1 });
+      });
+
+      test('each parking ends once: to let go of another one, or to ask again for one that is over, changes nothing', async () => {
+        const { save, shard } = await place();
+        await query.parkOutbox(shard, 'one', LONG_MS);
+        await query.unparkOutbox(shard, 'another');
+        await assert.rejects(services.enter(shard), { code: 'moving' });
+        await query.unparkOutbox(shard, 'one');
+        await query.parkOutbox(shard, 'one', LONG_MS);
+        await save({ a: row('Ann', 1) });
+        await query.parkOutbox(shard, 'two', 1);
+        await save({ a: row('Ann', 2) });
+        assert.equal((await query.outboxStanding(shard)).parkedFor, null);
+      });
+
+      test('a shard is not parked while a transaction holds it, nor where it is not owned', async () => {
+        const { entryOf, fold, shard } = await place();
+        const transaction = await services.enter(shard);
+        await transaction.save(entryOf({ a: row('Ann', 1) }));
+        await assert.rejects(query.parkOutbox(shard, 'one', LONG_MS), { code: 'store-lock-timeout' });
+        await transaction.commitSaved();
+        await fold([], [], AWAY);
+        await query.parkOutbox(shard, 'one', LONG_MS);
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: null, pending: 0 });
+        await assert.rejects(services.enter(shard), { code: 'not-owner' });
       });
     });
 

@@ -4,7 +4,7 @@
  * home takes it off and lays it on again (`settleOutbox` decides which). Nothing is written before all of it is computed.
  */
 import { PortError } from '@lockstep/engine';
-import type { CommitRequest, OutboxEntry, PendingRequest } from '@lockstep/engine';
+import type { CommitRequest, OutboxEntry, OutboxStanding, PendingRequest } from '@lockstep/engine';
 import {
   settleOutbox,
   undoesAny,
@@ -55,6 +55,8 @@ export interface UndoneEntry extends Pick<OutboxEntry, 'id' | 'key' | 'fingerpri
 
 interface Ownership extends Pick<Cursor, 'home' | 'epoch'> {
   readonly owned: boolean;
+  /** The last one; it is over at its time, or before where that is null. */
+  readonly parking: { readonly for: string; readonly untilMs: number | null } | null;
 }
 
 export interface OutboxState {
@@ -82,16 +84,56 @@ export const copyOfOutbox = (outbox: OutboxState): OutboxState => ({
 });
 
 /** What a transaction must hold before it changes a row of the shard. */
-export function admitService({ ownership, pending }: OutboxState, shard: ShardName): void {
+export function admitService({ ownership, pending }: OutboxState, shard: ShardName, nowMs: number): void {
   const known = ownership.get(shard);
   if (known?.owned !== true) {
     const where = known === undefined ? 'its home is not known here yet' : `its home is ${known.home}`;
     throw new PortError('not-owner', 'fatal', `This region does not own ${shard}; ${where}.`);
   }
-  let waiting = 0;
-  for (const entry of pending.values()) if (entry.shard === shard) waiting += 1;
+  if (parkedFor(known, nowMs) !== null)
+    throw new PortError('moving', 'retryable', `${shard} is about to move to another home.`);
+  const waiting = countOf(pending, shard);
   if (waiting >= BACKLOG_ENTRIES_MAX)
     throw new PortError('backlog-full', 'retryable', `${waiting} entries of ${shard} wait for the log.`);
+}
+
+/** Once for each parking, and where the region owns the shard only; whoever asks holds the gate alone. */
+export function parkOutbox(
+  { ownership }: OutboxState,
+  shard: ShardName,
+  parking: string,
+  untilMs: number,
+): void {
+  const known = ownership.get(shard);
+  if (known?.owned === true && known.parking?.for !== parking)
+    ownership.set(shard, { ...known, parking: { for: parking, untilMs } });
+}
+
+export function unparkOutbox({ ownership }: OutboxState, shard: ShardName, parking: string): void {
+  const known = ownership.get(shard);
+  if (known?.parking?.for === parking)
+    ownership.set(shard, { ...known, parking: { for: parking, untilMs: null } });
+}
+
+export const outboxStanding = (
+  { ownership, pending }: OutboxState,
+  shard: ShardName,
+  nowMs: number,
+): OutboxStanding => {
+  const known = ownership.get(shard);
+  return {
+    parkedFor: known?.owned === true ? parkedFor(known, nowMs) : null,
+    pending: countOf(pending, shard),
+  };
+};
+
+const parkedFor = ({ parking }: Ownership, nowMs: number): string | null =>
+  parking !== null && (parking.untilMs ?? 0) > nowMs ? parking.for : null;
+
+function countOf(pending: OutboxState['pending'], shard: ShardName): number {
+  let count = 0;
+  for (const entry of pending.values()) if (entry.shard === shard) count += 1;
+  return count;
 }
 
 /** A transaction of a service commits: its rows, and the entry beside them under the id that it took. */
@@ -177,7 +219,8 @@ export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, re
 
   for (const { cursor, outbox: facts, shard } of shards) {
     if (facts === undefined) continue;
-    outbox.ownership.set(shard, { owned: facts.owned, home: cursor.home, epoch: cursor.epoch });
+    const parking = outbox.ownership.get(shard)?.parking ?? null;
+    outbox.ownership.set(shard, { owned: facts.owned, home: cursor.home, epoch: cursor.epoch, parking });
   }
   for (const { cursor, settlement } of settlements) {
     for (const { id, reason } of settlement.undone) {

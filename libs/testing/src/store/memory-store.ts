@@ -12,6 +12,7 @@ import type {
   CommitResult,
   Lease,
   LeaseRequest,
+  OutboxParkingStore,
   OutboxStore,
   ProjectedTable,
   Quarantined,
@@ -44,10 +45,13 @@ import {
   copyOfOutbox,
   emptyOutbox,
   foldOutbox,
+  outboxStanding,
+  parkOutbox,
   pendingOf,
   rowsPending,
   stamp,
   storeEntry,
+  unparkOutbox,
   type OutboxState,
   type ServiceEntry,
   type UndoneEntry,
@@ -74,6 +78,7 @@ export interface StoreCall {
   readonly method:
     | keyof ApplyStore
     | keyof QueryStore
+    | keyof OutboxParkingStore
     | Exclude<keyof OutboxStore, 'close'>
     | keyof ServiceTransaction
     | 'enter'
@@ -129,7 +134,7 @@ export interface HeldEntries {
 export interface MemoryDatabase {
   /** By what lies between the process and the database; nothing does unless said otherwise. */
   openApplyStore(through?: Completions): Promise<ApplyStore>;
-  openQueryStore(through?: Completions): Promise<QueryStore>;
+  openQueryStore(through?: Completions): Promise<QueryStore & OutboxParkingStore>;
   openOutboxStore(onStored: () => void, through?: Completions): Promise<OutboxStore>;
   openServiceStore(through?: Completions): Promise<ServiceStore>;
   /** Every open store loses its connection, as when the database restarts. */
@@ -342,6 +347,13 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       { afterMs: CALL_MS_MAX, error: disconnected },
     );
 
+  /** Taken alone: who holds one shared is waited for, for a moment. */
+  const gateOf = (shards: readonly ShardName[]): Lock => ({
+    isFree: () => locks.areFree(shards),
+    wait: () => locks.await(shards),
+    waitMs: GATE_WAIT_MS,
+  });
+
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
     incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
     renewIncarnation: (from, generation) =>
@@ -368,10 +380,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       ),
     commit: (request) => {
       const gated = shardsOf(request.shards.filter(({ outbox }) => outbox !== undefined));
-      const gate: Lock =
-        gated.length === 0
-          ? UNLOCKED
-          : { isFree: () => locks.areFree(gated), wait: () => locks.await(gated), waitMs: GATE_WAIT_MS };
+      const gate = gated.length === 0 ? UNLOCKED : gateOf(gated);
       const work = (now: State): CommitResult => {
         // One that arrives late finds a service there, and gives way for good.
         if (!gate.isFree()) throw answerLost();
@@ -386,7 +395,28 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     close,
   });
 
-  const queryStoreOf = ({ run, close }: Pick<Connection, 'run' | 'close'>): QueryStore => ({
+  const queryStoreOf = ({
+    run,
+    close,
+  }: Pick<Connection, 'run' | 'close'>): QueryStore & OutboxParkingStore => ({
+    parkOutbox: (shard, parking, forMs) => {
+      const gate = gateOf([shard]);
+      const work = (now: State): void => {
+        // One that arrives late finds a service there, and gives way for good.
+        if (!gate.isFree()) throw answerLost();
+        locks.pass([shard]);
+        parkOutbox(now.outbox, shard, parking, completions.nowMs() + forMs);
+      };
+      return run({ method: 'parkOutbox', shards: [shard] }, 'write', work, gate);
+    },
+    unparkOutbox: (shard, parking) =>
+      run({ method: 'unparkOutbox', shards: [shard] }, 'write', (now) =>
+        unparkOutbox(now.outbox, shard, parking),
+      ),
+    outboxStanding: (shard) =>
+      run({ method: 'outboxStanding', shards: [shard] }, 'read', (now) =>
+        outboxStanding(now.outbox, shard, completions.nowMs()),
+      ),
     outcomes: (shards, key) =>
       run({ method: 'outcomes', shards }, 'read', (now) =>
         shards.flatMap((shard) => {
@@ -524,7 +554,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
           waitMs: GATE_WAIT_MS,
         };
         const work = (now: State): ServiceSession => {
-          admitService(now.outbox, shard);
+          admitService(now.outbox, shard, completions.nowMs());
           session = locks.enter(shard);
           if (isClosed) locks.end(session);
           return session;

@@ -55,6 +55,9 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
   pending: 'relay',
   stamp: 'relay',
   notify: 'relay',
+  parkOutbox: 'relay',
+  unparkOutbox: 'relay',
+  outboxStanding: 'relay',
   enter: 'service',
   save: 'service',
   commitSaved: 'service',
@@ -68,6 +71,7 @@ const STORE_CALLS: { readonly [method: string]: Step } = {
 const CALLS: { readonly [call: string]: Step } = {
   ask: 'ask',
   canary: 'ask',
+  outbox: 'ask',
   forward: 'forward',
   connect: 'connect',
   append: 'append',
