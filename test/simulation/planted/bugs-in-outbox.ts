@@ -64,8 +64,8 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     edits: [
       {
         module: 'testing/store/memory-store',
-        text: 'isFree: () => locks.areFree(gated)',
-        becomes: 'isFree: () => true',
+        text: 'gated.length === 0 ? UNLOCKED : gateOf(gated)',
+        becomes: 'UNLOCKED',
       },
     ],
   },
