@@ -1,7 +1,7 @@
 /** The outbox of one region for its relay: one connection, told by the database when a transaction stored entries. */
 import type { OutboxStore } from '@lockstep/engine';
 import type { Fingerprint, KeyHash } from '@lockstep/protocol';
-import { plainArray } from './array-literal.js';
+import { plainArray, textArray } from './array-literal.js';
 import { openConnection, type Connection } from './connection.js';
 
 export interface OutboxStoreOptions {
@@ -30,7 +30,7 @@ export async function openOutboxStore({ onStored, url }: OutboxStoreOptions): Pr
   const ids = (list: readonly bigint[]): string => plainArray(list, (id) => id.toString());
   return {
     pending: async ({ bytesMax, entriesMax, except, shard }) => {
-      const parameters = [shard, ids(except), entriesMax.toString(), bytesMax.toString()];
+      const parameters = [shard, textArray(except), entriesMax.toString(), bytesMax.toString()];
       const rows = await run('read', PENDING, parameters);
       return rows.map((row) => ({
         id: BigInt(row['id']!),
@@ -52,7 +52,7 @@ const PENDING = `
 select id, key, fingerprint, first_key, body, not_after_ms from (
   select o.*, sum(octet_length(body)) over (order by id) as bytes, row_number() over (order by id) as place
   from (
-    select * from lockstep.outbox where shard = $1 and id <> all($2::bigint[]) order by id limit $3::bigint
+    select * from lockstep.outbox where shard = $1 and key <> all($2::text[]) order by id limit $3::bigint
   ) as o
 ) as measured
 where place = 1 or bytes <= $4::bigint order by id`;

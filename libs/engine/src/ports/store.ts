@@ -140,7 +140,8 @@ export interface OutboxStore {
 
 export interface PendingRequest {
   readonly shard: ShardName;
-  readonly except: readonly bigint[];
+  /** By key: a database that went back gives ids anew. */
+  readonly except: readonly KeyHash[];
   readonly entriesMax: number;
   readonly bytesMax: number;
 }

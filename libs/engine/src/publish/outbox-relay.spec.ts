@@ -70,7 +70,7 @@ class OneShard {
               this.storeFails -= 1;
               return Promise.reject(new Error('the connection is gone'));
             }
-            const left = [...this.outbox.values()].filter(({ id }) => !except.includes(id));
+            const left = [...this.outbox.values()].filter(({ key }) => !except.includes(key));
             return Promise.resolve(left.slice(0, entriesMax));
           },
           stamp: (ids, notAfterMs) => {
@@ -188,6 +188,13 @@ describe('the relay of an outbox', () => {
       expect(await shard.next()).toEqual(['[1]', '[2]', '[3]']);
       shard.fold(2, 1, 2, 3);
       expect(await shard.next()).toHaveLength(3);
+    }));
+
+  test('takes an entry for another one where a database that went back gave it the id of one that was sent', () =>
+    withShard([entry(1)], async (shard) => {
+      expect(await shard.settled()).toEqual(['[1]']);
+      shard.store({ ...entry(7), id: 1n }, entry(2));
+      expect(await shard.next()).toEqual(['[1]', '[7]', '[2]']);
     }));
 
   test('says until when before it sends, half an hour ahead, and never anew', () =>

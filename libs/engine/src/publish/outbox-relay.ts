@@ -15,6 +15,7 @@
 import type {
   ConfigurationHash,
   Epoch,
+  KeyHash,
   Offset,
   PublisherId,
   RegionName,
@@ -68,8 +69,11 @@ interface Sent {
 
 /** What a relay knows of its shard. */
 interface Relayed {
-  /** Answered by the log, by id, until the fold has passed it. */
-  readonly unfolded: Map<bigint, Sent>;
+  /**
+   * Answered by the log, until the fold has passed it; by key, as a database that went back gives the ids of what it lost to other
+   * entries.
+   */
+  readonly unfolded: Map<KeyHash, Sent>;
   /** Another session has begun, or may have. */
   isSessionOver: boolean;
 }
@@ -120,9 +124,9 @@ export class OutboxRelay {
     const { footingOf, region } = this.options;
     const footing = footingOf(shard);
     if (footing === null || footing.home !== region || footing.configuration === null) return 'idle';
-    const passed = new Map<bigint, Sent>();
-    for (const [id, sent] of unfolded) if (sent.offset <= footing.offset) passed.set(id, sent);
-    for (const id of passed.keys()) unfolded.delete(id);
+    const passed = new Map<KeyHash, Sent>();
+    for (const [key, sent] of unfolded) if (sent.offset <= footing.offset) passed.set(key, sent);
+    for (const key of passed.keys()) unfolded.delete(key);
     if (unfolded.size >= UNFOLDED_ENTRIES_MAX) return 'full';
     for (const { epoch } of unfolded.values()) if (epoch !== footing.epoch) return 'full';
     if (relayed.isSessionOver && unfolded.size > 0) return 'full';
@@ -137,18 +141,18 @@ export class OutboxRelay {
       }),
     );
     if (window.length === 0) return 'idle';
-    for (const { id } of window) {
-      const before = passed.get(id);
+    for (const { key } of window) {
+      const before = passed.get(key);
       if (before === undefined) continue;
       publisher.renounce(before.publisher);
       relayed.isSessionOver = true;
     }
     if (relayed.isSessionOver && unfolded.size > 0) return 'full';
     const published = await this.send(publisher, window, footing);
-    window.forEach(({ id }, index) => {
+    window.forEach(({ key }, index) => {
       const result = published[index];
       if (result?.kind !== 'logged') return;
-      unfolded.set(id, { offset: result.offset, epoch: footing.epoch, publisher: result.publisher });
+      unfolded.set(key, { offset: result.offset, epoch: footing.epoch, publisher: result.publisher });
     });
     const isLogged = published.every((result) => result?.kind === 'logged');
     // What was renounced before this window went out is settled; a window that was refused ended its session.

@@ -184,14 +184,13 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
         for (const visits of [1, 2, 3, 4]) saved.push(await save({ [`row ${visits}`]: row('Ann', visits) }));
         const all = await pending();
         assert.deepEqual(keysOf(all), saved);
-        const [first, second, third] = all.map(({ id }) => id);
-        assert.deepEqual(keysOf(await pending({ except: [first!, third!] })), [saved[1], saved[3]]);
+        assert.deepEqual(keysOf(await pending({ except: [saved[0]!, saved[2]!] })), [saved[1], saved[3]]);
         assert.deepEqual(keysOf(await pending({ entriesMax: 2 })), saved.slice(0, 2));
         const bytesMax = all[0]!.body.length + all[1]!.body.length;
         assert.deepEqual(keysOf(await pending({ bytesMax })), saved.slice(0, 2));
         // One in any case: what is too large for a window goes alone.
         assert.deepEqual(keysOf(await pending({ bytesMax: 1 })), saved.slice(0, 1));
-        assert.ok(first! < second!);
+        assert.ok(all[0]!.id < all[1]!.id);
       });
 
       test('until when an entry may be judged is said once', async () => {

@@ -169,7 +169,7 @@ export function pendingOf(
   const window: OutboxEntry[] = [];
   let bytes = 0;
   for (const { table: _, changes: __, shard: ___, ...entry } of ordered(outbox, shard)) {
-    if (excepted.has(entry.id)) continue;
+    if (excepted.has(entry.key)) continue;
     bytes += Buffer.byteLength(entry.body);
     if (window.length > 0 && (window.length === entriesMax || bytes > bytesMax)) break;
     window.push(entry);
