@@ -82,6 +82,13 @@ export class ByteReader {
     return this.compactBytes()?.toString('utf8') ?? null;
   }
 
+  /** Of the older versions; `read` is called once per element. */
+  array<Element>(read: () => Element): readonly Element[] {
+    const elements: Element[] = [];
+    for (let count = this.int32(); count > 0; count -= 1) elements.push(read());
+    return elements;
+  }
+
   /** Of the flexible versions; `read` is called once per element. */
   compactArray<Element>(read: () => Element): readonly Element[] {
     const elements: Element[] = [];

@@ -80,41 +80,6 @@ test.each(clients)(
   },
 );
 
-test.each(clients)('what an append sends is what every reader finds: %s', async (_name, client) => {
-  const text = fc.string({ unit: 'binary', maxLength: 100 });
-  const outgoing = fc.record({
-    key: text,
-    value: text,
-    header: anyBytes,
-    traceparent: fc.option(fc.string({ unit: 'grapheme-ascii', minLength: 1 }), { nil: null }),
-  });
-  await fc.assert(
-    fc.asyncProperty(fc.array(outgoing, { minLength: 1, maxLength: 4 }), async (records) => {
-      const { request } = client.produceCall({ topic: 't', partition: 3, records, timeoutMs: 1_000 });
-      const { buffer } = await request.encode();
-      // transactional id, acks, time-out, one topic `t`, one partition, its number, and the size of the batch
-      const batches = buffer.subarray(2 + 2 + 4 + 4 + (2 + 1) + 4 + 4 + 4);
-      const expected = records.map(({ key, value, header, traceparent }) => ({
-        key,
-        valueText: value.includes('\0') ? null : value,
-        header: list(header),
-        traceparent,
-      }));
-      for (const [, { readBatch }] of clients) {
-        const found = readBatches(batches, 0n, readBatch).records;
-        expect(
-          found.map(({ key, valueText, header, traceparent }) => ({
-            key: key?.toString(),
-            valueText,
-            header: list(header),
-            traceparent,
-          })),
-        ).toEqual(expected);
-      }
-    }),
-  );
-});
-
 test('text is what a strict decoder finds, without NUL', () => {
   const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const expected = (bytes: Uint8Array): string | null => {

@@ -1,15 +1,13 @@
 /**
- * What a Kafka client is used for: connections, and the bytes of record batches. Everything else of this library, which
- * calls are made, when, in which order and what their answers mean, is the same whichever client carries them.
+ * What a Kafka client is used for: connections, and reading record batches. Everything else of this library, which calls
+ * are made, when, in which order and what their answers mean, is the same whichever client carries them.
  */
 import type { Socket } from 'node:net';
-import type { LogRecord, OutgoingRecord } from '@lockstep/protocol';
+import type { LogRecord } from '@lockstep/protocol';
 
 export interface KafkaClient {
   /** Nothing is opened by this. */
   newConnection(options: ConnectionOptions): Connection;
-  /** One batch for one partition: `acks=-1`, no compression, no producer id (idempotence is off). */
-  produceCall(target: ProduceTarget): BrokerCall<ProduceAnswer>;
   readonly readBatch: BatchReader;
 }
 
@@ -54,25 +52,6 @@ export interface WireRequest {
   readonly apiName: string;
   /** The bytes behind the header of the request, in whatever the client collects them. */
   readonly encode: () => Promise<{ readonly buffer: Buffer }>;
-}
-
-export interface ProduceTarget {
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: readonly OutgoingRecord[];
-  readonly timeoutMs: number;
-}
-
-export interface ProduceAnswer {
-  readonly topics: readonly {
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly errorCode: number;
-      readonly baseOffset: string;
-      readonly logAppendTime: string;
-      readonly logStartOffset: string;
-    }[];
-  }[];
 }
 
 /**

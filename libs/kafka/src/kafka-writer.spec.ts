@@ -1,41 +1,32 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BrokerDirectory } from './broker-directory.js';
-import { KafkaWriter, readProduceAnswer } from './kafka-writer.js';
-import { kafkajsClient } from './kafkajs-client.js';
+import type { AppendAnswer } from './append-call.js';
+import { appendedBy, KafkaWriter } from './kafka-writer.js';
 
-const REFUSED_WITHOUT_APPEND = '-1';
+const REFUSED_WITHOUT_APPEND = -1n;
 const NOT_LEADER = 6;
 const TOO_LARGE = 10;
 const TIMED_OUT = 7;
 
-const answer = (
-  fields: Partial<
-    Record<'partition' | 'errorCode', number> &
-      Record<'baseOffset' | 'logAppendTime' | 'logStartOffset', string>
-  >,
-) => ({
-  topics: [
+const answer = (fields: Partial<AppendAnswer['partitions'][number]>): AppendAnswer => ({
+  clientSideThrottleTime: 0,
+  partitions: [
     {
-      partitions: [
-        {
-          partition: 2,
-          errorCode: 0,
-          baseOffset: '10',
-          logAppendTime: '1790000000123',
-          logStartOffset: '4',
-          ...fields,
-        },
-      ],
+      partition: 2,
+      errorCode: 0,
+      baseOffset: 10n,
+      logAppendTime: 1_790_000_000_123,
+      logStartOffset: 4n,
+      ...fields,
     },
   ],
 });
-const read = (given: ReturnType<typeof answer>) => () =>
-  readProduceAnswer(given, { topic: 't', partition: 2 });
+const read = (given: AppendAnswer) => () => appendedBy(given, { topic: 't', partition: 2 });
 
 describe('the answer to an append', () => {
   test('tells the offset and the append time', () => {
     expect(read(answer({}))()).toEqual({ baseOffset: 10n, appendTimeMs: 1_790_000_000_123 });
-    expect(read(answer({ baseOffset: '0', logStartOffset: '0' }))()).toMatchObject({ baseOffset: 0n });
+    expect(read(answer({ baseOffset: 0n, logStartOffset: 0n }))()).toMatchObject({ baseOffset: 0n });
   });
 
   test('is retryable when the broker was not the leader before it appended', () => {
@@ -45,13 +36,13 @@ describe('the answer to an append', () => {
   });
 
   test('is unknown when the broker lost its office after it had appended', () => {
-    expect(read(answer({ errorCode: NOT_LEADER, baseOffset: '10' }))).toThrow(
+    expect(read(answer({ errorCode: NOT_LEADER, baseOffset: 10n }))).toThrow(
       expect.objectContaining({ code: 'log-leader-moved', disposition: 'unknown' }),
     );
   });
 
   test('is unknown after a time-out of the replicas, with or without an offset', () => {
-    for (const baseOffset of [REFUSED_WITHOUT_APPEND, '10']) {
+    for (const baseOffset of [REFUSED_WITHOUT_APPEND, 10n]) {
       expect(read(answer({ errorCode: TIMED_OUT, baseOffset }))).toThrow(
         expect.objectContaining({ disposition: 'unknown' }),
       );
@@ -65,15 +56,15 @@ describe('the answer to an append', () => {
   });
 
   for (const [title, given] of [
-    ['success without an offset', answer({ baseOffset: '-1' })],
-    ['offset 0 of a log that begins later', answer({ baseOffset: '0' })],
-    ['no append time', answer({ logAppendTime: '-1' })],
+    ['success without an offset', answer({ baseOffset: -1n })],
+    ['offset 0 of a log that begins later', answer({ baseOffset: 0n })],
+    ['no append time', answer({ logAppendTime: -1 })],
     ['another partition', answer({ partition: 3 })],
-    ['no partition', { topics: [] }],
-    ['two partitions', { topics: [...answer({}).topics, ...answer({}).topics] }],
+    ['no partition', { ...answer({}), partitions: [] }],
+    ['two partitions', { ...answer({}), partitions: [...answer({}).partitions, ...answer({}).partitions] }],
   ] as const) {
     test(`is unknown when it is suspicious: ${title}`, () => {
-      expect(() => readProduceAnswer(given, { topic: 't', partition: 2 })).toThrow(
+      expect(read(given)).toThrow(
         expect.objectContaining({ code: 'log-answer-suspicious', disposition: 'unknown' }),
       );
     });
@@ -81,12 +72,11 @@ describe('the answer to an append', () => {
 });
 
 /** Plays the leaders, one for each look-up, with their answers. */
-async function appendAt(answers: readonly ReturnType<typeof answer>[], timeoutMs = 5_000) {
+async function appendAt(answers: readonly AppendAnswer[], timeoutMs = 5_000) {
   const left = [...answers];
   const suspects: number[] = [];
   let looks = 0;
   const directory = {
-    client: kafkajsClient,
     suspect: ({ port }: { port: number }) => void suspects.push(port),
     linkToLeader: async () => {
       looks += 1;
@@ -113,7 +103,7 @@ describe('an append at a broker that leads no more', () => {
   });
 
   test('is not repeated when it may stand', async () => {
-    const lost = answer({ errorCode: NOT_LEADER, baseOffset: '10' });
+    const lost = answer({ errorCode: NOT_LEADER, baseOffset: 10n });
     const { outcome, looks } = await appendAt([refused, lost]);
     expect(outcome).toMatchObject({ code: 'log-leader-moved', disposition: 'unknown' });
     expect(looks).toBe(2);

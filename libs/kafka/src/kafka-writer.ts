@@ -13,9 +13,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isPortError, PortError } from '@lockstep/engine';
 import type { AppendRequest, Appended, LogWriter } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
+import { appendCall, type AppendAnswer } from './append-call.js';
 import type { BrokerDirectory } from './broker-directory.js';
 import type { BrokerLink } from './broker-link.js';
-import type { ProduceAnswer } from './kafka-client.js';
 import { brokerError } from './kafkajs-internals.js';
 import { LinkError, logFailure } from './log-failure.js';
 
@@ -121,14 +121,14 @@ class Lane {
   }
 
   async #send(link: BrokerLink, request: AppendRequest, timeoutMs: number): Promise<Appended> {
-    const call = this.#directory.client.produceCall({ ...request, timeoutMs });
-    let answer: ProduceAnswer;
+    const call = appendCall({ ...request, timeoutMs });
+    let answer: AppendAnswer;
     try {
       answer = await link.send(call, { timeoutMs, prolongTimesMax: 0 });
     } catch (error) {
       throw logFailure(error, 'sent', `appending to ${this.#name}`);
     }
-    return readProduceAnswer(answer, request);
+    return appendedBy(answer, request);
   }
 
   /** A broker that says where it stands is a good one to ask. */
@@ -141,28 +141,26 @@ class Lane {
 }
 
 /** Believes an answer only when it says without contradiction where the records stand. */
-export function readProduceAnswer(
-  answer: ProduceAnswer,
+export function appendedBy(
+  { partitions }: AppendAnswer,
   request: Pick<AppendRequest, 'topic' | 'partition'>,
 ): Appended {
   const context = `appending to ${request.topic}/${request.partition}`;
-  const partitions = answer.topics.flatMap((topic) => topic.partitions);
   const [found] = partitions;
   if (found === undefined || partitions.length !== 1 || found.partition !== request.partition) {
     throw logFailure(suspicious('the answer does not speak of this partition'), 'sent', context);
   }
-  const baseOffset = BigInt(found.baseOffset);
+  const { baseOffset, logAppendTime: appendTimeMs } = found;
   if (found.errorCode !== 0) {
     throw logFailure(brokerError(found.errorCode), baseOffset < 0n ? 'refused' : 'sent', context);
   }
-  if (baseOffset < 0n || baseOffset < BigInt(found.logStartOffset)) {
+  if (baseOffset < 0n || baseOffset < found.logStartOffset) {
     throw logFailure(
       suspicious(`offset ${baseOffset} of a log that starts at ${found.logStartOffset}`),
       'sent',
       context,
     );
   }
-  const appendTimeMs = Number(found.logAppendTime);
   if (appendTimeMs < 0)
     throw logFailure(suspicious('no append time: the topic does not stamp it'), 'sent', context);
   return { baseOffset: offset(baseOffset), appendTimeMs };

@@ -10,15 +10,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { RECORD_HEADER, TRACE_HEADER } from '@lockstep/protocol';
-import type {
-  BrokerCall,
-  Connection,
-  ConnectionOptions,
-  ProduceAnswer,
-  ProduceTarget,
-  WireRequest,
-} from './kafka-client.js';
+import type { BrokerCall, Connection, ConnectionOptions, WireRequest } from './kafka-client.js';
 
 interface KafkajsConnection {
   connect(): Promise<unknown>;
@@ -72,7 +64,7 @@ interface RequestQueuePrototype {
 
 const PINNED_VERSION = '2.2.4';
 
-/** All are kept by Kafka 4. Those that are our own stand in `topic-calls.ts`, the others are the newest of kafkajs. */
+/** All are kept by Kafka 4. Those that are our own stand in `append-call.ts` and `topic-calls.ts`, the others are the newest of kafkajs. */
 const WIRE_VERSIONS = {
   Produce: 7,
   Fetch: 13,
@@ -88,7 +80,7 @@ const WIRE_VERSIONS = {
 } as const;
 
 type ApiName = keyof typeof WIRE_VERSIONS;
-type OwnApiName = 'Fetch' | 'Metadata' | 'ElectPreferredLeaders';
+type OwnApiName = 'Produce' | 'Fetch' | 'Metadata' | 'ElectPreferredLeaders';
 type KnownApiName = Exclude<ApiName, OwnApiName>;
 
 const require = createRequire(import.meta.url);
@@ -185,12 +177,33 @@ function call<Answer>(name: KnownApiName, fields: object): BrokerCall<Answer> {
   return { name, request, decode: response.decode as (payload: Buffer) => Promise<Answer> };
 }
 
+/** A call of an older version whose bytes are our own. kafkajs takes anything that has its bytes under both names. */
+export function plainCall<Answer>(
+  name: OwnApiName,
+  bytesOf: () => Buffer,
+  decode: (payload: Buffer) => Answer,
+): BrokerCall<Answer> {
+  return {
+    name,
+    request: {
+      apiKey: apiKeys[name],
+      apiVersion: WIRE_VERSIONS[name],
+      apiName: name,
+      encode: async () => {
+        const buffer = bytesOf();
+        return { buffer, buf: buffer };
+      },
+    },
+    decode: async (payload) => decode(payload),
+  };
+}
+
 /**
  * A call of a flexible version, which kafkajs does not speak: it writes an older header, so that the tags which end the
  * newer one are the first byte of the body. `decode` begins with the tags of the answer's header.
  */
 export function flexibleCall<Answer>(
-  name: OwnApiName,
+  name: Exclude<OwnApiName, 'Produce'>,
   writeBody: (encoder: Encoder) => Encoder,
   decode: (payload: Buffer) => Answer,
 ): BrokerCall<Answer> {
@@ -204,23 +217,6 @@ export function flexibleCall<Answer>(
     },
     decode: async (payload) => decode(payload),
   };
-}
-
-export function produceCall(target: ProduceTarget): BrokerCall<ProduceAnswer> {
-  const messages = target.records.map(({ key, value, header, traceparent }) => ({
-    key,
-    value,
-    headers: {
-      // The encoder takes anything but a Buffer for text.
-      [RECORD_HEADER]: Buffer.from(header.buffer, header.byteOffset, header.byteLength),
-      ...(traceparent === null ? {} : { [TRACE_HEADER]: traceparent }),
-    },
-  }));
-  return call('Produce', {
-    acks: -1,
-    timeout: target.timeoutMs,
-    topicData: [{ topic: target.topic, partitions: [{ partition: target.partition, messages }] }],
-  });
 }
 
 const READ_UNCOMMITTED = 0;

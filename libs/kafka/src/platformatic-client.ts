@@ -1,10 +1,9 @@
 /**
- * @platformatic/kafka: its connection, its encoder of appends and its decoder of record batches, all by what it exports.
+ * @platformatic/kafka: its connection and its decoder of record batches, both by what it exports.
  * Its producer, consumer, pools and retries are not used, so that every promise of the log port is kept by the same
  * code as with kafkajs (decision 0078).
  *
  * What it needs from us:
- * - an answer with an error is thrown; where the records stand is read from what is thrown.
  * - it reads damaged batches without a bound (a few bytes can name millions of headers), so that only those whose CRC is
  *   right are handed to it.
  * - its timer of a request is the same for all calls of a connection; it is set out of the way, the link bounds each call.
@@ -12,19 +11,16 @@
  * - it does not hold requests back when a broker asks for that; brokers then wait before they read on.
  */
 import assert from 'node:assert/strict';
-import type { MessageRecord, RecordsBatch } from '@platformatic/kafka';
+import type { RecordsBatch } from '@platformatic/kafka';
 import {
   Connection as PlatformaticConnection,
   crc32c,
   NetworkError,
-  produceV7,
   Reader,
   readRecordsBatch,
-  ResponseError,
   TimeoutError,
   Writer,
 } from '@platformatic/kafka';
-import type { OutgoingRecord } from '@lockstep/protocol';
 import { unreadable } from './byte-reader.js';
 import {
   LOG_APPEND_TIME,
@@ -33,18 +29,10 @@ import {
   RECORD_HEADER_BYTES,
   TRACE_HEADER_BYTES,
 } from './fetch-answer.js';
-import type {
-  BatchReader,
-  BrokerCall,
-  Connection,
-  ConnectionOptions,
-  KafkaClient,
-  ProduceAnswer,
-  ProduceTarget,
-} from './kafka-client.js';
+import type { BatchReader, BrokerCall, Connection, ConnectionOptions, KafkaClient } from './kafka-client.js';
 import { LinkError } from './log-failure.js';
 
-export const platformaticClient: KafkaClient = { newConnection, produceCall, readBatch };
+export const platformaticClient: KafkaClient = { newConnection, readBatch };
 
 const KEEP_ALIVE_DELAY_MS = 10_000;
 /** The longest that a timer of Node can be set to; those of ended requests are cleared. */
@@ -89,78 +77,14 @@ function newConnection(options: ConnectionOptions): Connection {
   };
 }
 
-/** What kafkajs encoded is bytes; an empty piece would upset the buffer of this client. */
-function writerOf(encoded: Writer | { readonly buffer: Buffer }): Writer {
-  if (encoded instanceof Writer) return encoded;
+/** An empty piece would upset the buffer of this client. */
+function writerOf(encoded: { readonly buffer: Buffer }): Writer {
   return encoded.buffer.length === 0 ? Writer.create() : Writer.create().append(encoded.buffer);
 }
 
 function linkError(error: Error): Error {
   if (error instanceof TimeoutError) return new LinkError('link-timed-out', error.message);
   return error instanceof NetworkError ? new LinkError('link-unreachable', error.message) : error;
-}
-
-const ACKS_OF_ALL_IN_SYNC = -1;
-
-function produceCall({ partition, records, timeoutMs, topic }: ProduceTarget): BrokerCall<ProduceAnswer> {
-  const { key: apiKey, version: apiVersion } = produceV7.api;
-  // Brokers put their own in its place; one for all keeps the differences short.
-  const timestamp = BigInt(Date.now());
-  return {
-    name: 'Produce',
-    request: {
-      apiKey,
-      apiVersion,
-      apiName: 'Produce',
-      encode: async () =>
-        produceV7.createRequest(
-          ACKS_OF_ALL_IN_SYNC,
-          timeoutMs,
-          records.map((record) => ({ topic, partition, timestamp, ...messageOf(record) })),
-        ),
-    },
-    decode: async (payload) => readProduceAnswer(payload),
-  };
-}
-
-function messageOf({
-  header,
-  key,
-  traceparent,
-  value,
-}: OutgoingRecord): Pick<MessageRecord, 'key' | 'value' | 'headers'> {
-  const headers = new Map([
-    [RECORD_HEADER_BYTES, Buffer.from(header.buffer, header.byteOffset, header.byteLength)],
-  ]);
-  if (traceparent !== null) headers.set(TRACE_HEADER_BYTES, Buffer.from(traceparent));
-  return { key: Buffer.from(key), value: Buffer.from(value), headers };
-}
-
-function readProduceAnswer(payload: Buffer): ProduceAnswer {
-  const { responses } = parsedAnswer(payload);
-  return {
-    topics: responses.map(({ partitionResponses }) => ({
-      partitions: partitionResponses.map((found) => ({
-        partition: found.index,
-        errorCode: found.errorCode,
-        baseOffset: found.baseOffset.toString(),
-        logAppendTime: found.logAppendTimeMs.toString(),
-        logStartOffset: found.logStartOffset.toString(),
-      })),
-    })),
-  };
-}
-
-type PlatformaticAnswer = ReturnType<typeof produceV7.parseResponse>;
-
-function parsedAnswer(payload: Buffer): PlatformaticAnswer {
-  const { key, version } = produceV7.api;
-  try {
-    return produceV7.parseResponse(0, key, version, Reader.from(payload));
-  } catch (error) {
-    if (error instanceof ResponseError) return error['response'] as PlatformaticAnswer;
-    throw error;
-  }
 }
 
 const CRC_POSITION = 17;
