@@ -4,6 +4,12 @@ import type { ServiceEntry, ServiceStore } from '@lockstep/testing';
 import pg from 'pg';
 import { quoteIdentifier } from './identifier.js';
 
+/** By what the database raises. */
+const REFUSALS: { readonly [raised: string]: Pick<PortError, 'code' | 'disposition'> } = {
+  LS003: { code: 'not-owner', disposition: 'fatal' },
+  LS005: { code: 'moving', disposition: 'retryable' },
+};
+
 export function openServiceStore(url: string): ServiceStore {
   const open = new Set<pg.Client>();
   const end = async (client: pg.Client): Promise<void> => {
@@ -21,8 +27,10 @@ export function openServiceStore(url: string): ServiceStore {
         await client.query('select lockstep.enter_outbox($1)', [shard]);
       } catch (error) {
         await end(client);
-        if ((error as { code?: string }).code !== 'LS003') throw error;
-        throw new PortError('not-owner', 'fatal', (error as Error).message, error);
+        const { code = '', message } = error as Error & { readonly code?: string };
+        const refused = REFUSALS[code];
+        if (refused === undefined) throw error;
+        throw new PortError(refused.code, refused.disposition, message, error);
       }
       return {
         save: async (entry) => {
