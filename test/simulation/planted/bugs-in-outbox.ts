@@ -40,7 +40,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     edits: [
       {
         module: 'engine/publish/outbox-relay',
-        text: 'for (const id of passed.keys())\n            unfolded.delete(id);',
+        text: 'for (const key of passed.keys())\n            unfolded.delete(key);',
         becomes: '',
       },
     ],
