@@ -1,8 +1,8 @@
 /**
  * Imported before anything else (NODE_OPTIONS) by the processes of a cluster that `startFailing` starts. In a role it stands where
- * kafkajs encodes a produce request and decodes its answer, and sends a signal where the cluster's armed failpoint says: just
- * before the append is sent, or just after it was answered. In the supervisor, which gives a role nothing of its caller's
- * environment, it hands itself on to the roles. The product knows nothing of it.
+ * a connection of kafkajs takes a request, reads appends from their bytes, and sends a signal where the cluster's armed failpoint
+ * says: just before the append is sent, or just after it was answered. In the supervisor, which gives a role nothing of its
+ * caller's environment, it hands itself on to the roles. The product knows nothing of it.
  */
 import childProcess from 'node:child_process';
 import { existsSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,28 +14,36 @@ import type { Failpoint, Hit } from './failpoints.js';
 /** A signal of a process to itself may take a moment to stop it; nothing may be sent meanwhile. */
 const SIGNAL_MS_MAX = 50;
 
-interface ProduceFields {
-  readonly topicData: readonly {
-    readonly topic: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly messages: readonly { readonly key: string; readonly value: string }[];
-    }[];
-  }[];
+/** What an append would have the log hold. */
+interface Append {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly { readonly key: Buffer; readonly value: Buffer }[];
 }
 
 interface Call {
-  readonly request: { encode(): Promise<unknown> };
+  readonly request: { readonly apiName: string; encode(): Promise<{ readonly buffer: Buffer }> };
   readonly response: { decode(payload: Buffer): Promise<unknown> };
 }
 
-interface Requests {
-  readonly Produce: { protocol: (version: object) => (fields: ProduceFields) => Call };
+type Send = (call: Call) => Promise<unknown>;
+
+interface Decoder {
+  readInt16(): number;
+  readInt32(): number;
+  readString(): string | null;
 }
+
+const load = createRequire(import.meta.url);
+const ConnectionClass = load('kafkajs/src/network/connection') as { readonly prototype: { send: Send } };
+const DecoderClass = load('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => Decoder;
+const decodeMessages = load('kafkajs/src/protocol/requests/fetch/v4/decodeMessages') as (
+  decoder: Decoder,
+) => Promise<Append['messages']>;
 
 const role = process.env['LOCKSTEP_ROLES'];
 if (role === undefined) handOn();
-else standInProduce(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)), role);
+else standInAppends(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)), role);
 
 function handOn(): void {
   const { spawn } = childProcess;
@@ -51,18 +59,15 @@ function handOn(): void {
   syncBuiltinESMExports();
 }
 
-function standInProduce(data: string, ownRole: string): void {
-  const { requests } = createRequire(import.meta.url)('kafkajs/src/protocol/requests') as {
-    readonly requests: Requests;
-  };
-  const { protocol } = requests.Produce;
+function standInAppends(data: string, ownRole: string): void {
+  const send = ConnectionClass.prototype.send;
   /** How often this process has met the failpoint of that name. */
   const met = new Map<string, number>();
 
-  const pass = (moment: Failpoint['moment'], fields: ProduceFields): void => {
+  const pass = (moment: Failpoint['moment'], append: Append): void => {
     const failpoint = armedIn(data);
     if (failpoint === null || failpoint.moment !== moment || failpoint.appender !== ownRole) return;
-    if (!isMetBy(failpoint, fields)) return;
+    if (!isMetBy(failpoint, append)) return;
     const times = (met.get(failpoint.name) ?? 0) + 1;
     met.set(failpoint.name, times);
     if (times !== failpoint.nth) return;
@@ -72,25 +77,41 @@ function standInProduce(data: string, ownRole: string): void {
     if (pid === process.pid) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SIGNAL_MS_MAX);
   };
 
-  requests.Produce.protocol = (version) => (fields) => {
-    const { request, response } = protocol(version)(fields);
-    const encode = request.encode.bind(request);
-    return {
-      request: Object.assign(request, {
-        encode: () => {
-          pass('before', fields);
-          return encode();
-        },
-      }),
-      response: {
-        ...response,
-        decode: (payload: Buffer) => {
-          pass('after', fields);
-          return response.decode(payload);
+  ConnectionClass.prototype.send = async function sendPassing(this: unknown, call) {
+    if (call.request.apiName !== 'Produce') return send.call(this, call);
+    const encoded = await call.request.encode();
+    const append = await appendIn(encoded.buffer);
+    return send.call(this, {
+      ...call,
+      request: {
+        ...call.request,
+        encode: async () => {
+          pass('before', append);
+          return encoded;
         },
       },
-    };
+      response: {
+        ...call.response,
+        decode: (payload: Buffer) => {
+          pass('after', append);
+          return call.response.decode(payload);
+        },
+      },
+    });
   };
+}
+
+/** Of a produce request with one partition, behind its header. */
+async function appendIn(bytes: Buffer): Promise<Append> {
+  const decoder = new DecoderClass(bytes);
+  decoder.readString(); // transactional id
+  decoder.readInt16(); // acks
+  decoder.readInt32(); // time-out
+  decoder.readInt32(); // topics
+  const topic = decoder.readString()!;
+  decoder.readInt32(); // partitions
+  const partition = decoder.readInt32();
+  return { topic, partition, messages: await decodeMessages(decoder) };
 }
 
 function armedIn(data: string): Failpoint | null {
@@ -98,16 +119,10 @@ function armedIn(data: string): Failpoint | null {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Failpoint) : null;
 }
 
-function isMetBy({ at }: Failpoint, { topicData }: ProduceFields): boolean {
-  return topicData.some(({ partitions, topic }) =>
-    partitions.some(
-      ({ messages, partition }) =>
-        topic === at.topic &&
-        partition === at.partition &&
-        messages.some(({ key, value }) => at.entry === entryName(topic, key, value)),
-    ),
-  );
-}
+const isMetBy = ({ at }: Failpoint, { messages, partition, topic }: Append): boolean =>
+  topic === at.topic &&
+  partition === at.partition &&
+  messages.some(({ key, value }) => at.entry === entryName(topic, key.toString(), value.toString()));
 
 /** Of the control log: the command, or the event of a stage. Of a shard: the kind; the key of a control entry is its kind. */
 function entryName(topic: string, key: string, value: string): string {
