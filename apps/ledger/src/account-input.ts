@@ -2,15 +2,17 @@
 import type { KeyOf } from '@lockstep/nest';
 import { z } from 'zod';
 import type { Datasets } from './datasets.js';
+import { HOME_KEY_PATTERN } from './home-key.js';
 
 export type Accounts = Datasets['accounts'];
 export type AccountKey = KeyOf<Accounts>;
 
-const KEY_PATTERN = /^(eu|us|ap):[A-Za-z0-9._-]{1,64}$/;
-
 export const accountKey = z
   .string()
-  .regex(KEY_PATTERN, 'must be an account such as eu:ada: its home group and up to 64 letters, digits, . _ -')
+  .regex(
+    HOME_KEY_PATTERN,
+    'must be an account such as eu:ada: its home group and up to 64 letters, digits, . _ -',
+  )
   .transform((key) => key as AccountKey);
 
 /** Minor units. */

@@ -1,10 +1,11 @@
 /** What callers say about customers, judged at the door. */
 import { z } from 'zod';
+import { HOME_KEY_PATTERN } from './home-key.js';
 
 export const customerKey = z
   .string()
   .regex(
-    /^(eu|us|ap):[A-Za-z0-9._-]{1,64}$/,
+    HOME_KEY_PATTERN,
     'must be a customer such as eu:ada: the home group and up to 64 letters, digits, . _ -',
   );
 

@@ -7,7 +7,7 @@ import { crc32c } from './crc32c.js';
 import { readBatches } from './fetch-answer.js';
 import { kafkajsClient } from './kafkajs-client.js';
 import { platformaticClient } from './platformatic-client.js';
-import { batchBytes } from './record-batch.fixture.js';
+import { batchBytes, crc32c as bitByBit } from './record-batch.fixture.js';
 
 // Long enough, now and then, for lengths of two and three bytes.
 const text = fc.oneof(
@@ -95,14 +95,6 @@ test('every client reads what an append sends', () => {
 test('the checksum is that of Castagnoli, whatever the length and wherever it begins', () => {
   const known = Buffer.from('123456789');
   expect(crc32c(known, 0, known.length).toString(16)).toBe('e3069283');
-  const bitByBit = (bytes: Uint8Array): number => {
-    let crc = 0xffffffff;
-    for (const byte of bytes) {
-      crc ^= byte;
-      for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
-    }
-    return (crc ^ 0xffffffff) >>> 0;
-  };
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(20), (bytes, from) => {
       const begin = Math.min(from, bytes.length);

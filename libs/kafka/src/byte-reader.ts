@@ -84,16 +84,12 @@ export class ByteReader {
 
   /** Of the older versions; `read` is called once per element. */
   array<Element>(read: () => Element): readonly Element[] {
-    const elements: Element[] = [];
-    for (let count = this.int32(); count > 0; count -= 1) elements.push(read());
-    return elements;
+    return elementsOf(this.int32(), read);
   }
 
   /** Of the flexible versions; `read` is called once per element. */
   compactArray<Element>(read: () => Element): readonly Element[] {
-    const elements: Element[] = [];
-    for (let count = this.uvarint(); count > 1; count -= 1) elements.push(read());
-    return elements;
+    return elementsOf(this.uvarint() - 1, read);
   }
 
   /** What newer brokers may add to a structure; nothing of it is known here. */
@@ -119,4 +115,11 @@ export class ByteReader {
     this.position = start + bytes;
     return start;
   }
+}
+
+/** None where the count is negative, which stands for no list. */
+function elementsOf<Element>(count: number, read: () => Element): readonly Element[] {
+  const elements: Element[] = [];
+  for (let left = count; left > 0; left -= 1) elements.push(read());
+  return elements;
 }

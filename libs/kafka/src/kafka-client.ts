@@ -5,6 +5,9 @@
 import type { Socket } from 'node:net';
 import type { LogRecord } from '@lockstep/protocol';
 
+/** Of every connection: an idle one that has died is noticed. */
+export const KEEP_ALIVE_DELAY_MS = 10_000;
+
 export interface KafkaClient {
   /** Nothing is opened by this. */
   newConnection(options: ConnectionOptions): Connection;

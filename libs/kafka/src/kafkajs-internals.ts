@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { KEEP_ALIVE_DELAY_MS } from './kafka-client.js';
 import type { BrokerCall, Connection, ConnectionOptions, WireRequest } from './kafka-client.js';
 
 interface KafkajsConnection {
@@ -115,8 +116,6 @@ function guardIdleTimer(queue: RequestQueuePrototype): void {
   };
 }
 
-const KEEP_ALIVE_DELAY_MS = 10_000;
-
 /** A field `clientSideThrottleTime` of an answer is obeyed: kafkajs holds the next request back for so long. */
 export function newConnection({
   address,
@@ -178,33 +177,33 @@ function call<Answer>(name: KnownApiName, fields: object): BrokerCall<Answer> {
 }
 
 /** A call of an older version whose bytes are our own. kafkajs takes anything that has its bytes under both names. */
-export function plainCall<Answer>(
-  name: OwnApiName,
+export const plainCall = <Answer>(
+  name: 'Produce',
   bytesOf: () => Buffer,
   decode: (payload: Buffer) => Answer,
-): BrokerCall<Answer> {
-  return {
+): BrokerCall<Answer> =>
+  ownCall(
     name,
-    request: {
-      apiKey: apiKeys[name],
-      apiVersion: WIRE_VERSIONS[name],
-      apiName: name,
-      encode: async () => {
-        const buffer = bytesOf();
-        return { buffer, buf: buffer };
-      },
+    () => {
+      const buffer = bytesOf();
+      return { buffer, buf: buffer };
     },
-    decode: async (payload) => decode(payload),
-  };
-}
+    decode,
+  );
 
 /**
  * A call of a flexible version, which kafkajs does not speak: it writes an older header, so that the tags which end the
  * newer one are the first byte of the body. `decode` begins with the tags of the answer's header.
  */
-export function flexibleCall<Answer>(
+export const flexibleCall = <Answer>(
   name: Exclude<OwnApiName, 'Produce'>,
   writeBody: (encoder: Encoder) => Encoder,
+  decode: (payload: Buffer) => Answer,
+): BrokerCall<Answer> => ownCall(name, () => writeBody(new EncoderClass().writeUVarInt(0)), decode);
+
+function ownCall<Answer>(
+  name: OwnApiName,
+  encode: () => { readonly buffer: Buffer },
   decode: (payload: Buffer) => Answer,
 ): BrokerCall<Answer> {
   return {
@@ -213,7 +212,7 @@ export function flexibleCall<Answer>(
       apiKey: apiKeys[name],
       apiVersion: WIRE_VERSIONS[name],
       apiName: name,
-      encode: async () => writeBody(new EncoderClass().writeUVarInt(0)),
+      encode: async () => encode(),
     },
     decode: async (payload) => decode(payload),
   };

@@ -30,11 +30,11 @@ import {
   TRACE_HEADER_BYTES,
 } from './fetch-answer.js';
 import type { BatchReader, BrokerCall, Connection, ConnectionOptions, KafkaClient } from './kafka-client.js';
+import { KEEP_ALIVE_DELAY_MS } from './kafka-client.js';
 import { LinkError } from './log-failure.js';
 
 export const platformaticClient: KafkaClient = { newConnection, readBatch };
 
-const KEEP_ALIVE_DELAY_MS = 10_000;
 /** The longest that a timer of Node can be set to; those of ended requests are cleared. */
 const REQUEST_MS_MAX = 2 ** 31 - 1;
 

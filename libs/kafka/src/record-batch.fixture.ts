@@ -69,7 +69,7 @@ function varint(value: bigint): Buffer {
   return Buffer.from([...bytes, Number(left)]);
 }
 
-function crc32c(bytes: Uint8Array): number {
+export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;

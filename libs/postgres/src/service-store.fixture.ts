@@ -1,14 +1,8 @@
 /** A service's own connections to a database, without the library: what the suite of the outbox saves with. */
-import { PortError } from '@lockstep/engine';
 import type { ServiceEntry, ServiceStore } from '@lockstep/testing';
 import pg from 'pg';
 import { quoteIdentifier } from './identifier.js';
-
-/** By what the database raises. */
-const REFUSALS: { readonly [raised: string]: Pick<PortError, 'code' | 'disposition'> } = {
-  LS003: { code: 'not-owner', disposition: 'fatal' },
-  LS005: { code: 'moving', disposition: 'retryable' },
-};
+import { refusalOf } from './outbox/outbox-error.js';
 
 export function openServiceStore(url: string): ServiceStore {
   const open = new Set<pg.Client>();
@@ -27,10 +21,7 @@ export function openServiceStore(url: string): ServiceStore {
         await client.query('select lockstep.enter_outbox($1)', [shard]);
       } catch (error) {
         await end(client);
-        const { code = '', message } = error as Error & { readonly code?: string };
-        const refused = REFUSALS[code];
-        if (refused === undefined) throw error;
-        throw new PortError(refused.code, refused.disposition, message, error);
+        throw refusalOf(error) ?? error;
       }
       return {
         save: async (entry) => {

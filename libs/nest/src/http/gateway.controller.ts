@@ -1,8 +1,8 @@
 /** The gateway's routes. Each reads the request in bounds, asks the API and writes its answer as it stands. */
 import { All, Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { GatewayApi } from './gateway-api.js';
-import { Refusal, writeAnswer } from './http-answer.js';
+import type { GatewayApi, IncomingHeaders } from './gateway-api.js';
+import { Refusal, writeAnswer, type HttpAnswer } from './http-answer.js';
 import {
   BATCH_BODY_BYTES_MAX,
   BODY_BYTES_MAX,
@@ -42,12 +42,11 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    await this.admitted(dataset, request, response, async () => {
-      const headers = incomingHeaders(request);
-      await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-        writeAnswer(response, await this.gateway.write({ dataset, body, headers })),
-      );
-    });
+    await this.admitted(dataset, request, response, () =>
+      this.answerBody(request, response, BODY_BYTES_MAX, (asked) =>
+        this.gateway.write({ dataset, ...asked }),
+      ),
+    );
   }
 
   @Post(BATCH)
@@ -56,12 +55,11 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    await this.admitted(dataset, request, response, async () => {
-      const headers = incomingHeaders(request);
-      await this.bodies.withBody(request, BATCH_BODY_BYTES_MAX, async (body) =>
-        writeAnswer(response, await this.gateway.writeBatch({ dataset, body, headers })),
-      );
-    });
+    await this.admitted(dataset, request, response, () =>
+      this.answerBody(request, response, BATCH_BODY_BYTES_MAX, (asked) =>
+        this.gateway.writeBatch({ dataset, ...asked }),
+      ),
+    );
   }
 
   @Get(RECEIPT)
@@ -93,10 +91,7 @@ export class GatewayController {
 
   @Post(ROWS)
   async rows(@Req() request: IncomingMessage, @Res() response: ServerResponse): Promise<void> {
-    const headers = incomingHeaders(request);
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.gateway.rows({ body, headers })),
-    );
+    await this.answerBody(request, response, BODY_BYTES_MAX, (asked) => this.gateway.rows(asked));
   }
 
   @Get(QUARANTINE)
@@ -115,9 +110,8 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const headers = incomingHeaders(request);
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.gateway.reapply({ id, body, headers })),
+    await this.answerBody(request, response, BODY_BYTES_MAX, (asked) =>
+      this.gateway.reapply({ id, ...asked }),
     );
   }
 
@@ -127,9 +121,8 @@ export class GatewayController {
     @Req() request: IncomingMessage,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const headers = incomingHeaders(request);
-    await this.bodies.withBody(request, BODY_BYTES_MAX, async (body) =>
-      writeAnswer(response, await this.gateway.discard({ id, body, headers })),
+    await this.answerBody(request, response, BODY_BYTES_MAX, (asked) =>
+      this.gateway.discard({ id, ...asked }),
     );
   }
 
@@ -159,6 +152,18 @@ export class GatewayController {
     @Res() response: ServerResponse,
   ): Promise<void> {
     writeAnswer(response, await this.gateway.outbox(dataset, n));
+  }
+
+  private async answerBody(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytesMax: number,
+    answer: (asked: { readonly body: string; readonly headers: IncomingHeaders }) => Promise<HttpAnswer>,
+  ): Promise<void> {
+    const headers = incomingHeaders(request);
+    await this.bodies.withBody(request, bytesMax, async (body) =>
+      writeAnswer(response, await answer({ body, headers })),
+    );
   }
 
   /** A body that is not read is received and thrown away by the server. */

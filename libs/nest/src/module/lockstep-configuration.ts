@@ -11,9 +11,8 @@ import {
   withoutSecrets,
 } from '../configuration/described-schema.js';
 import { meaningTable } from '../configuration/meaning-table.js';
+import { catalogueFolder, regionDatabase, spanCollector } from '../configuration/region-options.js';
 import { LockstepError, ownProblem } from '../dataset/lockstep-error.js';
-
-const IN_ITS_PLACE = 'none; told in place of `gateway`';
 
 const described = z.strictObject({
   gateway: describedText(
@@ -27,34 +26,16 @@ const described = z.strictObject({
   region: describedText(
     {
       values: 'a region of topology.yaml',
-      fallback: IN_ITS_PLACE,
+      fallback: 'none; told in place of `gateway`',
       meaning: 'This process is a gateway of that region itself: at home it appends to the log from here.',
     },
     (text) => (isRegionName(text) ? { value: text } : { wrong: 'it is no name of a region' }),
   ).optional(),
-  catalogue: describedText(
-    {
-      values: 'the path of a folder',
-      fallback: 'none; needed with `region`',
-      meaning: 'Catalogue: topology.yaml, datasets, schemas and reducers.',
-    },
-    (text) => ({ value: text }),
-  ).optional(),
-  postgresUrl: describedText(
-    {
-      values: 'postgres://user:password@host:port/database',
-      fallback: 'none; needed with `region`',
-      meaning: "The region's database.",
-    },
-    (text) => parseUrl(text, ['postgres:', 'postgresql:']),
-  ).optional(),
-  otlpUrl: describedText(
-    {
-      values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
-      fallback: 'none: no spans are sent',
-      meaning: 'Where a process that is a gateway itself sends the spans of its calls.',
-    },
-    (text) => parseUrl(text, ['http:', 'https:']),
+  catalogue: catalogueFolder('none; needed with `region`').optional(),
+  postgresUrl: regionDatabase('none; needed with `region`').optional(),
+  otlpUrl: spanCollector(
+    'none: no spans are sent',
+    'Where a process that is a gateway itself sends the spans of its calls.',
   ).optional(),
   timeoutMs: describedWhole({
     min: 1,

@@ -4,11 +4,9 @@ import type { DatasetPort } from '../dataset/dataset-port.js';
 import { embeddedDatasetPort } from '../dataset/embedded-dataset-port.js';
 import { httpDatasetPort } from '../dataset/http-dataset-port.js';
 import { composeRole } from '../role/compose.js';
+import { TRACE_RATIO_DEFAULT } from '../role/configuration.js';
 import { openRoleLogger } from '../role/role-logger.js';
 import type { LockstepConfiguration } from './lockstep-configuration.js';
-
-/** As of a role. */
-const TRACE_RATIO = 0.01;
 
 /** A gateway of its own is there when the database has answered: until then the application waits in its start. */
 export async function openDatasetPort(configuration: LockstepConfiguration): Promise<DatasetPort> {
@@ -23,7 +21,7 @@ export async function openDatasetPort(configuration: LockstepConfiguration): Pro
     signingKeyFile: null,
     otlpUrl,
     tracesUrl: null,
-    traceRatio: TRACE_RATIO,
+    traceRatio: TRACE_RATIO_DEFAULT,
   };
   const role = await composeRole(process, openRoleLogger({ ...process, logLevel: 'warn' }));
   return embeddedDatasetPort({ ...role, gateway: role.gateway! });

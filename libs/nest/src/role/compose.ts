@@ -157,10 +157,9 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
   const withOutbox = [...datasets].flatMap(([dataset, deployed]) =>
     isOutbox(deployed) ? shardsOf(dataset, deployed.partitions) : [],
   );
-  if (gateway !== null) {
-    const parking = new OutboxParking({ region, shards: withOutbox, feed, control, store, observer, clock });
-    loops.push(gateway.admission, gateway.history, parking);
-  }
+  if (gateway !== null) loops.push(gateway.admission, gateway.history);
+  if (gateway !== null && withOutbox.length > 0)
+    loops.push(new OutboxParking({ region, shards: withOutbox, feed, control, store, observer, clock }));
   const quarantineOf = (writing: Gateway): Quarantine =>
     new Quarantine({
       region,

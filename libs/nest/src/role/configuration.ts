@@ -21,6 +21,7 @@ import {
   type Parsed,
 } from '../configuration/described-schema.js';
 import { meaningTable } from '../configuration/meaning-table.js';
+import { catalogueFolder, regionDatabase, spanCollector } from '../configuration/region-options.js';
 
 export const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -52,6 +53,9 @@ export type UnservedConfiguration = Omit<RoleConfiguration, 'listen' | 'auth' | 
 export type ConfigurationReading =
   | { readonly kind: 'valid'; readonly configuration: RoleConfiguration }
   | { readonly kind: 'invalid'; readonly findings: readonly ConfigurationFinding[] };
+
+/** Of new traces, where nobody says otherwise. */
+export const TRACE_RATIO_DEFAULT = 0.01;
 
 /** Exit code of a process that was told something it cannot use. */
 export const EXIT_CODE_MISCONFIGURED = 2;
@@ -88,14 +92,7 @@ const schema = z
       (text) =>
         INSTANCE_PATTERN.test(text) ? { value: text } : { wrong: `${quote(text)} is no name of an instance` },
     ),
-    LOCKSTEP_CATALOGUE: describedText(
-      {
-        values: 'the path of a folder',
-        fallback: null,
-        meaning: 'Catalogue: topology.yaml, datasets, schemas and reducers.',
-      },
-      (text) => ({ value: text }),
-    ),
+    LOCKSTEP_CATALOGUE: catalogueFolder(null),
     LOCKSTEP_LISTEN: describedText(
       {
         values: 'host:port, for example 127.0.0.1:7100; port 0 takes a free one',
@@ -104,14 +101,7 @@ const schema = z
       },
       parseListen,
     ),
-    LOCKSTEP_POSTGRES_URL: describedText(
-      {
-        values: 'postgres://user:password@host:port/database',
-        fallback: null,
-        meaning: "The region's database.",
-      },
-      (text) => parseUrl(text, ['postgres:', 'postgresql:']),
-    ),
+    LOCKSTEP_POSTGRES_URL: regionDatabase(null),
     LOCKSTEP_SIGNING_KEY_FILE: describedText(
       {
         values: 'the path of an Ed25519 private key (PEM, PKCS8) that only its owner may read',
@@ -120,14 +110,7 @@ const schema = z
       },
       (text) => ({ value: text }),
     ).optional(),
-    LOCKSTEP_OTLP_URL: describedText(
-      {
-        values: 'the base URL of an OTLP/HTTP collector, for example http://127.0.0.1:4318',
-        fallback: 'no spans are sent',
-        meaning: 'Where spans are sent.',
-      },
-      (text) => parseUrl(text, ['http:', 'https:']),
-    ).optional(),
+    LOCKSTEP_OTLP_URL: spanCollector('no spans are sent', 'Where spans are sent.').optional(),
     LOCKSTEP_TRACES_URL: describedText(
       {
         values: 'the base URL of a Jaeger, for example http://127.0.0.1:16686',
@@ -139,7 +122,7 @@ const schema = z
     LOCKSTEP_TRACE_RATIO: describedText(
       {
         values: 'a number from 0 to 1',
-        fallback: '0.01',
+        fallback: String(TRACE_RATIO_DEFAULT),
         meaning:
           "Share of new traces that are sampled; a caller's flag decides before it. Failed, open and slow requests and moves of shards are kept whatever it says.",
       },
@@ -184,7 +167,7 @@ export function readRoleConfiguration(environment: Environment, hostName: string
   const fallbacks: { readonly [name in Variable]?: string } = {
     LOCKSTEP_INSTANCE: hostName,
     LOCKSTEP_LISTEN: '127.0.0.1:7100',
-    LOCKSTEP_TRACE_RATIO: '0.01',
+    LOCKSTEP_TRACE_RATIO: String(TRACE_RATIO_DEFAULT),
     LOCKSTEP_AUTH: 'none',
     LOCKSTEP_LOG_LEVEL: 'info',
   };

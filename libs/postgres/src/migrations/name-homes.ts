@@ -1,6 +1,6 @@
 /**
  * A service whose region does not own a shard is told its home apart from the message, for callers to go there; also where
- * the region has never owned it, and only the fold's cursor knows.
+ * the region has never owned it, and only the fold's cursor knows. One whose shard is parked is told to come again.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 

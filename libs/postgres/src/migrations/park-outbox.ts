@@ -1,6 +1,7 @@
 /**
  * Parked by a planned move, a shard takes nothing new from services of its home for a while, so that its outbox can be emptied
  * before the fence. Whoever parks it holds its gate alone first: no transaction that could still store something is open then.
+ * The next migration lets `hold_shard` refuse what is parked.
  */
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -20,21 +21,6 @@ const STATEMENTS = [
   `alter table lockstep.ownership
      add parked_for text collate "C",
      add parked_until timestamptz`,
-
-  `create or replace function lockstep.hold_shard(wanted text) returns void language plpgsql as $$
-   declare
-     known lockstep.ownership;
-   begin
-     perform pg_advisory_xact_lock_shared(hashtextextended('lockstep shard ' || wanted, 0));
-     select o.* into known from lockstep.ownership as o where o.shard = wanted for share;
-     if known.owned is distinct from true then
-       raise exception using errcode = 'LS003', message = format('this region does not own %s; %s', wanted,
-         case when known.home is null then 'its home is not known here yet' else 'its home is ' || known.home end);
-     end if;
-     if known.parked_until > clock_timestamp() then
-       raise exception using errcode = 'LS005', message = format('%s is about to move to another home', wanted);
-     end if;
-   end $$`,
 
   // As briefly as the fold waits: services queue behind it meanwhile.
   `create function lockstep.park_shard(wanted text, parking text, for_ms bigint) returns void language plpgsql
