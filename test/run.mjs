@@ -140,14 +140,11 @@ async function runSuite({ node, java, suite, files, patterns }) {
   );
   let isOvertime = false;
   const limitSeconds = Math.min(suite.budgetSeconds * BUDGETS_MAX, SUITE_SECONDS_MAX);
-  const limit = setTimeout(
-    () => {
-      isOvertime = true;
-      say(`${suite.name}: ended after ${limitSeconds} s`);
-      signalGroup(child.pid, 'SIGKILL');
-    },
-    limitSeconds * 1_000,
-  );
+  const limit = setTimeout(() => {
+    isOvertime = true;
+    say(`${suite.name}: ended after ${limitSeconds} s`);
+    signalGroup(child.pid, 'SIGKILL');
+  }, limitSeconds * 1_000);
   const code = await ended(child);
   clearTimeout(limit);
   clearInterval(heartbeat);
