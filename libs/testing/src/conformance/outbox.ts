@@ -318,6 +318,15 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
         assert.equal((await query.outboxStanding(shard)).parkedFor, null);
       });
 
+      test('a parking ends with the ownership that it was asked of, also when the shard comes back within its time', async () => {
+        const { fold, save, shard } = await place();
+        await query.parkOutbox(shard, 'one', LONG_MS);
+        await fold([], [], AWAY);
+        await fold();
+        assert.deepEqual(await query.outboxStanding(shard), { parkedFor: null, pending: 0 });
+        await save({ a: row('Ann', 1) });
+      });
+
       test('a shard is not parked while a transaction holds it, nor where it is not owned', async () => {
         const { entryOf, fold, shard } = await place();
         const transaction = await services.enter(shard);

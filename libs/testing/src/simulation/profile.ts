@@ -7,10 +7,9 @@ import { Chance } from '../world/chance.js';
 import { drawConstellation } from './constellation.js';
 import { FAULTS, faultKinds, faultText, type Fault, type FaultKind } from './fault.js';
 
-export type ProfileName = 'mixed' | 'process' | 'network' | 'stream' | 'log' | 'store' | 'beyond' | 'calm';
-
-export const PROFILE_NAMES: readonly ProfileName[] = [
+export const PROFILE_NAMES = [
   'mixed',
+  'outbox',
   'process',
   'network',
   'stream',
@@ -18,7 +17,9 @@ export const PROFILE_NAMES: readonly ProfileName[] = [
   'store',
   'beyond',
   'calm',
-];
+] as const;
+
+export type ProfileName = (typeof PROFILE_NAMES)[number];
 
 export interface Profile {
   readonly name: ProfileName;
@@ -98,6 +99,14 @@ const REST_SHARE = 0.25;
 const CONSTELLATION_SHARE = 0.5;
 /** Of the runs with orders: about a fifth of all. */
 const OUTBOX_SHARE = 1 / 3;
+const DATASETS = [
+  ['accounts', 'orders'],
+  ['accounts', 'readings'],
+  ['orders', 'readings'],
+  ['accounts'],
+  ['accounts', 'orders', 'readings'],
+] as const;
+const DATASETS_WITH_ORDERS = DATASETS.filter((names) => names.includes('orders' as never));
 
 export function drawProfile(name: ProfileName, seed: number): Profile {
   const chance = new Chance(seed).branch(`profile ${name}`);
@@ -110,14 +119,9 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const applied = new Chance(seed).branch(`applied ${name}`);
   const served = new Chance(seed).branch(`outbox ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
-  const datasets = chance.pick([
-    ['accounts', 'orders'],
-    ['accounts', 'readings'],
-    ['orders', 'readings'],
-    ['accounts'],
-    ['accounts', 'orders', 'readings'],
-  ] as const);
-  const hasOutbox = name !== 'beyond' && datasets.includes('orders' as never) && served.next() < OUTBOX_SHARE;
+  const datasets = chance.pick(name === 'outbox' ? DATASETS_WITH_ORDERS : DATASETS);
+  const hasOrders = datasets.includes('orders' as never);
+  const hasOutbox = name === 'outbox' || (name !== 'beyond' && hasOrders && served.next() < OUTBOX_SHARE);
   const entries = draw(55, 95);
   // More than the time allows: the load ends with the chaos.
   const share = Math.ceil((3 * entries) / datasets.length);
@@ -152,7 +156,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     degrades: ruled.below(4) === 0,
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,
-      orderEvents: datasets.includes('orders' as never) && !hasOutbox ? share : 0,
+      orderEvents: hasOrders && !hasOutbox ? share : 0,
       readingEvents: datasets.includes('readings' as never) ? share * 10 : 0,
       repeatedPercent: chance.pick([2, 5, 10]),
       wrongVersionsPercent: chance.pick([0, 5]),
@@ -213,7 +217,7 @@ const byTime = (faults: readonly Fault[]): readonly Fault[] => faults.toSorted((
 
 function poolOf(name: ProfileName): readonly FaultKind[] {
   const survivable = faultKinds().filter((kind) => FAULTS[kind].is === 'survivable');
-  return name === 'mixed' || name === 'beyond'
+  return name === 'mixed' || name === 'outbox' || name === 'beyond'
     ? survivable
     : survivable.filter((kind) => FAULTS[kind].of === name);
 }
@@ -224,7 +228,7 @@ function drawKinds(name: ProfileName, chance: Chance): readonly FaultKind[] {
   const count = Math.min(left.length, KINDS_MIN + chance.below(KINDS_MAX - KINDS_MIN + 1));
   if (name === 'beyond') kinds.push(chance.pick(faultKinds().filter((kind) => FAULTS[kind].is === 'beyond')));
   // What finds most is a process that loses what it knew.
-  if (name === 'mixed') kinds.push(...left.splice(left.indexOf('crash'), 1));
+  if (name === 'mixed' || name === 'outbox') kinds.push(...left.splice(left.indexOf('crash'), 1));
   while (kinds.length < count) kinds.push(left.splice(chance.below(left.length), 1)[0]!);
   return kinds;
 }

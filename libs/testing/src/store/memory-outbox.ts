@@ -219,8 +219,7 @@ export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, re
 
   for (const { cursor, outbox: facts, shard } of shards) {
     if (facts === undefined) continue;
-    const parking = outbox.ownership.get(shard)?.parking ?? null;
-    outbox.ownership.set(shard, { owned: facts.owned, home: cursor.home, epoch: cursor.epoch, parking });
+    own(outbox, shard, { owned: facts.owned, home: cursor.home, epoch: cursor.epoch });
   }
   for (const { cursor, settlement } of settlements) {
     for (const { id, reason } of settlement.undone) {
@@ -241,6 +240,17 @@ export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, re
     else put(rows, key, { version: row?.version ?? NO_VERSION, columns: last.after });
   }
   rebase(outbox, left, logged);
+}
+
+/** A parking ends with the ownership that it was asked of. */
+function own(
+  { ownership }: OutboxState,
+  shard: ShardName,
+  { epoch, home, owned }: Pick<Ownership, 'owned' | 'home' | 'epoch'>,
+): void {
+  const known = ownership.get(shard);
+  if (known?.owned === owned && known.home === home && known.epoch === epoch) return;
+  ownership.set(shard, { owned, home, epoch, parking: null });
 }
 
 const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [
