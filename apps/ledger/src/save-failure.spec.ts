@@ -16,8 +16,8 @@ describe('a customer who could not be saved', () => {
     });
   });
 
-  test('because the log does not keep up may come again', () => {
-    expect(saveFailure(new OutboxError('backlog-full', 'many wait')).getStatus()).toBe(503);
+  test.each(['backlog-full', 'not-ready', 'moving'] as const)('because of %s may come again', (code) => {
+    expect(saveFailure(new OutboxError(code, 'not now')).getStatus()).toBe(503);
   });
 
   test('because of a defect is no fault of the caller', () => {
