@@ -4,45 +4,32 @@
  * leaves nothing behind; and when its region loses its shards, what the log has not is kept in quarantine, nothing of it stays in
  * the rows, and what is applied again has one effect.
  *
- * With LOCKSTEP_TEST_WHOLE=1 it saves 50,000 times.
+ * With LOCKSTEP_TEST_WHOLE=1 services save 50,000 times.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { attachOutbox, Replicated, type Outbox, type ReplicatedEvent } from '@lockstep/nest';
-import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { attachOutbox, type Outbox } from '@lockstep/nest';
+import { Chance } from '@lockstep/testing';
+import type { DataSource } from 'typeorm';
 import { call, eventually, LocalCluster, REGIONS, write } from '../e2e/local-cluster.js';
 import { attended } from '../e2e/sample-catalogue.js';
 import { moveHome } from './control-plane.js';
+import { Order, ordersIn, placed } from './replicated-order.ts';
+import { saved } from './saved-orders.ts';
+import { SavingService } from './saving-services.js';
 
-const TRANSACTIONS = process.env['LOCKSTEP_TEST_WHOLE'] === '1' ? 50_000 : 600;
-const WRITERS = 6;
+const IS_WHOLE = process.env['LOCKSTEP_TEST_WHOLE'] === '1';
+/** Of each service. */
+const WRITERS = [
+  [0, 1],
+  [2, 3],
+  [4, 5],
+];
+/** Of a writer; 8 of 9 are committed, with 3 saves on the average. */
+const TRANSACTIONS = IS_WHOLE ? 3_126 : 90;
+const SAVES_MIN = IS_WHOLE ? 50_000 : 1_400;
 const KILL_PAUSE_MS = 1_500;
-
-@Replicated({
-  dataset: 'orders',
-  key: 'id',
-  events: ({ after, before }) => {
-    // Orders are never removed: told of nothing, a removal is refused.
-    if (after === null) return [];
-    const events: ReplicatedEvent[] = [];
-    const { customer, reason, status, total } = after;
-    if (before?.['customer'] !== customer || before?.['total'] !== total)
-      events.push({ type: 'placed', data: { customer, total } });
-    if (status === 'cancelled') events.push({ type: 'cancelled', data: { reason } });
-    return events;
-  },
-})
-@Entity('orders')
-class Order {
-  @PrimaryColumn('text') id!: string;
-  @Column('text') customer!: string;
-  @Column('bigint') total!: string;
-  @Column('text') status!: string;
-  @Column('text', { nullable: true }) reason!: string | null;
-}
-
-const placed = (id: string, total: number): Order =>
-  Object.assign(new Order(), { id, customer: 'c', total: String(total), status: 'placed', reason: null });
+const SEED = 5;
 
 let cluster: LocalCluster;
 let source: DataSource;
@@ -54,7 +41,7 @@ beforeAll(async () => {
     'datasets/orders.yaml': (text) =>
       attended['datasets/orders.yaml'](text).replace('writers: log', 'writers: outbox'),
   });
-  source = new DataSource({ type: 'postgres', url: cluster.file.regions['eu']!.postgres, entities: [Order] });
+  source = ordersIn(cluster.file.regions['eu']!.postgres);
   await source.initialize();
   outbox = attachOutbox(source);
 }, 180_000);
@@ -79,34 +66,32 @@ async function expectSettled(): Promise<readonly Record<string, unknown>[]> {
   return eu!;
 }
 
-/** Saves rows of one shard, 1 to 5 in a transaction, each total one above the last; answers what must stand. */
-async function saveAgainAndAgain(writer: number, transactions: number): Promise<Map<string, number>> {
-  const stands = new Map<string, number>();
-  for (let number = 1; number <= transactions; number += 1) {
-    const ids = Array.from({ length: 1 + (number % 5) }, (_, index) => `eu:writer-${writer}/${index}`);
-    const rollsBack = number % 9 === 0;
-    const save = (): Promise<void> =>
-      source.transaction(async (manager) => {
-        await manager.save(ids.map((id) => placed(id, number)));
-        if (rollsBack) throw new Error('rolled back');
-      });
-    // A commit without an answer may stand: what is in the database says so, as pending or as folded.
-    for (;;) {
-      const failed = await save().then(
-        () => null,
-        (error: Error) => error,
-      );
-      if (rollsBack && failed?.message === 'rolled back') break;
-      const seen = await eventually(
-        () => source.query<{ total: string }[]>('select total from public.orders where id = $1', [ids[0]]),
-        () => true,
-      );
-      if (!rollsBack && seen[0]?.total === String(number)) break;
-      await delay(50);
-    }
-    if (!rollsBack) for (const id of ids) stands.set(id, number);
+/** Kills at random until it is told to end; answers how often whom. */
+async function killUntil(
+  isOver: () => boolean,
+  services: readonly SavingService[],
+): Promise<ReadonlyMap<string, number>> {
+  const chance = new Chance(SEED);
+  const killed = new Map<string, number>();
+  while (!isOver()) {
+    const { kafka, regions } = cluster.file;
+    const { postgres, replicator } = regions['eu']!.pids;
+    const victim = chance.pick(['replicator', 'replicator', 'postgres', 'kafka', 'service', 'service']);
+    killed.set(victim, (killed.get(victim) ?? 0) + 1);
+    if (victim === 'service') chance.pick(services).kill();
+    else killIfRunning({ replicator, postgres, kafka: kafka.pids[0] }[victim]!);
+    await delay(KILL_PAUSE_MS);
   }
-  return stands;
+  return killed;
+}
+
+/** It may be being started again. */
+function killIfRunning(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 test('every committed transaction has one effect everywhere, whatever is killed meanwhile', async () => {
@@ -119,32 +104,25 @@ test('every committed transaction has one effect everywhere, whatever is killed 
   });
   expect(refused).toMatchObject({ status: 409, body: { code: 'outbox-only' } });
 
+  const { postgres } = cluster.file.regions['eu']!;
+  const services = WRITERS.map((writers) => new SavingService(postgres, writers, TRANSACTIONS));
   let isOver = false;
-  const kills = (async () => {
-    for (let kill = 0; !isOver; kill += 1) {
-      const { kafka, regions } = cluster.file;
-      const { postgres, replicator } = regions['eu']!.pids;
-      const pid = [replicator, postgres, replicator, kafka.pids[0]][kill % 4]!;
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It is being started again.
-      }
-      await delay(KILL_PAUSE_MS);
-    }
-  })();
-  const stands = await Promise.all(
-    Array.from({ length: WRITERS }, (_, writer) =>
-      saveAgainAndAgain(writer, Math.ceil(TRANSACTIONS / WRITERS)),
-    ),
-  );
-  isOver = true;
-  await kills;
+  const kills = killUntil(() => isOver, services);
+  try {
+    await Promise.all(services.map((service) => service.run()));
+  } finally {
+    isOver = true;
+  }
+  const killed = await kills;
   const folded = await expectSettled();
+  const stands = WRITERS.flat().map((writer) => saved(writer, TRANSACTIONS));
+  const saves = stands.reduce((sum, each) => sum + each.saves, 0);
+  console.log(`${saves} saves, killed: ${[...killed].map((each) => each.join(' ')).join(', ')}`);
   const totals = new Map(folded.map(({ id, total }) => [id, Number(total)]));
-  expect(totals).toEqual(new Map([['eu:first', 1], ...stands.flatMap((each) => [...each])]));
+  expect(totals).toEqual(new Map([['eu:first', 1], ...stands.flatMap((each) => [...each.totals])]));
+  expect(saves).toBeGreaterThanOrEqual(SAVES_MIN);
   expect(await cluster.sql('eu', 'select id from lockstep.outbox_quarantine')).toEqual([]);
-}, 600_000);
+}, 1_800_000);
 
 /** Saves one row again and again, as a service does that is told to come back; ends where the shard is lost. */
 async function saveUntilMoved(
