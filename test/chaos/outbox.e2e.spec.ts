@@ -26,7 +26,7 @@ const WRITERS = [
   [4, 5],
 ];
 /** Of a writer; 8 of 9 are committed, with 3 saves on the average. */
-const TRANSACTIONS = IS_WHOLE ? 3_126 : 90;
+const TRANSACTIONS = IS_WHOLE ? 3_130 : 90;
 const SAVES_MIN = IS_WHOLE ? 50_000 : 1_400;
 const KILL_PAUSE_MS = 1_500;
 const SEED = 5;
@@ -163,6 +163,14 @@ test('a planned move under saves leaves nothing behind: the outbox is emptied be
   }
   const ids = Array.from({ length: 4 }, (_, row) => `${prefix}/row-${row}`);
   const saving = Promise.all(ids.map(saveUntilMoved));
+  await eventually(
+    () =>
+      source.query<{ count: number }[]>(
+        'select count(*)::int as count from public.orders where id = any($1)',
+        [ids],
+      ),
+    ([begun]) => begun!.count === ids.length,
+  );
   await moveHome(cluster, 'us', { shard, to: 'us' });
   const ended = await saving;
   const { records } = (await call(`${cluster.file.regions['us']!.coordinator}/v1/history/records`)).body as {

@@ -154,6 +154,26 @@ describe('a transaction that changes entities', () => {
     expect(await regions.rows(EU)).toEqual([]);
   });
 
+  test('asks nothing more of the database once one of its entities was refused', async () => {
+    start(EU);
+    await regions.fence(0, 1, US);
+    await regions.fence(1, 1, US);
+    await regions.folded(EU);
+    const asked: string[] = [];
+    const listener = { beforeQuery: ({ query }: { readonly query: string }) => void asked.push(query) };
+    regions.source.subscribers.push(listener);
+    try {
+      const both = [customer(ANN, 'Ann'), customer(`${ANN}/kim`, 'Kim')];
+      await expect(people().save(both)).rejects.toMatchObject({ code: 'not-owner' });
+      await regions.source.query('select 1');
+    } finally {
+      regions.source.subscribers.splice(regions.source.subscribers.indexOf(listener), 1);
+    }
+    const entering = asked.filter((query) => query.includes('enter_outbox'));
+    expect(entering).toHaveLength(1);
+    expect(asked.slice(asked.indexOf(entering[0]!) + 1)).toEqual(['ROLLBACK', 'select 1']);
+  });
+
   test('is told the home where this region has never been it', async () => {
     start(EU);
     start(US);

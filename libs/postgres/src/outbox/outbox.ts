@@ -164,7 +164,11 @@ export class Outbox implements EntitySubscriberInterface {
     work.told.add(rowName(tableName, key));
     work.entities.push(entity);
     const held = work.last.then(() => this.holdShardOf(queryRunner, work, replication.dataset, key));
-    work.last = held.catch(() => undefined);
+    work.last = held;
+    // What is behind a refusal is refused with it, unasked: TypeORM rolls back at once. A savepoint may go on behind it.
+    held.catch(() => {
+      if (work.last === held) work.last = Promise.resolve();
+    });
     await held;
   }
 
