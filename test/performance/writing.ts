@@ -1,9 +1,11 @@
 /**
  * The ways by which a service writes, beside each other: an entity saved through the outbox, the same entity saved by
- * TypeORM alone, an append by the library, and one by hand at the gateway; one write at a time, and several in flight.
+ * TypeORM alone, an append by the library through a gateway and as a gateway itself, and one by hand at the gateway; one write at a
+ * time, and several in flight.
  */
 import { attachOutbox, datasetToken, LockstepModule, Replicated, type Dataset } from '@lockstep/nest';
 import { NestFactory } from '@nestjs/core';
+import { join } from 'node:path';
 import type pg from 'pg';
 import { DataSource, EntitySchema, type EntitySubscriberInterface, type QueryRunner } from 'typeorm';
 import { eventually, type LocalCluster } from '../e2e/local-cluster.ts';
@@ -32,8 +34,9 @@ const COST_MOST = 1.3;
 const PLAIN = 'plain save';
 const OUTBOX = 'outbox save';
 const LIBRARY = 'library append';
+const EMBEDDED = 'embedded append';
 const GATEWAY = 'gateway append';
-const WAYS = [PLAIN, OUTBOX, LIBRARY, GATEWAY] as const;
+const WAYS = [PLAIN, OUTBOX, LIBRARY, EMBEDDED, GATEWAY] as const;
 const several = (way: string): string => `${way}, ${IN_FLIGHT} in flight`;
 
 export const writing: Benchmark = {
@@ -42,7 +45,8 @@ export const writing: Benchmark = {
 process; \`npm start -- --regions eu --ledger\`: broker, Postgres, gateway, replicator and coordinator are processes on one machine, and \
 relay and replicator work meanwhile. ${PLAIN} and ${OUTBOX}: repository.save of an entity of two columns, both changed in each save, \
 in the region's database (fsync, synchronous_commit on), until its commit; the same columns in a table of nobody else and in that \
-of dataset customers. ${LIBRARY}: Dataset.append of an order until it is accepted; ${GATEWAY}: the same by fetch. After each turn the outbox \
+of dataset customers. ${LIBRARY}: Dataset.append of an order until it is accepted; ${EMBEDDED}: the same \
+where this process is a gateway itself; ${GATEWAY}: by fetch. After each turn the outbox \
 is awaited empty and every row is compared.`,
   run: async ({ cluster, say }) => measure(say, await cluster(['--regions', 'eu', '--ledger'])),
 };
@@ -120,6 +124,24 @@ class StatementTimes implements EntitySubscriberInterface {
 
 class Root {}
 
+interface Service {
+  /** The stage that was reached. */
+  append(key: string, total: number): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+async function opened(options: Parameters<typeof LockstepModule.forRoot>[0]): Promise<Service> {
+  const application = await NestFactory.createApplicationContext(
+    { module: Root, imports: [LockstepModule.forRoot(options), LockstepModule.forFeature(['orders'])] },
+    { logger: false },
+  );
+  const orders = application.get<Dataset<Orders>>(datasetToken('orders'), { strict: false });
+  return {
+    append: async (key, total) => (await orders.append(placed(key, total))).stage,
+    close: () => application.close(),
+  };
+}
+
 async function measure(say: Context['say'], cluster: LocalCluster): Promise<readonly Figure[]> {
   const { kafka, regions } = cluster.file;
   const { gateway, pids, postgres } = regions['eu']!;
@@ -136,16 +158,18 @@ async function measure(say: Context['say'], cluster: LocalCluster): Promise<read
   attachOutbox(source);
   const times = new StatementTimes();
   source.subscribers.push(times);
-  const application = await NestFactory.createApplicationContext(
-    { module: Root, imports: [LockstepModule.forRoot({ gateway }), LockstepModule.forFeature(['orders'])] },
-    { logger: false },
-  );
-  const orders = application.get<Dataset<Orders>>(datasetToken('orders'), { strict: false });
+  const remote = await opened({ gateway });
+  const embedded = await opened({
+    region: 'eu',
+    catalogue: join(cluster.data, 'catalogue', 'eu'),
+    postgresUrl: postgres,
+  });
   try {
     const ways: { readonly [way in (typeof WAYS)[number]]: Way } = {
       [PLAIN]: saving(source, Plain, database, 'plain_customers'),
       [OUTBOX]: saving(source, Customer, database, 'customers'),
-      [LIBRARY]: appending(database, async (key, total) => (await orders.append(placed(key, total))).stage),
+      [LIBRARY]: appending(database, remote.append),
+      [EMBEDDED]: appending(database, embedded.append),
       [GATEWAY]: appending(database, (key, total) => post(gateway, placed(key, total))),
     };
     const rounds = await inTurns({
@@ -172,6 +196,8 @@ async function measure(say: Context['say'], cluster: LocalCluster): Promise<read
       ratioOf(several(OUTBOX), several(PLAIN), 'time of all'),
       ratioOf(LIBRARY, PLAIN, 'time of one'),
       ratioOf(LIBRARY, GATEWAY, 'time of one'),
+      ratioOf(EMBEDDED, LIBRARY, 'time of one'),
+      ratioOf(several(EMBEDDED), several(LIBRARY), 'time of all'),
       ...WAYS.flatMap((way) => [rate(rounds, way, 'writes/s'), rate(rounds, several(way), 'writes/s')]),
       ...PLAIN_STEPS.map((step) => counted(rounds, PLAIN, step, 'save')),
       ...Object.keys(STEPS).map((step) => counted(rounds, OUTBOX, step, 'save')),
@@ -179,7 +205,8 @@ async function measure(say: Context['say'], cluster: LocalCluster): Promise<read
       disturbance(rounds),
     ];
   } finally {
-    await application.close();
+    await embedded.close();
+    await remote.close();
     await source.destroy();
     await database.end();
   }
