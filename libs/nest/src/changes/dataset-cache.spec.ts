@@ -13,7 +13,13 @@ beforeAll(async () => {
 /** A port whose reads are counted and may be held back, and whose feeds may be broken off. */
 function watched(port: DatasetPort) {
   const told = new Signal();
-  const state = { reads: 0, hold: null as Promise<void> | null, breakOff: (): void => undefined };
+  const state = {
+    reads: 0,
+    hold: null as Promise<void> | null,
+    breakOff: (): void => undefined,
+    /** From where each feed was opened. */
+    from: [] as (string | null)[],
+  };
   const watching: DatasetPort = {
     ...port,
     row: async (call) => {
@@ -23,6 +29,7 @@ function watched(port: DatasetPort) {
       return answer;
     },
     changes: async (call) => {
+      state.from.push(call.from);
       const feed = (await port.changes(call)) as PortFeed;
       let isBroken = false;
       state.breakOff = () => {
@@ -92,12 +99,13 @@ test('keeps as many rows as it may, forgetting what was not asked for longest', 
   cache.close();
 });
 
-test('forgets everything when the feed is interrupted, and keeps rows again when it is back', async () => {
+test('forgets everything when the feed is interrupted, and keeps rows again when one has begun anew', async () => {
   const { cache, state, taken } = await cached(10);
   await cache.get('eu:a');
   const back = taken().then(taken);
   state.breakOff();
   await back;
+  expect(state.from).toEqual([null, null]);
   await cache.get('eu:a');
   expect(state.reads).toBe(2);
   await cache.get('eu:a');

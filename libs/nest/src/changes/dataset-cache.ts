@@ -3,11 +3,12 @@
  *
  * - It never shows an older version of a key than it has shown, also of keys that it has forgotten: what was shown stands
  *   as a floor for its shard, and a read that is behind it is made again, behind the floor.
- * - It forgets everything when the feed is interrupted or has a gap, and reads through until the feed is open again.
+ * - It forgets everything when the feed is interrupted or has a gap, and reads through until another feed is open. That one
+ *   begins anew: resumed in a region that is behind the position, it would tell nothing of what is read there meanwhile.
  * - Bounded: `keysMax` rows, those first forgotten that were not asked for longest (I17).
  */
 import { decodeToken, encodeToken, type Position, type ShardName } from '@lockstep/protocol';
-import { retry, tap, throwError, timer, type Subscription } from 'rxjs';
+import { map, retry, tap, throwError, timer, type Subscription } from 'rxjs';
 import type { Dataset } from '../dataset/dataset.js';
 import type { DatasetTypes, KeyOf } from '../dataset/dataset-types.js';
 import type { Current } from '../dataset/decision.js';
@@ -15,7 +16,10 @@ import { LockstepError } from '../dataset/lockstep-error.js';
 import { inSession, RequestSession } from '../session/request-session.js';
 import type { ChangeMessage } from './observe-changes.js';
 
-const GAP_PAUSE_MS = 1_000;
+const REOPEN_PAUSE_MS = 1_000;
+
+/** Of the feed; nothing that it tells from then on is of use. */
+class Interrupted extends Error {}
 
 interface Entry<Types extends DatasetTypes> {
   readonly current: Current<Types>;
@@ -25,6 +29,10 @@ interface Entry<Types extends DatasetTypes> {
 }
 
 type Change<Types extends DatasetTypes> = ChangeMessage<Types> & { readonly kind: 'change' };
+type FeedMessage<Types extends DatasetTypes> = Exclude<
+  ChangeMessage<Types>,
+  { readonly kind: 'interrupted' }
+>;
 
 interface Loading<Types extends DatasetTypes> {
   newest: Change<Types> | null;
@@ -45,12 +53,12 @@ export class DatasetCache<Types extends DatasetTypes> {
     private readonly keysMax: number,
   ) {
     const delay = (error: unknown) =>
-      error instanceof LockstepError && error.code === 'feed-expired'
-        ? timer(GAP_PAUSE_MS)
+      error instanceof Interrupted || (error instanceof LockstepError && error.code === 'feed-expired')
+        ? timer(REOPEN_PAUSE_MS)
         : throwError(() => error);
     this.following = dataset
       .changes()
-      .pipe(tap({ error: () => this.forget() }), retry({ delay }))
+      .pipe(map(uninterrupted), tap({ error: () => this.forget() }), retry({ delay }))
       .subscribe({
         next: (message) => this.take(message),
         // Without a feed every row is read anew, and whoever reads is told what is wrong.
@@ -112,11 +120,7 @@ export class DatasetCache<Types extends DatasetTypes> {
     return { current, shard: place?.[0] ?? null, at: place?.[1] ?? null };
   }
 
-  private take(message: ChangeMessage<Types>): void {
-    if (message.kind === 'interrupted') {
-      this.forget();
-      return;
-    }
+  private take(message: FeedMessage<Types>): void {
     this.isLive = true;
     if (message.kind === 'position') return;
     const loading = this.loading.get(message.key);
@@ -147,6 +151,12 @@ export class DatasetCache<Types extends DatasetTypes> {
     this.isLive = false;
     this.entries.clear();
   }
+}
+
+/** @throws Interrupted in place of the message. */
+function uninterrupted<Types extends DatasetTypes>(message: ChangeMessage<Types>): FeedMessage<Types> {
+  if (message.kind === 'interrupted') throw new Interrupted();
+  return message;
 }
 
 /** What was read at a place holds everything up to there; a change beyond it is newer. */

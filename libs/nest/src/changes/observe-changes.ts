@@ -30,9 +30,12 @@ export type ChangeMessage<Types extends DatasetTypes> =
       /** From where on to resume once this message was taken. */
       readonly position: string;
     }
-  /** The first message, and whenever the log went on without a change: what is read from now on is no older. */
+  /**
+   * The first message, and whenever the log went on without a change: what is read from now on is no older. Behind an
+   * interruption the same position is told again, also by a region that has not got there yet.
+   */
   | { readonly kind: 'position'; readonly position: string }
-  /** The connection broke off; it is resumed by itself, and nothing will be missing. */
+  /** The connection broke off, or calls go to another gateway; it is resumed by itself, and nothing will be missing. */
   | { readonly kind: 'interrupted'; readonly position: string | null };
 
 const PAUSE_MS_MIN = 100;

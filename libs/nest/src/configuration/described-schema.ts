@@ -40,6 +40,33 @@ export function describedText<T>(meaning: OptionMeaning, parse: (text: string) =
     .meta({ ...meaning });
 }
 
+/** One such text, or several in their order: at most `max`, each once. */
+export function describedTexts<T>(
+  meaning: OptionMeaning,
+  { max, parse }: { readonly max: number; readonly parse: (text: string) => Parsed<T> },
+) {
+  return z
+    .union([z.string(), z.array(z.string())], { error: 'is neither a text nor a list of texts' })
+    .transform((told, context): readonly T[] => {
+      const wrong = (message: string): never => {
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      };
+      const texts = typeof told === 'string' ? [told] : told;
+      if (texts.length === 0) return wrong('the list is empty');
+      if (texts.length > max) return wrong(`the list has more than ${max}`);
+      if (new Set(texts).size < texts.length) return wrong('the list names one twice');
+      const values: T[] = [];
+      for (const text of texts) {
+        const parsed = parse(text);
+        if ('wrong' in parsed) return wrong(parsed.wrong);
+        values.push(parsed.value);
+      }
+      return values;
+    })
+    .meta({ ...meaning });
+}
+
 /** A whole number between two bounds; the unit stands in the name of the option and in what people read. */
 export function describedWhole(told: {
   readonly min: number;

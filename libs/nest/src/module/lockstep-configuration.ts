@@ -3,6 +3,7 @@ import { isRegionName, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@lockstep/prot
 import { z } from 'zod';
 import {
   describedText,
+  describedTexts,
   describedWhole,
   describeFindings,
   findingsOf,
@@ -14,14 +15,18 @@ import { meaningTable } from '../configuration/meaning-table.js';
 import { catalogueFolder, regionDatabase, spanCollector } from '../configuration/region-options.js';
 import { LockstepError, ownProblem } from '../dataset/lockstep-error.js';
 
+/** One for each region, and room. */
+const GATEWAYS_MAX = 16;
+
 const described = z.strictObject({
-  gateway: describedText(
+  gateway: describedTexts(
     {
-      values: 'the base URL of a gateway, for example http://127.0.0.1:7101',
+      values: `the base URL of a gateway, for example http://127.0.0.1:7101, or a list of 1 to ${GATEWAYS_MAX} of them`,
       fallback: 'none; needed where no `region` is told',
-      meaning: 'Through which gateway this service writes and reads; the nearest one.',
+      meaning:
+        'Through which gateway this service writes and reads. Of a list, the nearest first, calls go to the first that answers.',
     },
-    (text) => parseUrl(text, ['http:', 'https:']),
+    { max: GATEWAYS_MAX, parse: (text) => parseUrl(text, ['http:', 'https:']) },
   ).optional(),
   region: describedText(
     {
@@ -104,11 +109,13 @@ export function readLockstepConfiguration(options: LockstepOptions): LockstepCon
 
 /** For the log of a service's start; no secrets. */
 export function printableConfiguration(configuration: LockstepConfiguration): LockstepConfiguration {
-  const urls = (['gateway', 'postgresUrl', 'otlpUrl'] as const).flatMap((name) => {
+  const { gateway } = configuration;
+  const urls = (['postgresUrl', 'otlpUrl'] as const).flatMap((name) => {
     const url = configuration[name];
     return url === undefined ? [] : [[name, withoutSecrets(url)] as const];
   });
-  return { ...configuration, ...Object.fromEntries(urls) };
+  const gateways = gateway === undefined ? {} : { gateway: gateway.map(withoutSecrets) };
+  return { ...configuration, ...gateways, ...Object.fromEntries(urls) };
 }
 
 /** The table of libs/nest's README. */

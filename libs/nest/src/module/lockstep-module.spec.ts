@@ -93,7 +93,7 @@ const gateway = 'http://127.0.0.1:7101';
 describe('configuration', () => {
   test('needs a gateway and knows the rest by itself', () => {
     expect(readLockstepConfiguration({ gateway })).toEqual({
-      gateway,
+      gateway: [gateway],
       timeoutMs: 10_000,
       settleMs: 5_000,
       conflictsMax: 32,
@@ -119,6 +119,23 @@ describe('configuration', () => {
     expect(() => readLockstepConfiguration(null as unknown as LockstepOptions)).toThrow('is no object');
   });
 
+  test('takes several gateways, in their order', () => {
+    const list = [gateway, 'https://far.example'];
+    expect(readLockstepConfiguration({ gateway: list }).gateway).toEqual(list);
+    const wrong = (told: unknown, text: string): void =>
+      expect(() => readLockstepConfiguration({ gateway: told } as LockstepOptions)).toThrow(
+        `gateway: ${text}.`,
+      );
+    wrong([], 'the list is empty');
+    wrong([gateway, gateway], 'the list names one twice');
+    wrong(
+      Array.from({ length: 17 }, (_, index) => `${gateway}/${index}`),
+      'the list has more than 16',
+    );
+    wrong([gateway, 'nowhere'], 'it is no URL');
+    wrong([gateway, 7], 'is neither a text nor a list of texts');
+  });
+
   test('takes a region in place of a gateway, wholly', () => {
     const postgresUrl = 'postgres://u:secret@db/app';
     const region = { region: 'eu', catalogue: 'infra/catalogue/sample', postgresUrl };
@@ -137,6 +154,7 @@ describe('configuration', () => {
 
   test.each([
     { gateway: 'http://u:secret@gateway:80/?key=secret' },
+    { gateway: ['http://near:80', 'http://u:secret@far:80/'] },
     { region: 'eu', catalogue: '.', postgresUrl: 'postgres://u:secret@db/app' },
   ])('is printed without secrets', (options) => {
     const configuration = readLockstepConfiguration(options);
@@ -152,6 +170,7 @@ describe('configuration', () => {
 describe('the module', () => {
   test.each([
     ['forRoot', () => LockstepModule.forRoot({ gateway })],
+    ['forRoot with a list', () => LockstepModule.forRoot({ gateway: [gateway, 'http://127.0.0.1:7102'] })],
     ['forRootAsync', () => LockstepModule.forRootAsync({ useFactory: () => Promise.resolve({ gateway }) })],
     ['forPort', () => LockstepModule.forPort(sample.empty().port())],
   ])('%s: handles are injected, and found by their token', async (_name, lockstep) => {
