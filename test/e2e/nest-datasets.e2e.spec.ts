@@ -1,16 +1,22 @@
 /**
  * What a NestJS service installs, against a real cluster: the promises of the port through a gateway at home and one
- * elsewhere, and one account that three services empty at once. Its page is followed by newcomer.extended.spec.ts.
+ * elsewhere, one account that three services empty at once, and a service that outlives its nearest gateway. Its page is
+ * followed by newcomer.extended.spec.ts.
  */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { ClientRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   datasetToken,
   DecisionRefused,
+  inSession,
   LockstepModule,
   openDatasetPort,
   readLockstepConfiguration,
   refuse,
+  RequestSession,
+  type ChangeMessage,
   type Dataset,
   type DatasetPort,
   type LockstepOptions,
@@ -19,10 +25,12 @@ import { DATASET_PORT_PROMISES } from '@lockstep/nest/testing';
 import type { Datasets } from '@lockstep/testing/sample';
 import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { LocalCluster, REGIONS } from './local-cluster.js';
+import { call, eventually, LocalCluster, REGIONS } from './local-cluster.js';
 
 const WITHDRAWALS = 50;
 const MONEY = 20;
+const CALLERS = 4;
+const DEPOSITS = 30;
 
 type Accounts = Datasets['accounts'];
 
@@ -118,5 +126,86 @@ test('50 withdrawals at once through three services, one a gateway itself, from 
     }
   } finally {
     await Promise.all(services.map((service) => service.close()));
+  }
+});
+
+/** To whom this process sends HTTP requests from now on: `host:port` of each. */
+function requestsSent(): { readonly hosts: string[]; readonly end: () => void } {
+  const hosts: string[] = [];
+  const note = (message: unknown): void =>
+    void hosts.push(String((message as { readonly request: ClientRequest }).request.getHeader('host')));
+  subscribe('http.client.request.start', note);
+  return { hosts, end: () => unsubscribe('http.client.request.start', note) };
+}
+
+test('a service with gateways in eu and us goes on through us when that of eu is killed, each write with one effect and read by its writer, and goes to eu again', async () => {
+  const [near, far] = [cluster.gateway('eu'), cluster.gateway('us')];
+  const service = await NestFactory.createApplicationContext(serviceOf({ gateway: [near, far] }), {
+    logger: false,
+  });
+  const sent = requestsSent();
+  const askedSince = (): readonly string[] => [...new Set(sent.hosts.splice(0))];
+  const told: ChangeMessage<Accounts>[] = [];
+  const interruptions = (): number => told.filter(({ kind }) => kind === 'interrupted').length;
+  const accounts = service.get<Dataset<Accounts>>(datasetToken('accounts'), { strict: false });
+  const following = accounts.changes().subscribe((message) => told.push(message));
+  try {
+    const key = 'us:led-away';
+    await accounts.append({ key, type: 'opened', data: { owner: 'Ada', currency: 'EUR' } });
+    await eventually(
+      () => Promise.resolve(told.length),
+      (count) => count > 0,
+    );
+    let balance = 0;
+    const deposit = (): Promise<void> =>
+      inSession(new RequestSession(), async () => {
+        const { versions } = await accounts.append({ key, type: 'credited', data: { amount: 1 } });
+        balance += 1;
+        expect((await accounts.read(key)).version).toBeGreaterThanOrEqual(versions[key]!);
+      });
+    await deposit();
+    expect(askedSince()).toEqual([new URL(near).host]);
+
+    let killing: Promise<void> | null = null;
+    const caller = async (): Promise<void> => {
+      for (let index = 0; index < DEPOSITS; index += 1) {
+        if (balance > DEPOSITS) killing ??= cluster.orderProcess('kill', 'eu', 'gateway');
+        await deposit();
+      }
+    };
+    await Promise.all(Array.from({ length: CALLERS }, caller));
+    await killing;
+    await deposit();
+    expect(askedSince()).toContain(new URL(far).host);
+    expect(balance).toBe(CALLERS * DEPOSITS + 2);
+    // The feed was resumed in us, and has missed nothing.
+    await eventually(
+      () => Promise.resolve(told.findLast((message) => message.kind === 'change' && message.key === key)),
+      (message) => message?.kind === 'change' && message.row?.balance === balance,
+    );
+    expect(interruptions()).toBeGreaterThan(0);
+
+    await cluster.orderProcess('start', 'eu', 'gateway');
+    await eventually(
+      () => call(`${near}/readyz`),
+      ({ status }) => status === 200,
+    );
+    await eventually(
+      async () => {
+        askedSince();
+        await deposit();
+        return askedSince();
+      },
+      (asked) => asked.join() === new URL(near).host,
+    );
+    expect(await accounts.read(key, { consistency: 'strong' })).toMatchObject({ row: { balance } });
+    const versions = told.flatMap((message) =>
+      message.kind === 'change' && message.key === key ? [message.version] : [],
+    );
+    expect(versions).toEqual(versions.toSorted((one, other) => one - other));
+  } finally {
+    sent.end();
+    following.unsubscribe();
+    await service.close();
   }
 });
