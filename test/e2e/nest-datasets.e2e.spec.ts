@@ -166,15 +166,16 @@ test('a service with gateways in eu and us goes on through us when that of eu is
     await deposit();
     expect(askedSince()).toEqual([new URL(near).host]);
 
-    let killing: Promise<void> | null = null;
+    const kills: Promise<void>[] = [];
     const caller = async (): Promise<void> => {
       for (let index = 0; index < DEPOSITS; index += 1) {
-        if (balance > DEPOSITS) killing ??= cluster.orderProcess('kill', 'eu', 'gateway');
+        if (balance > DEPOSITS && kills.length === 0)
+          kills.push(cluster.orderProcess('kill', 'eu', 'gateway'));
         await deposit();
       }
     };
     await Promise.all(Array.from({ length: CALLERS }, caller));
-    await killing;
+    await Promise.all(kills);
     await deposit();
     expect(askedSince()).toContain(new URL(far).host);
     expect(balance).toBe(CALLERS * DEPOSITS + 2);

@@ -153,7 +153,7 @@ export function routedDatasetPort(
     readiness: (timeoutMs) => answered({ kind: 'read', timeoutMs, ask: (port, ms) => port.readiness(ms) }),
     close: async () => {
       isClosed = true;
-      await Promise.all(ports.map((port) => port.close()));
+      await Promise.all(ports.map(async (port) => port.close()));
     },
   };
 }
