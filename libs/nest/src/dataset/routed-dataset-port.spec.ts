@@ -23,7 +23,13 @@ function problemOf(code: ProblemCode): PortAnswer {
 
 /** What a gateway does in place of answering; `answer-lost` has its effect first. */
 type Failure =
-  'unreachable' | 'broken' | 'answer-lost' | 'not-ready' | 'region-differs' | 'token-unreachable';
+  | 'unreachable'
+  | 'broken'
+  | 'answer-lost'
+  | 'not-ready'
+  | 'store-unavailable'
+  | 'region-differs'
+  | 'token-unreachable';
 
 /** Gateways before one world; which calls came to which, how long they might take, and how each fails. */
 function gateways(count: number, world: MemoryWorld = sample.empty()) {
@@ -55,6 +61,7 @@ function gateways(count: number, world: MemoryWorld = sample.empty()) {
         case 'broken':
           throw broken;
         case 'not-ready':
+        case 'store-unavailable':
         case 'region-differs':
         case 'token-unreachable':
           return problemOf(failure);
@@ -105,7 +112,7 @@ describe('keeps the promises of the dataset port', () => {
 });
 
 describe('a call that certainly had no effect', () => {
-  test.each(['unreachable', 'not-ready'] as const)(
+  test.each(['unreachable', 'not-ready', 'store-unavailable'] as const)(
     'as the nearest gateway is %s goes to the next, without a key too',
     async (failure) => {
       const { askedSince, port, told } = gateways(3);
