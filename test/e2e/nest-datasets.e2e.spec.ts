@@ -163,13 +163,23 @@ test('a service with gateways in eu and us goes on through us when that of eu is
         balance += 1;
         expect((await accounts.read(key)).version).toBeGreaterThanOrEqual(versions[key]!);
       });
-    await deposit();
-    expect(askedSince()).toEqual([new URL(near).host]);
+    // One whose region is half a second behind is not asked alone.
+    const nearestServes = () =>
+      eventually(
+        async () => {
+          askedSince();
+          await deposit();
+          return askedSince();
+        },
+        (asked) => asked.join() === new URL(near).host,
+      );
+    await nearestServes();
 
+    const begun = balance;
     const kills: Promise<void>[] = [];
     const caller = async (): Promise<void> => {
       for (let index = 0; index < DEPOSITS; index += 1) {
-        if (balance > DEPOSITS && kills.length === 0)
+        if (balance > begun + DEPOSITS && kills.length === 0)
           kills.push(cluster.orderProcess('kill', 'eu', 'gateway'));
         await deposit();
       }
@@ -178,7 +188,7 @@ test('a service with gateways in eu and us goes on through us when that of eu is
     await Promise.all(kills);
     await deposit();
     expect(askedSince()).toContain(new URL(far).host);
-    expect(balance).toBe(CALLERS * DEPOSITS + 2);
+    expect(balance).toBe(begun + CALLERS * DEPOSITS + 1);
     // The feed was resumed in us, and has missed nothing.
     await eventually(
       () => Promise.resolve(told.findLast((message) => message.kind === 'change' && message.key === key)),
@@ -191,14 +201,7 @@ test('a service with gateways in eu and us goes on through us when that of eu is
       () => call(`${near}/readyz`),
       ({ status }) => status === 200,
     );
-    await eventually(
-      async () => {
-        askedSince();
-        await deposit();
-        return askedSince();
-      },
-      (asked) => asked.join() === new URL(near).host,
-    );
+    await nearestServes();
     expect(await accounts.read(key, { consistency: 'strong' })).toMatchObject({ row: { balance } });
     const versions = told.flatMap((message) =>
       message.kind === 'change' && message.key === key ? [message.version] : [],
