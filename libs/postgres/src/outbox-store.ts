@@ -29,8 +29,14 @@ export async function openOutboxStore({ onStored, url }: OutboxStoreOptions): Pr
   };
   const ids = (list: readonly bigint[]): string => plainArray(list, (id) => id.toString());
   return {
-    pending: async ({ bytesMax, entriesMax, except, shard }) => {
-      const parameters = [shard, textArray(except), entriesMax.toString(), bytesMax.toString()];
+    pending: async ({ bytesMax, entriesMax, except, foldedTo, shard }) => {
+      const parameters = [
+        shard,
+        textArray(except),
+        entriesMax.toString(),
+        bytesMax.toString(),
+        foldedTo.toString(),
+      ];
       const rows = await run('read', PENDING, parameters);
       return rows.map((row) => ({
         id: BigInt(row['id']!),
@@ -52,7 +58,9 @@ const PENDING = `
 select id, key, fingerprint, first_key, body, not_after_ms from (
   select o.*, sum(octet_length(body)) over (order by id) as bytes, row_number() over (order by id) as place
   from (
-    select * from lockstep.outbox where shard = $1 and key <> all($2::text[]) order by id limit $3::bigint
+    select * from lockstep.outbox where shard = $1 and key <> all($2::text[])
+      and exists (select from lockstep.cursor where shard = $1 and log_offset >= $5::bigint)
+    order by id limit $3::bigint
   ) as o
 ) as measured
 where place = 1 or bytes <= $4::bigint order by id`;

@@ -130,7 +130,7 @@ export type CommitResult =
 export interface OutboxStore {
   /**
    * Entries that the log has not decided, the oldest first, without those that are excepted; as many as fit both bounds, and
-   * one in any case.
+   * one in any case. None while the database stands before `foldedTo`.
    */
   pending(request: PendingRequest): Promise<readonly OutboxEntry[]>;
   /** Says until when the entries may be judged, for those of which it was never said. */
@@ -140,6 +140,8 @@ export interface OutboxStore {
 
 export interface PendingRequest {
   readonly shard: ShardName;
+  /** A database that stands before it went back: what is stored there now may lie before fences that it is to fold again. */
+  readonly foldedTo: Offset;
   /** By key: a database that went back gives ids anew. */
   readonly except: readonly KeyHash[];
   readonly entriesMax: number;

@@ -135,6 +135,7 @@ export class OutboxRelay {
     const window = await this.usingStore((store) =>
       store.pending({
         shard,
+        foldedTo: footing.offset,
         except: [...unfolded.keys()],
         entriesMax: WINDOW_ENTRIES_MAX,
         bytesMax: WINDOW_BYTES_MAX,

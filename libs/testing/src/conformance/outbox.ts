@@ -132,7 +132,14 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
         return entry.key;
       };
       const pending = (bounds: Partial<Parameters<OutboxStore['pending']>[0]> = {}) =>
-        outbox.pending({ shard, except: [], entriesMax: 100, bytesMax: 1_000_000, ...bounds });
+        outbox.pending({
+          shard,
+          foldedTo: offset(at - 1n),
+          except: [],
+          entriesMax: 100,
+          bytesMax: 1_000_000,
+          ...bounds,
+        });
       const rowOf = async (key: string) => {
         const [found] = await query.rows([{ table, shard, key }]);
         return found!.row === null ? null : { ...found!.row.columns, version: Number(found!.row.version) };
@@ -191,6 +198,14 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
         // One in any case: what is too large for a window goes alone.
         assert.deepEqual(keysOf(await pending({ bytesMax: 1 })), saved.slice(0, 1));
         assert.ok(all[0]!.id < all[1]!.id);
+      });
+
+      test('a database that stands before what the relay knows folded went back, and has nothing to send', async () => {
+        const { fold, pending, save } = await place();
+        await fold();
+        const key = await save({ a: row('Ann', 1) });
+        assert.deepEqual(await pending({ foldedTo: offset(2n) }), []);
+        assert.deepEqual(keysOf(await pending({ foldedTo: offset(1n) })), [key]);
       });
 
       test('until when an entry may be judged is said once', async () => {

@@ -163,8 +163,10 @@ const ordered = ({ pending }: OutboxState, shard: ShardName): readonly Pending[]
 
 export function pendingOf(
   outbox: OutboxState,
-  { bytesMax, entriesMax, except, shard }: PendingRequest,
+  cursor: Cursor | undefined,
+  { bytesMax, entriesMax, except, foldedTo, shard }: PendingRequest,
 ): readonly OutboxEntry[] {
+  if (cursor === undefined || cursor.offset < foldedTo) return [];
   const excepted = new Set(except);
   const window: OutboxEntry[] = [];
   let bytes = 0;

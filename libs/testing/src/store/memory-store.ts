@@ -462,7 +462,9 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     listeners.add(notify);
     return {
       pending: (request) =>
-        run({ method: 'pending', shards: [request.shard] }, 'read', (now) => pendingOf(now.outbox, request)),
+        run({ method: 'pending', shards: [request.shard] }, 'read', (now) =>
+          pendingOf(now.outbox, now.cursors.get(request.shard), request),
+        ),
       stamp: (ids, notAfterMs) =>
         run({ method: 'stamp', shards: [] }, 'write', (now) => stamp(now.outbox, ids, notAfterMs)),
       close: () => {
