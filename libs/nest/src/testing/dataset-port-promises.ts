@@ -95,7 +95,11 @@ async function toldBy(
 ): Promise<{ readonly position: string; readonly row: unknown }> {
   const feed = await port.changes({ dataset: 'accounts', from, timeoutMs: TIMEOUT_MS });
   if ('status' in feed) assert.fail(feed.body);
-  const bound = setTimeout(() => feed.close(), TIMEOUT_MS);
+  let ending = 'the feed ended by itself';
+  const bound = setTimeout(() => {
+    ending = `nothing more was told within ${TIMEOUT_MS} ms`;
+    feed.close();
+  }, TIMEOUT_MS);
   try {
     const [begun] = (await feed.next()) ?? [];
     assert.ok(begun?.id, 'a feed begins with its position');
@@ -107,7 +111,7 @@ async function toldBy(
     };
     for (;;) {
       const events = await feed.next();
-      assert.ok(events !== null, `the feed ended before ${wanted.key} was told`);
+      assert.ok(events !== null, `${ending} before ${wanted.key} was told, behind ${position}`);
       for (const event of events) {
         position = event.id ?? position;
         if (isWanted(event)) return { position, row: (JSON.parse(event.data) as { row: unknown }).row };
