@@ -15,7 +15,7 @@ const AGAIN_MS = 50;
 const [postgres, writers, transactions] = process.argv.slice(2) as [string, string, string];
 const source = ordersIn(postgres);
 
-/** A database that is killed is asked again: the supervisor of its cluster starts it, or ends this process with itself. */
+/** A database that is killed is asked again: the supervisor of its cluster starts it. Where it never answers, the run of the tests ends this process. */
 async function answered<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     try {
