@@ -2,7 +2,8 @@
  * A commit of the home of a dataset that services write through their outbox: one transaction around the statement that
  * every commit is.
  *
- *   gate      the shards are taken exclusively: no service has a transaction open on them, and all they stored is seen
+ *   gate      taken alone where a shard's entries are undone, or where its home changes: then no service has a transaction open on
+ *             it, and all they stored is seen. Else it is shared with the services
  *   ownership what services hold on to, moved with the fold
  *   restore   rows with pending changes are put back to what the log says of them (pre-image of the oldest)
  *   commit    the statement of every region, upon these rows; so a home cannot come to differ by what its services did
@@ -12,13 +13,19 @@
  *
  * A row that has nothing pending any more is therefore the log's. Undoing in reverse order from pre-images and putting back
  * the oldest are the same, because each pre-image but the oldest is only what the change before it left.
+ *
+ * Beside services a row may change until it is restored or written, which waits for whoever changes it. What is pending in `rebase`
+ * and was not in `restore` came in between, and the row that was taken for the log's holds it; or what the commit inserts is there already.
+ * Either way the transaction begins anew, with the gate alone.
  */
+import pg from 'pg';
+import { isPortError } from '@lockstep/engine';
 import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
 import { settleOutbox, undoesAny } from '@lockstep/protocol';
-import type { KeyHash, PendingEntry, Settlement, ShardName } from '@lockstep/protocol';
+import type { KeyHash, OutboxFacts, PendingEntry, Settlement, ShardName } from '@lockstep/protocol';
 import { plainArray, quotedArray, textArray } from './array-literal.js';
 import { commitStatement } from './commit-statement.js';
-import type { Connection } from './connection.js';
+import type { Connection, Row } from './connection.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
 import { VERSION_COLUMN } from './projected-table.js';
 
@@ -28,10 +35,30 @@ import { VERSION_COLUMN } from './projected-table.js';
  */
 const GATE_WAIT_MS = 500;
 
+type Gate = 'alone' | 'shared where it may be';
+
 export async function commitWithOutbox(connection: Connection, request: CommitRequest): Promise<void> {
+  try {
+    await attempt(connection, request, 'shared where it may be');
+  } catch (error) {
+    if (!isOfService(error)) throw error;
+    await attempt(connection, request, 'alone');
+  }
+}
+
+/** A service has changed a row while it was folded. */
+class ChangedByService extends Error {}
+
+const UNIQUE_VIOLATION = '23505';
+
+const isOfService = (error: unknown): boolean =>
+  error instanceof ChangedByService ||
+  (isPortError(error) && error.cause instanceof pg.DatabaseError && error.cause.code === UNIQUE_VIOLATION);
+
+async function attempt(connection: Connection, request: CommitRequest, gate: Gate): Promise<void> {
   await connection.run('commit', `begin; set local lock_timeout = ${GATE_WAIT_MS}`);
   try {
-    await commitInside(connection, request);
+    await commitInside(connection, request, gate);
     await connection.run('commit', 'commit');
   } catch (error) {
     // On a dead connection there is nothing left to roll back, and this rejects too.
@@ -40,16 +67,21 @@ export async function commitWithOutbox(connection: Connection, request: CommitRe
   }
 }
 
-async function commitInside(connection: Connection, request: CommitRequest): Promise<void> {
+async function commitInside(connection: Connection, request: CommitRequest, gate: Gate): Promise<void> {
   const { rows, table } = request;
   const shards = request.shards.filter(({ outbox }) => outbox !== undefined);
-  await connection.run('commit', ENTER, [textArray(shards.map(({ shard }) => shard).toSorted())]);
-  await connection.run('commit', OWN, [
+  const ownership = [
     textArray(shards.map(({ shard }) => shard)),
     plainArray(shards, ({ outbox }) => (outbox!.owned ? 't' : 'f')),
     quotedArray(shards, ({ cursor }) => cursor.home),
     plainArray(shards, ({ cursor }) => cursor.epoch.toString()),
+  ];
+  const isAlone = (facts: OutboxFacts): boolean => gate === 'alone' || undoesAny(facts);
+  const [gates] = await connection.run('commit', ENTER, [
+    ...ownership,
+    plainArray(shards, ({ outbox }) => (isAlone(outbox!) ? 't' : 'f')),
   ]);
+  if (gates!['alone'] !== '0') await connection.run('commit', OWN, ownership);
   const settled: Settled[] = [];
   const touched = new Set(rows.map(({ key }) => key));
   for (const { cursor, outbox, shard } of shards) {
@@ -62,13 +94,23 @@ async function commitInside(connection: Connection, request: CommitRequest): Pro
   }
 
   const keys = textArray([...touched].toSorted());
-  await connection.run('commit', restoreStatement(table), [table.table, keys]);
+  const putAside = await connection.run('commit', restoreStatement(table), [table.table, keys]);
   const { text, parameters } = commitStatement(request);
   await connection.run('commit', text, parameters);
   for (const one of settled) await settle(connection, one);
-  const [rebased] = await connection.run('commit', rebaseStatement(table), [table.table, keys]);
-  if (rebased !== undefined) await connection.run('commit', relayStatement(table), [table.table, keys]);
+  const left = await connection.run('commit', rebaseStatement(table), [table.table, keys]);
+  const ended = new Set(settled.flatMap(({ settlement }) => endedBy(settlement)).map(String));
+  const expected = putAside.filter(({ entry }) => !ended.has(entry!));
+  if (idsOf(left) !== idsOf(expected)) throw new ChangedByService();
+  if (left.length > 0) await connection.run('commit', relayStatement(table), [table.table, keys]);
 }
+
+const idsOf = (changes: readonly Row[]): string => changes.map(({ id }) => id).join();
+
+const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [
+  ...confirmed,
+  ...undone.map(({ id }) => id),
+];
 
 interface Settled {
   readonly shard: ShardName;
@@ -100,7 +142,7 @@ async function pendingOf(
 }
 
 async function settle(connection: Connection, { sequence, settlement }: Settled): Promise<void> {
-  const { confirmed, undone } = settlement;
+  const { undone } = settlement;
   if (undone.length > 0) {
     await connection.run('commit', QUARANTINE, [
       plainArray(undone, ({ id }) => id.toString()),
@@ -108,14 +150,25 @@ async function settle(connection: Connection, { sequence, settlement }: Settled)
       sequence.toString(),
     ]);
   }
-  const ended = [...confirmed, ...undone.map(({ id }) => id)];
+  const ended = endedBy(settlement);
   if (ended.length > 0) await connection.run('commit', FORGET, [plainArray(ended, (id) => id.toString())]);
 }
 
-/** One after the other in the order of their names, as every lane takes them. */
+/**
+ * One after the other in the order of their names, as every lane takes them. Whether a home changes is asked before its gate is
+ * taken: folds alone change it, and one whose lease has ended meanwhile fails with its commit.
+ */
 const ENTER = `
-select count(pg_advisory_xact_lock(hashtextextended('lockstep shard ' || shard, 0)))
-from unnest($1::text[]) as shard`;
+select count(*) filter (where s.alone) as alone,
+  count(pg_advisory_xact_lock(s.gate)) filter (where s.alone),
+  count(pg_advisory_xact_lock_shared(s.gate)) filter (where not s.alone)
+from (
+  select u.alone or (o.owned, o.home, o.epoch) is distinct from (u.owned, u.home, u.epoch) as alone,
+    hashtextextended('lockstep shard ' || u.shard, 0) as gate
+  from unnest($1::text[], $2::boolean[], $3::text[], $4::bigint[], $5::boolean[]) as u(shard, owned, home, epoch, alone)
+  left join lockstep.ownership as o on o.shard = u.shard
+  order by u.shard
+) as s`;
 
 const OWN = `
 insert into lockstep.ownership as o (shard, owned, home, epoch)
@@ -156,23 +209,31 @@ function put({ columns, table }: ProjectedTable, from: string, image: string): s
     .join(', ');
   return `removed as (
   delete from ${name} as t using ${from} where t.id = f.key and ${image} is null
-)
-insert into ${name} as t
-select r.* from ${from} cross join lateral jsonb_populate_record(null::${name}, ${image}) as r
-where ${image} is not null
-on conflict (id) do update set ${assigned}`;
+),
+placed as (
+  insert into ${name} as t
+  select r.* from ${from} cross join lateral jsonb_populate_record(null::${name}, ${image}) as r
+  where ${image} is not null
+  on conflict (id) do update set ${assigned}
+)`;
 }
+
+/** All that is pending upon the rows, as the statement found it. */
+const PENDING_CHANGES = `
+select c.id, c.entry from lockstep.outbox_change as c
+where c.relation = $1 and c.key = any($2::text[]) and c.entry is not null order by c.id`;
 
 const restoreStatement = (table: ProjectedTable): string => `
 with f as (${outermost('asc')}),
-${put(table, 'f', 'f.before')}`;
+${put(table, 'f', 'f.before')}${PENDING_CHANGES}`;
 
 const rebaseStatement = ({ table }: ProjectedTable): string => `
-with f as (${outermost('asc')})
-update lockstep.outbox_change as c
-set before = (select to_jsonb(t) from ${qualifiedTable(table)} as t where t.id = f.key)
-from f where c.id = f.id
-returning c.id`;
+with f as (${outermost('asc')}),
+rebased as (
+  update lockstep.outbox_change as c
+  set before = (select to_jsonb(t) from ${qualifiedTable(table)} as t where t.id = f.key)
+  from f where c.id = f.id
+)${PENDING_CHANGES}`;
 
 const relayStatement = (table: ProjectedTable): string => `
 with oldest as (${outermost('asc')}),
@@ -180,4 +241,5 @@ f as (
   select l.key, l.after || jsonb_build_object('${VERSION_COLUMN}', coalesce((o.before ->> '${VERSION_COLUMN}')::bigint, 0)) as image
   from (${outermost('desc')}) as l join oldest as o on o.key = l.key
 ),
-${put(table, 'f', 'f.image')}`;
+${put(table, 'f', 'f.image')}
+select`;

@@ -21,14 +21,17 @@ import {
   DEFAULT_RETENTION,
   epoch,
   readWrite,
+  routeKey,
   shardName,
   type ConfigurationContent,
   type ConfigurationHash,
   type ControlBody,
   type DatasetName,
+  type EntryEvent,
   type Epoch,
   type Fingerprint,
   type GroupName,
+  type Halt,
   type KeyHash,
   type LogIncarnation,
   type PublisherId,
@@ -190,6 +193,9 @@ export interface RunningReplicator {
 export class TwoRegions {
   private readonly stores: PostgresQueryStore[] = [];
 
+  /** Why shards were halted. */
+  readonly halts: Halt[] = [];
+
   private constructor(
     private readonly log: ReturnType<typeof memoryLog>,
     private readonly urls: ReadonlyMap<RegionName, string>,
@@ -319,7 +325,7 @@ export class TwoRegions {
       configurations: (asked) => (asked === HASH ? configuration : null),
       signatures: { isValid: () => true },
       refreshConfigurations: () => Promise.resolve(),
-      observer,
+      observer: { report: (fact) => void (fact.kind === 'shard-halted' && this.halts.push(fact.halt)) },
       clock,
     });
     const running = replicator.run();
@@ -363,28 +369,35 @@ export class TwoRegions {
     });
   }
 
-  private async reapply(
-    store: PostgresQueryStore,
-    reapplying: Reapplying,
-    { body, caller, idempotencyKey }: Parameters<QuarantineOptions['write']>[0],
-  ): ReturnType<QuarantineOptions['write']> {
-    const read = readWrite(body, compileConfiguration(HASH, content, null));
+  /** An entry past the outbox, as one that is applied again is. */
+  async append(...events: readonly Pick<EntryEvent, 'key' | 'type' | 'data'>[]): Promise<void> {
+    const read = readWrite(JSON.stringify({ events }), compileConfiguration(HASH, content, null));
     if (read.kind === 'refused') throw new Error(read.problem.detail);
-    const { events, text } = read.value.entry;
-    const identities = newIdentities();
-    const key = identities.keyHash(caller.principal, idempotencyKey!);
-    const { shard } = (await store.undoneByKey(SHARDS, idempotencyKey!))!;
-    const publisher = this.publisher(SHARDS.indexOf(shard), reapplying.home);
+    const { partition } = routeKey(content.groups, events[0]!.key) as { readonly partition: number };
+    const key = newIdentities().keyHash('anonymous', randomUUID());
+    await this.publish(read.value.entry, { home: EU, epoch: 1n, partition, key });
+  }
+
+  private async publish(
+    { events, text: value }: { readonly events: readonly { readonly key: string }[]; readonly text: string },
+    by: {
+      readonly home: RegionName;
+      readonly epoch: bigint;
+      readonly partition: number;
+      readonly key: KeyHash;
+    },
+  ): Promise<void> {
+    const publisher = this.publisher(by.partition, by.home);
     const ticket = publisher.submit({
       publication: {
         kind: 'data',
         key: events[0]!.key,
-        value: text,
-        idempotency: { key, fingerprint: identities.fingerprint(text) },
+        value,
+        idempotency: { key: by.key, fingerprint: newIdentities().fingerprint(value) },
         configuration: HASH,
-        epoch: epoch(reapplying.epoch),
+        epoch: epoch(by.epoch),
       },
-      bytes: text.length,
+      bytes: value.length,
       notAfterMs: Date.now() + 60_000,
       giveUpAtMs: clock.monotonicMs() + 10_000,
       span: null,
@@ -392,6 +405,18 @@ export class TwoRegions {
     const published = await ticket!.settled;
     await publisher.close();
     if (published.kind !== 'logged') throw new Error('the log did not take the entry');
+  }
+
+  private async reapply(
+    store: PostgresQueryStore,
+    reapplying: Reapplying,
+    { body, caller, idempotencyKey }: Parameters<QuarantineOptions['write']>[0],
+  ): ReturnType<QuarantineOptions['write']> {
+    const read = readWrite(body, compileConfiguration(HASH, content, null));
+    if (read.kind === 'refused') throw new Error(read.problem.detail);
+    const key = newIdentities().keyHash(caller.principal, idempotencyKey!);
+    const { shard } = (await store.undoneByKey(SHARDS, idempotencyKey!))!;
+    await this.publish(read.value.entry, { ...reapplying, partition: SHARDS.indexOf(shard), key });
     if (reapplying.unheard > 0) {
       reapplying.unheard -= 1;
       return answerJson(202, { outcome: 'unknown' });

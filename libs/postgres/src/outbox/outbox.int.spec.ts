@@ -1,5 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { routeKey } from '@lockstep/protocol';
+import { Chance } from '@lockstep/testing';
+import type { QueryRunner } from 'typeorm';
 import {
   ANN,
   Customer,
@@ -326,6 +329,105 @@ describe('what the log does not take', () => {
     await regions.folded(EU);
     expect(await regions.rows(EU)).toEqual([]);
     expect(await regions.quarantined()).toEqual([{ reason: 'fenced', rows: [ANN] }]);
+  });
+});
+
+describe('a fold that only confirms, beside services that have a transaction open', () => {
+  let service: QueryRunner;
+
+  beforeEach(async () => {
+    start(EU);
+    await regions.folded(EU);
+    service = regions.source.createQueryRunner();
+    await service.startTransaction();
+  });
+
+  afterEach(async () => {
+    if (service.isTransactionActive) await service.rollbackTransaction();
+    await service.release();
+  });
+
+  const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
+    for (const untilMs = Date.now() + 30_000; !(await holds()); await delay(5))
+      if (Date.now() > untilMs) throw new Error('not within 30 s');
+  };
+  const waits = async (): Promise<boolean> => {
+    const [{ waiting }] = (await regions.query(
+      EU,
+      'select count(*)::int as waiting from pg_locks where not granted',
+    )) as [{ readonly waiting: number }];
+    return waiting > 0;
+  };
+  const expectEqualRegions = async (): Promise<void> => {
+    start(US);
+    await regions.settled();
+    expect(await regions.rows(EU)).toEqual(await regions.rows(US));
+    expect(await regions.quarantined()).toEqual([]);
+    expect(regions.halts).toEqual([]);
+  };
+
+  test('goes on where they have changed other rows', async () => {
+    await service.manager.save(customer(`${ANN}/kim`, 'Kim'));
+    await people().save(customer(ANN, 'Ann'));
+    await eventually(async () => (await regions.count(EU, 'outbox')) === 0);
+    await service.commitTransaction();
+    await expectEqualRegions();
+    expect((await regions.rows(EU)).map(({ name }) => name as string)).toEqual(['Ann', 'Kim']);
+  });
+
+  test('waits for one that has changed its row, and puts that change aside', async () => {
+    await service.rollbackTransaction();
+    const ann = customer(ANN, 'Ann');
+    await people().save(ann);
+    await eventually(async () => (await regions.count(EU, 'outbox')) === 0);
+    await service.startTransaction();
+    await service.manager.save(Object.assign(ann, { name: 'Anne', visits: '2' }));
+    await regions.append({ key: ANN, type: 'visited', data: { by: 3 } });
+    await eventually(waits);
+    await service.commitTransaction();
+    await expectEqualRegions();
+    expect(await regions.rows(EU)).toMatchObject([{ name: 'Anne', visits: '5' }]);
+  });
+
+  test('takes the gate alone where one has put a row that the log brings', async () => {
+    await service.manager.save(customer(ANN, 'Ann'));
+    await regions.append({ key: ANN, type: 'named', data: { name: 'Log' } });
+    await eventually(waits);
+    await service.commitTransaction();
+    await expectEqualRegions();
+    expect(await regions.rows(EU)).toMatchObject([{ name: 'Ann' }]);
+  });
+
+  test('ends as the log says, whoever changes, deletes and puts the same few rows', async () => {
+    await service.rollbackTransaction();
+    const keys = Array.from({ length: 3 }, (_, index) => `${ANN}/${index}`);
+    const chance = new Chance(7);
+    const saves = async (): Promise<void> => {
+      for (let round = 0; round < 60; round += 1) {
+        const chosen = keys.filter(() => chance.next() < 0.5);
+        const removes = chance.next() < 0.3;
+        // Others hold the rows, have put or removed them: the transaction changed nothing then.
+        await regions.source
+          .transaction(async (manager) => {
+            for (const key of chance.next() < 0.5 ? chosen : chosen.toReversed()) {
+              const known = await manager.findOneBy(Customer, { id: key });
+              if (removes && known !== null) await manager.remove(known);
+              else if (known === null) await manager.save(customer(key, `round ${round}`));
+              else await manager.save(Object.assign(known, { visits: String(Number(known.visits) + 1) }));
+            }
+          })
+          .catch(() => undefined);
+      }
+    };
+    const appends = async (): Promise<void> => {
+      for (let round = 0; round < 60; round += 1) {
+        const key = chance.pick(keys);
+        if (chance.next() < 0.3) await regions.append({ key, type: 'left', data: {} });
+        else await regions.append({ key, type: 'visited', data: { by: 1 } });
+      }
+    };
+    await Promise.all([saves(), saves(), saves(), appends()]);
+    await expectEqualRegions();
   });
 });
 
