@@ -64,7 +64,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     edits: [
       {
         module: 'testing/store/memory-store',
-        text: 'gated.length === 0 ? UNLOCKED : gateOf(gated)',
+        text: 'gated.length === 0 ? UNLOCKED : foldLock(request)',
         becomes: 'UNLOCKED',
       },
     ],

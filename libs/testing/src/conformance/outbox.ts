@@ -356,6 +356,27 @@ export function outboxConformance(name: string, makeStores: () => Promise<Outbox
     });
 
     describe('the gate', () => {
+      test('a fold that only confirms goes on beside a service that has changed other rows, and waits for one that has changed its own', async () => {
+        const { entryOf, fold, pending, rowOf, save, shard } = await place();
+        const key = await save({ a: row('Ann', 1) });
+        const transaction = await services.enter(shard);
+        const beside = entryOf({ b: row('Bob', 1) });
+        await transaction.save(beside);
+        await fold([judged(key, 'accepted')], [put('a', 2n, { name: 'Ann', visits: 1 })]);
+        await transaction.commitSaved();
+        assert.deepEqual(await rowOf('a'), { name: 'Ann', visits: 1, version: 2 });
+        const other = await services.enter(shard);
+        const upon = entryOf({ b: row('Bob', 2) });
+        await other.save(upon);
+        const accepted = [judged(beside.key, 'accepted')];
+        const rows = [put('b', 3n, { name: 'Bob', visits: 1 })];
+        await assert.rejects(fold(accepted, rows), { code: 'store-lock-timeout', disposition: 'retryable' });
+        await other.commitSaved();
+        await fold(accepted, rows);
+        assert.deepEqual(keysOf(await pending()), [upon.key]);
+        assert.deepEqual(await rowOf('b'), { name: 'Bob', visits: 2, version: 3 });
+      });
+
       test('a fold waits for a service that holds the shard, gives way, and takes what it stored when it comes again', async () => {
         const { entryOf, fold, rowOf, shard, undone } = await place();
         const transaction = await services.enter(shard);

@@ -190,13 +190,18 @@ export function stamp({ pending }: OutboxState, ids: readonly bigint[], notAfter
 export const rowsPending = ({ pending }: OutboxState): ReadonlySet<string> =>
   new Set([...pending.values()].flatMap(({ changes }) => changes.map(({ key }) => key)));
 
-/**
- * What the commit of a home makes of rows and outbox; other regions and datasets have nothing to settle.
- * @throws PortError where the data is refused, and then nothing was written.
- */
-export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, request: CommitRequest): void {
-  const { shards, table } = request;
-  const touched = new Set(request.rows.map(({ key }) => key));
+/** What a fold decides of what is pending. */
+interface Decided {
+  /** Pending in its shards, in order. */
+  readonly before: readonly Pending[];
+  readonly settlements: readonly { readonly cursor: Cursor; readonly settlement: Settlement }[];
+  readonly ended: ReadonlySet<bigint>;
+  /** Rows that it writes. */
+  readonly touched: ReadonlySet<string>;
+}
+
+function decide(outbox: OutboxState, { rows, shards }: CommitRequest): Decided {
+  const touched = new Set(rows.map(({ key }) => key));
   const before: Pending[] = [];
   const settlements = shards.flatMap(({ cursor, outbox: facts, shard }) => {
     if (facts === undefined) return [];
@@ -209,7 +214,30 @@ export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, re
   });
   const ended = new Set(settlements.flatMap(({ settlement }) => endedBy(settlement)));
   for (const { changes, id } of before) if (ended.has(id)) for (const { key } of changes) touched.add(key);
+  return { before, settlements, ended, touched };
+}
 
+/** What a fold must have for itself: the gates where it undoes or a home changes, and the rows that it writes. */
+export function foldNeeds(
+  outbox: OutboxState,
+  request: CommitRequest,
+): { readonly gates: readonly ShardName[]; readonly rows: readonly string[] } {
+  const gates = request.shards.flatMap(({ cursor, outbox: facts, shard }) =>
+    facts !== undefined &&
+    (undoesAny(facts) || !isSame(outbox.ownership.get(shard), { ...cursor, owned: facts.owned }))
+      ? [shard]
+      : [],
+  );
+  return { gates, rows: [...decide(outbox, request).touched] };
+}
+
+/**
+ * What the commit of a home makes of rows and outbox; other regions and datasets have nothing to settle.
+ * @throws PortError where the data is refused, and then nothing was written.
+ */
+export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, request: CommitRequest): void {
+  const { shards, table } = request;
+  const { before, ended, settlements, touched } = decide(outbox, request);
   const oldest = changesByRow(before, touched);
   const logged = new Map<string, MemoryRow | null>();
   for (const key of touched) {
@@ -244,15 +272,14 @@ export function foldOutbox(outbox: OutboxState, rows: Map<string, MemoryRow>, re
   rebase(outbox, left, logged);
 }
 
+type Owned = Pick<Ownership, 'owned' | 'home' | 'epoch'>;
+
+const isSame = (known: Owned | undefined, { epoch, home, owned }: Owned): boolean =>
+  known?.owned === owned && known.home === home && known.epoch === epoch;
+
 /** A parking ends with the ownership that it was asked of. */
-function own(
-  { ownership }: OutboxState,
-  shard: ShardName,
-  { epoch, home, owned }: Pick<Ownership, 'owned' | 'home' | 'epoch'>,
-): void {
-  const known = ownership.get(shard);
-  if (known?.owned === owned && known.home === home && known.epoch === epoch) return;
-  ownership.set(shard, { owned, home, epoch, parking: null });
+function own({ ownership }: OutboxState, shard: ShardName, owned: Owned): void {
+  if (!isSame(ownership.get(shard), owned)) ownership.set(shard, { ...owned, parking: null });
 }
 
 const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [

@@ -44,6 +44,7 @@ import {
   admitService,
   copyOfOutbox,
   emptyOutbox,
+  foldNeeds,
   foldOutbox,
   outboxStanding,
   parkOutbox,
@@ -192,6 +193,8 @@ interface State {
   readonly configurations: Map<ConfigurationHash, ConfigurationContent>;
   readonly outbox: OutboxState;
 }
+
+const lockOf = (table: string, row: string): string => `${table} ${row}`;
 
 /** How long a service waits for whoever has changed one of its rows. */
 const ROW_WAIT_MS = 1_000;
@@ -354,6 +357,15 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     waitMs: GATE_WAIT_MS,
   });
 
+  const foldLock = (request: CommitRequest): Lock => ({
+    isFree: () => {
+      const { gates, rows } = foldNeeds(state.outbox, request);
+      return locks.areFree(gates) && locks.areUnlocked(rows.map((key) => lockOf(request.table.table, key)));
+    },
+    wait: () => locks.await(foldNeeds(state.outbox, request).gates),
+    waitMs: GATE_WAIT_MS,
+  });
+
   const applyStoreOf = ({ run, close }: Connection): ApplyStore => ({
     incarnation: () => run({ method: 'incarnation', shards: [] }, 'read', (now) => now.storeIncarnation),
     renewIncarnation: (from, generation) =>
@@ -380,16 +392,16 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       ),
     commit: (request) => {
       const gated = shardsOf(request.shards.filter(({ outbox }) => outbox !== undefined));
-      const gate = gated.length === 0 ? UNLOCKED : gateOf(gated);
+      const lock = gated.length === 0 ? UNLOCKED : foldLock(request);
       const work = (now: State): CommitResult => {
         // One that arrives late finds a service there, and gives way for good.
-        if (!gate.isFree()) throw answerLost();
+        if (!lock.isFree()) throw answerLost();
         locks.pass(gated);
         const result = commit(now, request);
         if (result.kind === 'committed') options.committed?.(request);
         return result;
       };
-      return run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', work, gate);
+      return run({ method: 'commit', shards: shardsOf(request.shards) }, 'write', work, lock);
     },
     clean: (shards) => run({ method: 'clean', shards }, 'write', (now) => clean(now, shards)),
     close,
@@ -499,7 +511,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
     };
     return {
       save: (entry) => {
-        const rows = entry.changes.map(({ key }) => `${entry.table} ${key}`);
+        const rows = entry.changes.map(({ key }) => lockOf(entry.table, key));
         const rowLocks: Lock = {
           isFree: () => session.isOver || locks.mayLock(session, rows),
           wait: () => undefined,

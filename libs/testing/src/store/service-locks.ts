@@ -1,7 +1,7 @@
 /**
  * Who holds what in the twin of a database while transactions of services are open: each its shard's gate, shared, and from
- * its first change on its rows. The fold of the home takes the gate alone: it waits a moment, those who come meanwhile wait
- * behind it, and then it gives way and comes again (decision 0062).
+ * its first change on its rows. The fold of the home waits for the rows that it writes and, where it takes the gate alone, for
+ * all: for a moment, and those who come meanwhile wait behind it; then it gives way and comes again (decisions 0062, 0086).
  */
 import type { ShardName } from '@lockstep/protocol';
 
@@ -52,8 +52,13 @@ export class ServiceLocks {
   }
 
   mayLock(session: ServiceSession, rows: readonly string[]): boolean {
+    return this.areUnlocked(rows, session);
+  }
+
+  /** Whether nobody, or nobody else, has changed one of the rows. */
+  areUnlocked(rows: readonly string[], by?: ServiceSession): boolean {
     for (const other of this.sessions)
-      if (other !== session && other.rows.some((row) => rows.includes(row))) return false;
+      if (other !== by && other.rows.some((row) => rows.includes(row))) return false;
     return true;
   }
 
