@@ -5,7 +5,8 @@
  *   gate      taken alone where a shard's entries are undone, or where its home changes: then no service has a transaction open on
  *             it, and all they stored is seen. Else it is shared with the services
  *   ownership what services hold on to, moved with the fold
- *   restore   rows with pending changes are put back to what the log says of them (pre-image of the oldest)
+ *   restore   rows with pending changes are put back to what the log says of them (pre-image of the oldest). A row that the log does
+ *             not know stays as it is, with version 0, and counts as absent
  *   commit    the statement of every region, upon these rows; so a home cannot come to differ by what its services did
  *   settle    entries that were decided leave the outbox, those undone into the quarantine
  *   rebase    what the log now says becomes the pre-image of the oldest that is left
@@ -13,6 +14,9 @@
  *
  * A row that has nothing pending any more is therefore the log's. Undoing in reverse order from pre-images and putting back
  * the oldest are the same, because each pre-image but the oldest is only what the change before it left.
+ *
+ * A row that services see before and after a fold is never removed and put again by it: whoever waits for the row would not find
+ * the new one and change nothing, and what refers to the row would go with it.
  *
  * Beside services a row may change until it is restored or written, which waits for whoever changes it. What is pending in `rebase`
  * and was not in `restore` came in between, and the row that was taken for the log's holds it; or what the commit inserts is there already.
@@ -22,7 +26,14 @@ import pg from 'pg';
 import { isPortError } from '@lockstep/engine';
 import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
 import { settleOutbox, undoesAny } from '@lockstep/protocol';
-import type { KeyHash, OutboxFacts, PendingEntry, Settlement, ShardName } from '@lockstep/protocol';
+import type {
+  KeyHash,
+  OutboxFacts,
+  PendingEntry,
+  RowOperation,
+  Settlement,
+  ShardName,
+} from '@lockstep/protocol';
 import { plainArray, quotedArray, textArray } from './array-literal.js';
 import { commitStatement } from './commit-statement.js';
 import type { Connection, Row } from './connection.js';
@@ -95,14 +106,52 @@ async function commitInside(connection: Connection, request: CommitRequest, gate
 
   const keys = textArray([...touched].toSorted());
   const putAside = await connection.run('commit', restoreStatement(table), [table.table, keys]);
-  const { text, parameters } = commitStatement(request);
-  await connection.run('commit', text, parameters);
-  for (const one of settled) await settle(connection, one);
-  const left = await connection.run('commit', rebaseStatement(table), [table.table, keys]);
   const ended = new Set(settled.flatMap(({ settlement }) => endedBy(settlement)).map(String));
   const expected = putAside.filter(({ entry }) => !ended.has(entry!));
+  const inPlace = keepInPlace(rows, putAside, expected);
+  const { text, parameters } = commitStatement({ ...request, rows: inPlace.rows });
+  await connection.run('commit', text, parameters);
+  if (inPlace.unlogged.length > 0)
+    await connection.run('commit', unlogStatement(table), [textArray(inPlace.unlogged)]);
+  if (inPlace.removed.length > 0)
+    await connection.run('commit', removeStatement(table), [textArray(inPlace.removed)]);
+  for (const one of settled) await settle(connection, one);
+  const left = await connection.run('commit', rebaseStatement(table), [table.table, keys]);
   if (idsOf(left) !== idsOf(expected)) throw new ChangedByService();
   if (left.length > 0) await connection.run('commit', relayStatement(table), [table.table, keys]);
+}
+
+/** What the fold does to rows, so that one that is there before and after it stays the same to those who wait for it. */
+interface InPlace {
+  /** What the log brings. */
+  readonly rows: readonly RowOperation[];
+  /** The log removes them, and a pending change has put them again: they become rows that the log does not know. */
+  readonly unlogged: readonly string[];
+  /** The log never knew them, and nothing that is pending has put them. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * @param putAside changes that were pending, in their order
+ * @param left those of them that go on to be
+ */
+function keepInPlace(rows: readonly RowOperation[], putAside: readonly Row[], left: readonly Row[]): InPlace {
+  const unknown = new Set<string>();
+  const seen = new Set<string>();
+  for (const { key, logged } of putAside) {
+    if (!seen.has(key!) && logged === 'f') unknown.add(key!);
+    seen.add(key!);
+  }
+  const stay = new Set(left.map(({ key }) => key!));
+  const brought: RowOperation[] = [];
+  const unlogged: string[] = [];
+  for (const row of rows) {
+    if (row.kind === 'put') brought.push(unknown.has(row.key) ? { ...row, replaces: true } : row);
+    else if (stay.has(row.key)) unlogged.push(row.key);
+    else brought.push(row);
+    unknown.delete(row.key);
+  }
+  return { rows: brought, unlogged, removed: [...unknown].filter((key) => !stay.has(key)) };
 }
 
 const idsOf = (changes: readonly Row[]): string => changes.map(({ id }) => id).join();
@@ -201,16 +250,13 @@ const outermost = (direction: 'asc' | 'desc'): string => `
   where c.relation = $1 and c.key = any($2::text[]) and c.entry is not null
   order by c.key, c.id ${direction}`;
 
-/** Rows as images say, absent ones deleted. */
-function put({ columns, table }: ProjectedTable, from: string, image: string): string {
+/** Rows as images say, where there is one. */
+function placed({ columns, table }: ProjectedTable, from: string, image: string): string {
   const name = qualifiedTable(table);
   const assigned = [...columns.map((column) => quoteIdentifier(column.name)), VERSION_COLUMN]
     .map((column) => `${column} = excluded.${column}`)
     .join(', ');
-  return `removed as (
-  delete from ${name} as t using ${from} where t.id = f.key and ${image} is null
-),
-placed as (
+  return `placed as (
   insert into ${name} as t
   select r.* from ${from} cross join lateral jsonb_populate_record(null::${name}, ${image}) as r
   where ${image} is not null
@@ -218,22 +264,34 @@ placed as (
 )`;
 }
 
-/** All that is pending upon the rows, as the statement found it. */
-const PENDING_CHANGES = `
-select c.id, c.entry from lockstep.outbox_change as c
+/** All that is pending upon the rows, as the statement found it; `logged` tells of the oldest of a row whether the log knows it. */
+const pendingChanges = (more = ''): string => `
+select c.id, c.entry, c.key, c.before is not null as logged${more} from lockstep.outbox_change as c
 where c.relation = $1 and c.key = any($2::text[]) and c.entry is not null order by c.id`;
 
+/** What the log does not know is locked like the others, so that its services have ended. */
 const restoreStatement = (table: ProjectedTable): string => `
 with f as (${outermost('asc')}),
-${put(table, 'f', 'f.before')}${PENDING_CHANGES}`;
+${placed(table, 'f', 'f.before')},
+held as (
+  select t.id from ${qualifiedTable(table.table)} as t join f on f.key = t.id where f.before is null for update of t
+)${pendingChanges(', (select count(*) from held) as held')}`;
+
+const unlogStatement = ({ table }: ProjectedTable): string =>
+  `update ${qualifiedTable(table)} set ${VERSION_COLUMN} = 0 where id = any($1::text[])`;
+
+const removeStatement = ({ table }: ProjectedTable): string =>
+  `delete from ${qualifiedTable(table)} where id = any($1::text[])`;
 
 const rebaseStatement = ({ table }: ProjectedTable): string => `
 with f as (${outermost('asc')}),
 rebased as (
   update lockstep.outbox_change as c
-  set before = (select to_jsonb(t) from ${qualifiedTable(table)} as t where t.id = f.key)
+  set before = (
+    select to_jsonb(t) from ${qualifiedTable(table)} as t where t.id = f.key and t.${VERSION_COLUMN} > 0
+  )
   from f where c.id = f.id
-)${PENDING_CHANGES}`;
+)${pendingChanges()}`;
 
 const relayStatement = (table: ProjectedTable): string => `
 with oldest as (${outermost('asc')}),
@@ -241,5 +299,8 @@ f as (
   select l.key, l.after || jsonb_build_object('${VERSION_COLUMN}', coalesce((o.before ->> '${VERSION_COLUMN}')::bigint, 0)) as image
   from (${outermost('desc')}) as l join oldest as o on o.key = l.key
 ),
-${put(table, 'f', 'f.image')}
+removed as (
+  delete from ${qualifiedTable(table.table)} as t using f where t.id = f.key and f.image is null
+),
+${placed(table, 'f', 'f.image')}
 select`;

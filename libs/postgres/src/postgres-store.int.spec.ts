@@ -412,7 +412,8 @@ describe('the Postgres store beside the promises of the port', () => {
     });
 
     const waiting = (what: string): string =>
-      `${what} from pg_stat_activity where application_name = 'lockstep-apply' and wait_event_type = 'Lock'`;
+      `${what} from pg_stat_activity
+      where datname = current_database() and application_name = 'lockstep-apply' and wait_event_type = 'Lock'`;
 
     test.each([
       ['the answer is swallowed', 'after', 1n],
@@ -449,7 +450,7 @@ describe('the Postgres store beside the promises of the port', () => {
       const { store } = await fresh();
       const second = await openQueryStore({ url: database.url });
       await database.run(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'lockstep-%'`,
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'lockstep-%'`,
       );
       await expect(store.load([SHARD])).rejects.toMatchObject({
         code: 'store-disconnected',

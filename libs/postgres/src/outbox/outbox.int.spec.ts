@@ -236,6 +236,21 @@ describe('what a service relies on besides', () => {
     await regions.query(EU, `update public.customers set name = name`);
     expect(await regions.count(EU, 'outbox_change')).toBe(1);
   });
+
+  test('a row that the log does not know is not there for what the log says of it meanwhile', async () => {
+    const alone = start(EU, { relays: false });
+    start(US);
+    await regions.folded(EU);
+    await people().save(customer(ANN, 'Ann'));
+    await regions.append({ key: ANN, type: 'left', data: {} });
+    await regions.folded(EU);
+    expect(await regions.rows(EU)).toMatchObject([{ name: 'Ann', visits: '1', lockstep_version: '0' }]);
+    await alone.stop();
+    start(EU);
+    await regions.settled();
+    expect(await regions.rows(EU)).toEqual(await regions.rows(US));
+    expect(await regions.rows(US)).toMatchObject([{ name: 'Ann', visits: '1' }]);
+  });
 });
 
 describe('what the log does not take', () => {
@@ -351,13 +366,15 @@ describe('a fold that only confirms, beside services that have a transaction ope
     for (const untilMs = Date.now() + 30_000; !(await holds()); await delay(5))
       if (Date.now() > untilMs) throw new Error('not within 30 s');
   };
-  const waits = async (): Promise<boolean> => {
-    const [{ waiting }] = (await regions.query(
+  const waiting = async (): Promise<number> => {
+    const [found] = await regions.query(
       EU,
-      'select count(*)::int as waiting from pg_locks where not granted',
-    )) as [{ readonly waiting: number }];
-    return waiting > 0;
+      `select count(*)::int as waiting from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return found!['waiting'] as number;
   };
+  const waits = async (): Promise<boolean> => (await waiting()) > 0;
   const expectEqualRegions = async (): Promise<void> => {
     start(US);
     await regions.settled();
@@ -396,6 +413,45 @@ describe('a fold that only confirms, beside services that have a transaction ope
     await service.commitTransaction();
     await expectEqualRegions();
     expect(await regions.rows(EU)).toMatchObject([{ name: 'Ann' }]);
+  });
+
+  test('keeps what one changes in a row that was new while the fold writes it', async () => {
+    await service.rollbackTransaction();
+    const ann = customer(ANN, 'Ann');
+    await service.startTransaction();
+    await service.query('select 1 from lockstep.cursor for update');
+    await people().save(ann);
+    await eventually(waits);
+    const saving = people().save(Object.assign(ann, { visits: '2' }));
+    await eventually(async () => (await waiting()) === 2);
+    await service.commitTransaction();
+    await saving;
+    await expectEqualRegions();
+    expect(await regions.rows(EU)).toMatchObject([{ name: 'Ann', visits: '2' }]);
+  });
+
+  test('leaves rows alone that refer to those it writes, or that were put again since', async () => {
+    await service.rollbackTransaction();
+    await regions.query(
+      EU,
+      'create table visit (customer text collate "C" references customers on delete cascade)',
+    );
+    const visit = (): Promise<void> =>
+      regions.source.transaction(async (manager) => {
+        await manager.save(customer(ANN, 'Ann'));
+        await manager.query('insert into visit values ($1)', [ANN]);
+      });
+    await visit();
+    await eventually(async () => (await regions.count(EU, 'outbox')) === 0);
+    expect(await regions.query(EU, 'select * from visit')).toEqual([{ customer: ANN }]);
+    await service.startTransaction();
+    await service.query('select 1 from lockstep.cursor for update');
+    await people().remove(customer(ANN, 'Ann'));
+    await eventually(waits);
+    await visit();
+    await service.commitTransaction();
+    await expectEqualRegions();
+    expect(await regions.query(EU, 'select * from visit')).toEqual([{ customer: ANN }]);
   });
 
   test('ends as the log says, whoever changes, deletes and puts the same few rows', async () => {
