@@ -21,7 +21,7 @@ export interface Failpoint {
   readonly signal: 'SIGKILL' | 'SIGSTOP';
 }
 
-/** Who was signalled. */
+/** Who is signalled; written just before, so that a process may still be running which stops in a moment. */
 export interface Hit {
   readonly pid: number;
 }
@@ -55,24 +55,37 @@ export class Failpoints {
     const file = join(this.cluster.data, 'failpoint.json');
     writeFileSync(`${file}.new`, JSON.stringify({ nth: 1, ...failpoint, name } satisfies Failpoint));
     renameSync(`${file}.new`, file);
-    return new Armed(join(this.cluster.data, `${name}.hit`));
+    return new Armed(join(this.cluster.data, `${name}.hit`), failpoint.signal);
   }
 }
 
 class Armed {
-  constructor(private readonly file: string) {}
+  constructor(
+    private readonly file: string,
+    private readonly signal: Failpoint['signal'],
+  ) {}
 
   isHit(): boolean {
     return existsSync(this.file);
   }
 
-  /** Who was signalled; refused when nobody came by. */
+  /** Who was signalled, and stands still where that was asked; refused when nobody came by. */
   async hit(): Promise<Hit> {
     await eventually(
       () => Promise.resolve(this.isHit()),
       (isHit) => isHit,
       HIT_MS_MAX,
     );
-    return JSON.parse(readFileSync(this.file, 'utf8')) as Hit;
+    const hit = JSON.parse(readFileSync(this.file, 'utf8')) as Hit;
+    // Who lets it go on before it stood still lets it stand for ever.
+    if (this.signal === 'SIGSTOP')
+      await eventually(
+        () => Promise.resolve(isStopped(hit.pid)),
+        (standsStill) => standsStill,
+        HIT_MS_MAX,
+      );
+    return hit;
   }
 }
+
+const isStopped = (pid: number): boolean => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
