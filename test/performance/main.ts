@@ -9,6 +9,7 @@ import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './appl
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { gateway } from './gateway.ts';
+import { idle, idleProbed } from './idle.ts';
 import { kafkaClients } from './kafka-clients.ts';
 import { overload } from './overload.ts';
 import { peers } from './peers.ts';
@@ -36,7 +37,7 @@ const benchmarks: readonly Benchmark[] = [
     overload,
   ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  ...[switchoverWithLeader, tracing, writing],
+  ...[switchoverWithLeader, tracing, writing, idle, idleProbed],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
