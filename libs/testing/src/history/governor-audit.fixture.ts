@@ -19,6 +19,7 @@ const VOTE = 14;
 const POLICY = { coolDownMs: 600_000, budget: 1, windowMs: 3_600_000 };
 
 const vote = (about: string, opinion = 'unfit'): object => ({ kind: 'vote', about, opinion });
+const join = { kind: 'join', replaces: null };
 
 const inputs = (region: string, at: number, more: object = {}): { [name: string]: unknown } => ({
   ...{ at, logTimeMs: 21_000, region, against: [], needed: 2, unfit: [region], isPlausible: true },
@@ -74,6 +75,16 @@ export const CORRECT_GOVERNORS: readonly (readonly [title: string, plant: Plante
   [
     'of a second one when somebody has acknowledged the first',
     (run) => again(run, 30, {}, (control) => acknowledge(control, 100_000)),
+  ],
+  [
+    'of a next home that only a process found unfit which is gone',
+    (run) => {
+      const control = withMove(run);
+      say(control, 'us', 20.5, vote('ap'));
+      say(control, 'us', 20.7, join);
+      for (const observer of ['eu', 'ap']) say(control, observer, 21, vote('us'));
+      say(control, 'eu', 22, failover(17));
+    },
   ],
   [
     'of a further epoch for a promotion that is stuck behind its fence',
@@ -136,6 +147,16 @@ export const GOVERNOR_DEFECTS: readonly (readonly [code: FindingCode, title: str
       say(control, 'eu', 21, vote('us'));
       say(control, 'ap', 21.2, vote('us'));
       say(control, 'ap', 21.5, vote('us', 'fit'));
+      say(control, 'eu', 22, failover(16));
+    },
+  ],
+  [
+    'failover-unfounded',
+    'a vote of a process that is gone',
+    (run) => {
+      const control = withMove(run);
+      for (const observer of ['eu', 'ap']) say(control, observer, 21, vote('us'));
+      say(control, 'ap', 21.5, join);
       say(control, 'eu', 22, failover(16));
     },
   ],

@@ -28,6 +28,11 @@ interface SaidVote extends Pick<ControlCommandOf<'vote'>, 'about' | 'opinion'>, 
   readonly observer: RegionName;
 }
 
+/** Another process speaks for the region from there on, which has seen nothing yet. */
+interface Joined extends Moment {
+  readonly region: RegionName;
+}
+
 /** A place of the log and its time. */
 interface Moment {
   readonly at: bigint;
@@ -65,6 +70,7 @@ class GovernorAudit {
   private readonly configurations: (Moment & Pick<ControlCommandOf<'configure'>, 'members' | 'settings'>)[] =
     [];
   private readonly votes: SaidVote[] = [];
+  private readonly joined: Joined[] = [];
   private readonly failovers: Failover[] = [];
   private readonly acknowledgements: Acknowledgement[] = [];
   private readonly pauses: Pause[] = [];
@@ -99,6 +105,7 @@ class GovernorAudit {
     const { at } = moment;
     if (command.kind === 'genesis' || command.kind === 'configure')
       this.configurations.push({ ...moment, members: command.members, settings: command.settings });
+    if (command.kind === 'join') this.joined.push({ ...moment, region: observer });
     if (command.kind === 'vote')
       this.votes.push({ ...moment, observer, about: command.about, opinion: command.opinion });
     if (command.kind === 'approval')
@@ -230,13 +237,15 @@ class GovernorAudit {
     return lagRecords > allowed ? `it lagged ${lagRecords} records of ${allowed}` : null;
   }
 
-  /** As of a place of the log; who finds all others unfit is not believed. */
+  /** As of a place of the log, by processes that are there; who finds all others unfit is not believed. */
   private votesAgainst(about: RegionName, asOf: bigint): readonly SaidVote[] {
     const { atMs } = this.momentOf(asOf);
+    const isGone = ({ at, observer }: SaidVote): boolean =>
+      this.joined.some((one) => one.region === observer && one.at > at && one.at <= asOf);
     const latest = new Map<string, SaidVote>();
     for (const vote of this.votes) if (vote.at <= asOf) latest.set(`${vote.observer} ${vote.about}`, vote);
     const doubting = [...latest.values()].filter(
-      (vote) => vote.opinion === 'unfit' && atMs - vote.atMs <= VOTE_MS,
+      (vote) => vote.opinion === 'unfit' && atMs - vote.atMs <= VOTE_MS && !isGone(vote),
     );
     const others = this.membersAt(asOf).length - 1;
     return doubting.filter(
