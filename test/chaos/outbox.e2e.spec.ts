@@ -112,6 +112,7 @@ test('every committed transaction has one effect everywhere, whatever is killed 
     await Promise.all(services.map((service) => service.run()));
   } finally {
     isOver = true;
+    for (const service of services) service.end();
   }
   const killed = await kills;
   const folded = await expectSettled();

@@ -15,7 +15,20 @@ const AGAIN_MS = 50;
 const [postgres, writers, transactions] = process.argv.slice(2) as [string, string, string];
 const source = ordersIn(postgres);
 
-/** A database that is killed is asked again: the supervisor of its cluster starts it. Where it never answers, the run of the tests ends this process. */
+/** An operator ended the connection, or the database was killed. */
+const CONNECTION_ENDED = '57P01';
+
+/**
+ * When a connection is ended as soon as it is made, pg tells so before TypeORM listens, and the process ends. A service is started
+ * again then, like one that was killed.
+ */
+process.on('uncaughtException', (error: Error & { readonly code?: string }) => {
+  console.error(error);
+  if (error.code === CONNECTION_ENDED) process.kill(process.pid, 'SIGKILL');
+  else process.exit(1);
+});
+
+/** A database that is killed is asked again: the supervisor of its cluster starts it. */
 async function answered<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     try {

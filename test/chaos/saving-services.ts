@@ -7,6 +7,7 @@ const MAIN = join(import.meta.dirname, 'saving-service.ts');
 
 export class SavingService {
   private child: ChildProcess | null = null;
+  private isOver = false;
 
   /** @param transactions of each writer. */
   constructor(
@@ -30,12 +31,18 @@ export class SavingService {
         { stdio: ['ignore', 'ignore', 'inherit'] },
       );
       const [code, signal] = (await once(this.child, 'exit')) as [number | null, NodeJS.Signals | null];
-      if (code === 0) return;
+      if (code === 0 || this.isOver) return;
       if (signal !== 'SIGKILL') throw new Error(`a saving service ended with ${code ?? signal}`);
     }
   }
 
   kill(): void {
     this.child?.kill('SIGKILL');
+  }
+
+  /** Kills it for good, whatever it has saved. */
+  end(): void {
+    this.isOver = true;
+    this.kill();
   }
 }
