@@ -111,7 +111,10 @@ async function toldBy(
     };
     for (;;) {
       const events = await feed.next();
-      assert.ok(events !== null, `${ending} before ${wanted.key} was told, behind ${position}`);
+      assert.ok(
+        events !== null,
+        `${ending} before version ${wanted.version} of ${wanted.key} was told, behind ${position}`,
+      );
       for (const event of events) {
         position = event.id ?? position;
         if (isWanted(event)) return { position, row: (JSON.parse(event.data) as { row: unknown }).row };
