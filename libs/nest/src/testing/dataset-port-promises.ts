@@ -101,16 +101,16 @@ async function toldBy(
     feed.close();
   }, TIMEOUT_MS);
   try {
-    const [begun] = (await feed.next()) ?? [];
-    assert.ok(begun?.id, 'a feed begins with its position');
-    let position = begun.id;
+    // A position; changes may have come with it.
+    let events = await feed.next();
+    let position = events?.[0]?.id;
+    assert.ok(position, 'a feed begins with its position');
     const wanted = await meet();
     const isWanted = ({ data, name }: FeedEvent): boolean => {
       const { key, version } = JSON.parse(data) as { readonly key?: string; readonly version?: number };
       return name === 'change' && key === wanted.key && version! >= wanted.version;
     };
-    for (;;) {
-      const events = await feed.next();
+    for (; ; events = await feed.next()) {
       assert.ok(
         events !== null,
         `${ending} before version ${wanted.version} of ${wanted.key} was told, behind ${position}`,
