@@ -4,8 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { residentMegabytes } from '../chaos/process-memory.ts';
 import { LocalCluster, REGIONS } from '../e2e/local-cluster.ts';
-import { spread, type Benchmark, type Context, type Figure } from './benchmark.ts';
-import { processorTime, timeBetween, type WatchedProcesses } from './processor-time.ts';
+import { spread, Stopwatch, type Benchmark, type Context, type Figure } from './benchmark.ts';
 
 const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 const SETTLING_MS = 30_000;
@@ -25,7 +24,7 @@ export const idle: Benchmark = {
 export const idleProbed: Benchmark = {
   name: 'idle-probed',
   profile: profile(
-    'Failovers need no person: each coordinator sends each region a canary write every 500 ms, which is folded everywhere.',
+    'Failovers need no person: each coordinator asks each other region for a canary every 500 ms, a strong read whose barrier every region folds.',
   ),
   run: async ({ ends, say }) => measure(await ends(LocalCluster.start()), 12, say),
 };
@@ -35,52 +34,45 @@ async function measure(
   goalMost: number,
   say: Context['say'],
 ): Promise<readonly Figure[]> {
-  const watched: Record<string, number> = {};
-  for (const region of REGIONS)
-    for (const role of ROLES) watched[`${region} ${role}`] = cluster.file.regions[region]!.pids[role]!;
+  const { regions } = cluster.file;
+  const roles = ROLES.map((role) => ({
+    role,
+    processes: REGIONS.map((region) => ({ name: `${region} ${role}`, pid: regions[region]!.pids[role]! })),
+  }));
+  const nine = roles.flatMap(({ processes }) => processes);
+  const watched = Object.fromEntries(nine.map(({ name, pid }) => [name, pid]));
   await pause(SETTLING_MS);
-  const shares: Readonly<Record<string, number>>[] = [];
+  const watches: Stopwatch[] = [];
   for (let window = 1; window <= WINDOWS; window += 1) {
-    const share = await shareOfWindow(watched);
-    shares.push(share);
-    say(`window ${window}/${WINDOWS}: nine roles ${all(share).toFixed(1)} % of a core`);
+    const watch = new Stopwatch(watched);
+    watch.start();
+    await pause(WINDOW_MS);
+    watch.stop();
+    watches.push(watch);
+    say(`window ${window}/${WINDOWS}: nine roles ${shareOf(watch, nine).toFixed(1)} % of a core`);
   }
-  const isRole = (role: string) => (name: string) => name.endsWith(` ${role}`);
+  const share = (name: string, processes: readonly Named[]): Figure => ({
+    name,
+    unit: '% of a core',
+    ...spread(watches.map((watch) => shareOf(watch, processes))),
+  });
   return [
-    { name: 'nine roles', unit: '% of a core', ...spread(shares.map((share) => all(share))), goalMost },
-    ...ROLES.map((role) => ({
-      name: `three ${role}s`,
-      unit: '% of a core',
-      ...spread(shares.map((share) => sum(share, isRole(role)))),
-    })),
-    ...ROLES.map((role) => ({
+    { ...share('nine roles', nine), goalMost },
+    ...roles.map(({ processes, role }) => share(`three ${role}s`, processes)),
+    ...roles.map(({ processes, role }) => ({
       name: `a ${role}: resident memory`,
       unit: 'MB',
-      ...spread(
-        Object.keys(watched)
-          .filter(isRole(role))
-          .map((name) => residentMegabytes(watched[name]!)),
-      ),
+      ...spread(processes.map(({ pid }) => residentMegabytes(pid))),
     })),
-    {
-      name: 'other programs on this machine, Kafka and Postgres among them',
-      unit: '% of a core',
-      ...spread(shares.map(({ others }) => others!)),
-    },
+    share('other programs on this machine, Kafka and Postgres among them', [{ name: 'others' }]),
   ];
 }
 
-async function shareOfWindow(watched: WatchedProcesses): Promise<Readonly<Record<string, number>>> {
-  const startMs = performance.now();
-  const before = processorTime(watched);
-  await pause(WINDOW_MS);
-  const spent = timeBetween(before, processorTime(watched));
-  const seconds = (performance.now() - startMs) / 1_000;
-  return Object.fromEntries(Object.entries(spent).map(([name, used]) => [name, (100 * used) / seconds]));
+/** As the processor time tells it. */
+interface Named {
+  readonly name: string;
 }
 
-const sum = (share: Readonly<Record<string, number>>, of: (name: string) => boolean): number =>
-  Object.entries(share).reduce((total, [name, part]) => (of(name) ? total + part : total), 0);
-
-const all = (share: Readonly<Record<string, number>>): number =>
-  sum(share, (name) => ROLES.some((role) => name.endsWith(` ${role}`)));
+/** Of a core, in per cent. */
+const shareOf = ({ processor, seconds }: Stopwatch, processes: readonly Named[]): number =>
+  processes.reduce((sum, { name }) => sum + (100 * processor[name]!) / seconds, 0);

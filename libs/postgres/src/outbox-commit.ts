@@ -22,10 +22,8 @@
  * and was not in `restore` came in between, and the row that was taken for the log's holds it; or what the commit inserts is there already.
  * Either way the transaction begins anew, with the gate alone.
  */
-import pg from 'pg';
-import { isPortError } from '@lockstep/engine';
 import type { CommitRequest, ProjectedTable } from '@lockstep/engine';
-import { settleOutbox, undoesAny } from '@lockstep/protocol';
+import { endedBy, settleOutbox, undoesAny } from '@lockstep/protocol';
 import type {
   KeyHash,
   OutboxFacts,
@@ -39,6 +37,7 @@ import { commitStatement } from './commit-statement.js';
 import type { Connection, Row } from './connection.js';
 import { qualifiedTable, quoteIdentifier } from './identifier.js';
 import { VERSION_COLUMN } from './projected-table.js';
+import { sqlStateBehind } from './store-failure.js';
 
 /**
  * Less than the server takes to look for a deadlock: the fold gives way and comes again, so that it never ends a service's
@@ -63,8 +62,7 @@ class ChangedByService extends Error {}
 const UNIQUE_VIOLATION = '23505';
 
 const isOfService = (error: unknown): boolean =>
-  error instanceof ChangedByService ||
-  (isPortError(error) && error.cause instanceof pg.DatabaseError && error.cause.code === UNIQUE_VIOLATION);
+  error instanceof ChangedByService || sqlStateBehind(error) === UNIQUE_VIOLATION;
 
 async function attempt(connection: Connection, request: CommitRequest, gate: Gate): Promise<void> {
   await connection.run('commit', `begin; set local lock_timeout = ${GATE_WAIT_MS}`);
@@ -94,11 +92,12 @@ async function commitInside(connection: Connection, request: CommitRequest, gate
   ]);
   if (gates!['alone'] !== '0') await connection.run('commit', OWN, ownership);
   const settled: Settled[] = [];
+  const ended = new Set<bigint>();
   const touched = new Set(rows.map(({ key }) => key));
   for (const { cursor, outbox, shard } of shards) {
     const pending = await pendingOf(connection, shard, undoesAny(outbox!) ? null : outbox!.judged);
     const settlement = settleOutbox(pending, outbox!);
-    const ended = new Set([...settlement.confirmed, ...settlement.undone.map(({ id }) => id)]);
+    for (const id of endedBy(settlement)) ended.add(id);
     for (const { id, rows: changed } of pending)
       if (ended.has(id)) for (const key of changed) touched.add(key);
     settled.push({ shard, sequence: cursor.sequence, settlement });
@@ -106,8 +105,7 @@ async function commitInside(connection: Connection, request: CommitRequest, gate
 
   const keys = textArray([...touched].toSorted());
   const putAside = await connection.run('commit', restoreStatement(table), [table.table, keys]);
-  const ended = new Set(settled.flatMap(({ settlement }) => endedBy(settlement)).map(String));
-  const expected = putAside.filter(({ entry }) => !ended.has(entry!));
+  const expected = putAside.filter(({ entry }) => !ended.has(BigInt(entry!)));
   const inPlace = keepInPlace(rows, putAside, expected);
   const { text, parameters } = commitStatement({ ...request, rows: inPlace.rows });
   await connection.run('commit', text, parameters);
@@ -115,7 +113,8 @@ async function commitInside(connection: Connection, request: CommitRequest, gate
     await connection.run('commit', unlogStatement(table), [textArray(inPlace.unlogged)]);
   if (inPlace.removed.length > 0)
     await connection.run('commit', removeStatement(table), [textArray(inPlace.removed)]);
-  for (const one of settled) await settle(connection, one);
+  for (const one of settled) await quarantine(connection, one);
+  if (ended.size > 0) await connection.run('commit', FORGET, [plainArray([...ended], (id) => id.toString())]);
   const left = await connection.run('commit', rebaseStatement(table), [table.table, keys]);
   if (idsOf(left) !== idsOf(expected)) throw new ChangedByService();
   if (left.length > 0) await connection.run('commit', relayStatement(table), [table.table, keys]);
@@ -156,11 +155,6 @@ function keepInPlace(rows: readonly RowOperation[], putAside: readonly Row[], le
 
 const idsOf = (changes: readonly Row[]): string => changes.map(({ id }) => id).join();
 
-const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [
-  ...confirmed,
-  ...undone.map(({ id }) => id),
-];
-
 interface Settled {
   readonly shard: ShardName;
   readonly sequence: bigint;
@@ -190,17 +184,16 @@ async function pendingOf(
   return [...entries.values()];
 }
 
-async function settle(connection: Connection, { sequence, settlement }: Settled): Promise<void> {
-  const { undone } = settlement;
-  if (undone.length > 0) {
-    await connection.run('commit', QUARANTINE, [
-      plainArray(undone, ({ id }) => id.toString()),
-      textArray(undone.map(({ reason }) => reason)),
-      sequence.toString(),
-    ]);
-  }
-  const ended = endedBy(settlement);
-  if (ended.length > 0) await connection.run('commit', FORGET, [plainArray(ended, (id) => id.toString())]);
+async function quarantine(
+  connection: Connection,
+  { sequence, settlement: { undone } }: Settled,
+): Promise<void> {
+  if (undone.length === 0) return;
+  await connection.run('commit', QUARANTINE, [
+    plainArray(undone, ({ id }) => id.toString()),
+    textArray(undone.map(({ reason }) => reason)),
+    sequence.toString(),
+  ]);
 }
 
 /**
@@ -250,15 +243,15 @@ const outermost = (direction: 'asc' | 'desc'): string => `
   where c.relation = $1 and c.key = any($2::text[]) and c.entry is not null
   order by c.key, c.id ${direction}`;
 
-/** Rows as images say, where there is one. */
-function placed({ columns, table }: ProjectedTable, from: string, image: string): string {
+/** Rows as the images of `f` say, where there is one. */
+function placed({ columns, table }: ProjectedTable, image: string): string {
   const name = qualifiedTable(table);
   const assigned = [...columns.map((column) => quoteIdentifier(column.name)), VERSION_COLUMN]
     .map((column) => `${column} = excluded.${column}`)
     .join(', ');
   return `placed as (
   insert into ${name} as t
-  select r.* from ${from} cross join lateral jsonb_populate_record(null::${name}, ${image}) as r
+  select r.* from f cross join lateral jsonb_populate_record(null::${name}, ${image}) as r
   where ${image} is not null
   on conflict (id) do update set ${assigned}
 )`;
@@ -272,7 +265,7 @@ where c.relation = $1 and c.key = any($2::text[]) and c.entry is not null order 
 /** What the log does not know is locked like the others, so that its services have ended. */
 const restoreStatement = (table: ProjectedTable): string => `
 with f as (${outermost('asc')}),
-${placed(table, 'f', 'f.before')},
+${placed(table, 'f.before')},
 held as (
   select t.id from ${qualifiedTable(table.table)} as t join f on f.key = t.id where f.before is null for update of t
 )${pendingChanges(', (select count(*) from held) as held')}`;
@@ -302,5 +295,5 @@ f as (
 removed as (
   delete from ${qualifiedTable(table.table)} as t using f where t.id = f.key and f.image is null
 ),
-${placed(table, 'f', 'f.image')}
+${placed(table, 'f.image')}
 select`;

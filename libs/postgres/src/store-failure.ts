@@ -6,7 +6,7 @@
  * `unknown` for whatever writes (B37), `retryable` for reads. SQL, values and addresses stay in `cause`.
  */
 import pg from 'pg';
-import { PortError } from '@lockstep/engine';
+import { isPortError, PortError } from '@lockstep/engine';
 import type { Disposition } from '@lockstep/engine';
 
 /** What was under way: a commit's data can be refused, and a write without an answer is unknown. */
@@ -15,9 +15,11 @@ export type Call = 'read' | 'write' | 'commit';
 /** Raised by `lockstep.all_moved` when a commit did not move every cursor it named. */
 const NOT_ALL_MOVED = 'LS001';
 
-export function isNotAllMoved(error: PortError): boolean {
-  return error.cause instanceof pg.DatabaseError && error.cause.code === NOT_ALL_MOVED;
-}
+/** What the server said of a statement that failed; undefined where it said nothing. */
+export const sqlStateBehind = (error: unknown): string | undefined =>
+  isPortError(error) && error.cause instanceof pg.DatabaseError ? error.cause.code : undefined;
+
+export const isNotAllMoved = (error: PortError): boolean => sqlStateBehind(error) === NOT_ALL_MOVED;
 
 interface Meaning {
   readonly code: string;

@@ -258,7 +258,7 @@ export { acknowledgementOf, GOVERNOR } from './failover/vote.js';
 export type { FailoverMode } from './failover/vote.js';
 export { duePauses, dueWindows } from './promotion/pause.js';
 export { machinePages } from './machine/machine-pages.js';
-export { outboxFacts, settleOutbox, undoesAny } from './outbox/settle.js';
+export { endedBy, outboxFacts, settleOutbox, undoesAny } from './outbox/settle.js';
 export type {
   JudgedKey,
   OutboxFacts,

@@ -89,6 +89,12 @@ export interface Settlement {
   readonly undone: readonly Undone[];
 }
 
+/** Numbers of the entries that are pending no longer. */
+export const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [
+  ...confirmed,
+  ...undone.map(({ id }) => id),
+];
+
 /** @param pending in the order of their numbers. */
 export function settleOutbox(
   pending: readonly PendingEntry[],

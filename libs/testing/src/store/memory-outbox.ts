@@ -6,6 +6,7 @@
 import { PortError } from '@lockstep/engine';
 import type { CommitRequest, OutboxEntry, OutboxStanding, PendingRequest } from '@lockstep/engine';
 import {
+  endedBy,
   settleOutbox,
   undoesAny,
   type ColumnValue,
@@ -217,19 +218,19 @@ function decide(outbox: OutboxState, { rows, shards }: CommitRequest): Decided {
   return { before, settlements, ended, touched };
 }
 
-/** What a fold must have for itself: the gates where it undoes or a home changes, and the rows that it writes. */
-export function foldNeeds(
-  outbox: OutboxState,
-  request: CommitRequest,
-): { readonly gates: readonly ShardName[]; readonly rows: readonly string[] } {
-  const gates = request.shards.flatMap(({ cursor, outbox: facts, shard }) =>
+/** Shards whose gates a fold must have for itself: where it undoes, or a home changes. */
+export const gatesAlone = ({ ownership }: OutboxState, { shards }: CommitRequest): readonly ShardName[] =>
+  shards.flatMap(({ cursor, outbox: facts, shard }) =>
     facts !== undefined &&
-    (undoesAny(facts) || !isSame(outbox.ownership.get(shard), { ...cursor, owned: facts.owned }))
+    (undoesAny(facts) || !isSame(ownership.get(shard), { ...cursor, owned: facts.owned }))
       ? [shard]
       : [],
   );
-  return { gates, rows: [...decide(outbox, request).touched] };
-}
+
+/** Rows that a fold must have for itself, as it writes them. */
+export const rowsWritten = (outbox: OutboxState, request: CommitRequest): readonly string[] => [
+  ...decide(outbox, request).touched,
+];
 
 /**
  * What the commit of a home makes of rows and outbox; other regions and datasets have nothing to settle.
@@ -281,11 +282,6 @@ const isSame = (known: Owned | undefined, { epoch, home, owned }: Owned): boolea
 function own({ ownership }: OutboxState, shard: ShardName, owned: Owned): void {
   if (!isSame(ownership.get(shard), owned)) ownership.set(shard, { ...owned, parking: null });
 }
-
-const endedBy = ({ confirmed, undone }: Settlement): readonly bigint[] => [
-  ...confirmed,
-  ...undone.map(({ id }) => id),
-];
 
 function put(rows: Map<string, MemoryRow>, key: string, row: MemoryRow | null): void {
   if (row === null) rows.delete(key);

@@ -44,10 +44,11 @@ import {
   admitService,
   copyOfOutbox,
   emptyOutbox,
-  foldNeeds,
   foldOutbox,
+  gatesAlone,
   outboxStanding,
   parkOutbox,
+  rowsWritten,
   pendingOf,
   rowsPending,
   stamp,
@@ -358,11 +359,14 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
   });
 
   const foldLock = (request: CommitRequest): Lock => ({
-    isFree: () => {
-      const { gates, rows } = foldNeeds(state.outbox, request);
-      return locks.areFree(gates) && locks.areUnlocked(rows.map((key) => lockOf(request.table.table, key)));
-    },
-    wait: () => locks.await(foldNeeds(state.outbox, request).gates),
+    isFree: () =>
+      locks.isIdle ||
+      (locks.areFree(gatesAlone(state.outbox, request)) &&
+        locks.areUnlocked(
+          rowsWritten(state.outbox, request).map((key) => lockOf(request.table.table, key)),
+          null,
+        )),
+    wait: () => locks.await(gatesAlone(state.outbox, request)),
     waitMs: GATE_WAIT_MS,
   });
 
@@ -513,7 +517,7 @@ export function memoryStore(completions: Completions, options: MemoryStoreOption
       save: (entry) => {
         const rows = entry.changes.map(({ key }) => lockOf(entry.table, key));
         const rowLocks: Lock = {
-          isFree: () => session.isOver || locks.mayLock(session, rows),
+          isFree: () => session.isOver || locks.areUnlocked(rows, session),
           wait: () => undefined,
           waitMs: ROW_WAIT_MS,
         };

@@ -25,6 +25,11 @@ export class ServiceLocks {
 
   constructor(private readonly nowMs: () => number) {}
 
+  /** Whether no transaction is open. */
+  get isIdle(): boolean {
+    return this.sessions.size === 0;
+  }
+
   /** Whether nobody holds one of the gates. */
   areFree(shards: readonly ShardName[]): boolean {
     for (const { shard } of this.sessions) if (shards.includes(shard)) return false;
@@ -51,12 +56,8 @@ export class ServiceLocks {
     return session;
   }
 
-  mayLock(session: ServiceSession, rows: readonly string[]): boolean {
-    return this.areUnlocked(rows, session);
-  }
-
-  /** Whether nobody, or nobody else, has changed one of the rows. */
-  areUnlocked(rows: readonly string[], by?: ServiceSession): boolean {
+  /** Whether nobody has changed one of the rows, or nobody but the one that asks. */
+  areUnlocked(rows: readonly string[], by: ServiceSession | null): boolean {
     for (const other of this.sessions)
       if (other !== by && other.rows.some((row) => rows.includes(row))) return false;
     return true;
