@@ -248,6 +248,8 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
     defect: 'Of two replicators, one does not notice that the other one began a new life of the store.',
     breaks: 'I20',
     profile: 'store',
+    needs: ({ datasets, faults, replicators }) =>
+      replicators === 2 && datasets.length > 1 && faults.some(({ kind }) => kind === 'store-restored'),
     edits: [{ module: 'engine/apply/lease-keeper', text: 'if (isNew)', becomes: 'if (false)' }],
   },
   {

@@ -192,6 +192,7 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     defect: 'A pause is confirmed although the fence of a move in its scope is on its way.',
     breaks: 'I14',
     profile: 'mixed',
+    needs: ({ moves }) => moves > 0,
     edits: [
       { module: CONTROL, text: 'if (unsettledUnder(state, pause).length > 0)', becomes: 'if (false)' },
       {
@@ -269,6 +270,7 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     defect: 'Failovers that were decided before are not remembered.',
     breaks: 'I14',
     profile: 'mixed',
+    needs: ({ failover, moves }) => failover === 'automatic' && moves > 0,
     edits: [
       {
         module: 'protocol/failover/govern',

@@ -4,6 +4,8 @@ import type { PlantedBug } from './planted-bug.ts';
 const OUTBOX = 'testing/store/memory-outbox';
 const SETTLE = 'protocol/outbox/settle';
 
+const hasServices: PlantedBug['needs'] = ({ services }) => services > 0;
+
 export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
   {
     listed: null,
@@ -12,7 +14,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
       'Changes of a row are taken back from the oldest to the latest: what the one before the latest left stays.',
     breaks: 'I4',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     edits: [
       {
         module: OUTBOX,
@@ -27,7 +29,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     defect: 'An entry leaves the outbox with its first verdict, also with one that judges the attempt only.',
     breaks: 'I7',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     edits: [{ module: SETTLE, text: "? 'pending' : 'undone'", becomes: "? 'confirmed' : 'undone'" }],
   },
   {
@@ -36,7 +38,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     defect: 'A relay never sends again what it has sent, whatever the fold made of it.',
     breaks: 'I20',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     edits: [
       {
         module: 'engine/publish/outbox-relay',
@@ -51,7 +53,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     defect: 'A region that loses a shard keeps in its outbox, and in its rows, what the log has not.',
     breaks: 'I20',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     edits: [{ module: SETTLE, text: 'if (leaves)\n', becomes: 'if (false)\n' }],
   },
   {
@@ -60,7 +62,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     defect: 'The fold of a fence does not wait for services that have a transaction open upon the shard.',
     breaks: 'I20',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     edits: [
       {
         module: 'testing/store/memory-store',
@@ -75,7 +77,7 @@ export const BUGS_IN_OUTBOX: readonly PlantedBug[] = [
     defect: 'A relay sends before its store has folded what an earlier relay sent.',
     breaks: 'I8',
     profile: 'mixed',
-    needs: 'services',
+    needs: hasServices,
     heldBy:
       'the keys of entries: a copy is `repeated`, and what was judged before is taken out when it is folded',
     edits: [

@@ -16,8 +16,8 @@ export interface PlantedBug {
   readonly breaks: string;
   /** From which faults its seeds are drawn. */
   readonly profile: ProfileName;
-  /** Where only a part of the runs can show it: the others are passed over. */
-  readonly needs?: 'services';
+  /** Where only a part of the runs can show it: the others are passed over, and not counted. */
+  readonly needs?: (profile: Profile) => boolean;
   readonly edits: readonly Edit[];
   /** Where it does no harm: what holds instead. Then no seed may find it. */
   readonly heldBy?: string;
@@ -63,7 +63,6 @@ export function checkFit(bug: PlantedBug): void {
 }
 
 /** Whether a run can show the bug at all. */
-export const mayShow = ({ needs }: PlantedBug, { services }: Profile): boolean =>
-  needs === undefined || services > 0;
+export const mayShow = ({ needs }: PlantedBug, profile: Profile): boolean => needs?.(profile) ?? true;
 
 export const filesOf = ({ edits }: PlantedBug): ReadonlySet<string> => new Set(edits.map(fileOf));
