@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { processorTime, timeBetween } from './processor-time.ts';
 
 /** One way to write; a write that fails rejects. */
@@ -140,6 +141,38 @@ export async function manyAtOnce(way: Way, callers: number, seconds: number): Pr
   const passedS = (performance.now() - startedMs) / 1_000;
   const used = Object.values(timeBetween(before, processorTime({}))).reduce((x, y) => x + y, 0);
   return { rate: tookMs.length / seconds, tookMs, busy: used / passedS / cpus().length };
+}
+
+export interface PacedLoad {
+  /** From when a write was due until it was answered. */
+  readonly tookMs: readonly number[];
+  readonly refused: number;
+}
+
+/** So many a second, whether those before are answered or not: lateness does not slow the demand down. */
+export async function atPace(
+  way: Way,
+  callers: number,
+  perSecond: number,
+  seconds: number,
+): Promise<PacedLoad> {
+  const tookMs: number[] = [];
+  let refused = 0;
+  const startedMs = performance.now();
+  const writes: Promise<void>[] = [];
+  for (let count = 0; count < perSecond * seconds; count += 1) {
+    const dueMs = startedMs + (count * 1_000) / perSecond;
+    const earlyMs = dueMs - performance.now();
+    if (earlyMs > 0) await sleep(earlyMs);
+    writes.push(
+      way.write(count % callers).then(
+        () => void tookMs.push(performance.now() - dueMs),
+        () => void (refused += 1),
+      ),
+    );
+  }
+  await Promise.all(writes);
+  return { tookMs, refused };
 }
 
 export function quantile(values: readonly number[], share: number): number {

@@ -21,6 +21,7 @@ export class SynchronousStandbys {
   readonly #links: Link[] = [];
   readonly #clients: pg.Client[] = [];
   #far: pg.Client | null = null;
+  #alone: pg.Client | null = null;
 
   private constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'lockstep-bench-'));
@@ -48,6 +49,18 @@ export class SynchronousStandbys {
     };
   }
 
+  /** How long one commit at home takes that waits for nobody, each after the pause of a round trip. */
+  async commitsMs(commits: number): Promise<readonly number[]> {
+    const tookMs: number[] = [];
+    for (let count = 0; count < commits; count += 1) {
+      await this.roundTrip();
+      const startMs = performance.now();
+      await this.#credit(this.#alone!, 0);
+      tookMs.push(performance.now() - startMs);
+    }
+    return tookMs;
+  }
+
   /** Of the postmasters. */
   get pids(): readonly number[] {
     return this.#servers.map((server) => server.pid()!);
@@ -59,7 +72,7 @@ export class SynchronousStandbys {
   }
 
   async stop(): Promise<void> {
-    const clients = [...this.#clients, ...(this.#far === null ? [] : [this.#far])];
+    const clients = [...this.#clients, this.#far, this.#alone].filter((client) => client !== null);
     await Promise.allSettled(clients.map((client) => client.end()));
     await Promise.allSettled(this.#servers.map((server) => server.stop()));
     await Promise.allSettled(this.#links.map((link) => link.close()));
@@ -114,6 +127,8 @@ export class SynchronousStandbys {
     far.port = String((await this.#link('eu', STANDBYS[0], delayMs, this.#servers[1]!.port)).port);
     this.#far = new pg.Client({ connectionString: far.href });
     await this.#far.connect();
+    this.#alone = new pg.Client({ connectionString: primary.url, options: '-c synchronous_commit=local' });
+    await this.#alone.connect();
   }
 
   async #link(from: string, to: string, delayMs: number, port: number): ReturnType<Link['open']> {
