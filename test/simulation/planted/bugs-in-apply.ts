@@ -243,13 +243,13 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'new-life-unnoticed',
-    missedBecause:
-      'rare: two lanes must read the life of a store on both sides of its restoring; seed 167 did before regions failed over by themselves',
-    defect: 'Of two replicators, one does not notice that the other one began a new life of the store.',
+    defect: 'Of two lanes, one does not notice that the other one began a new life of the store.',
     breaks: 'I20',
     profile: 'store',
-    needs: ({ datasets, faults, replicators }) =>
-      replicators === 2 && datasets.length > 1 && faults.some(({ kind }) => kind === 'store-restored'),
+    needs: ({ datasets, faults }) =>
+      datasets.length > 1 && faults.some(({ kind }) => kind === 'store-restored'),
+    heldBy:
+      'the copy of what was told: a lane that is at work learns there that its life is over, and begins one that is later still',
     edits: [{ module: 'engine/apply/lease-keeper', text: 'if (isNew)', becomes: 'if (false)' }],
   },
   {

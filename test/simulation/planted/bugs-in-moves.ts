@@ -187,8 +187,6 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
   {
     listed: null,
     name: 'pause-confirmed-at-once',
-    missedBecause:
-      'the confirmation must overtake a fence that was sent milliseconds before; the explorer of the control log plants it, and finds it',
     defect: 'A pause is confirmed although the fence of a move in its scope is on its way.',
     breaks: 'I14',
     profile: 'mixed',
@@ -265,8 +263,6 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
   {
     listed: 21,
     name: 'cool-down-forgotten',
-    missedBecause:
-      'a region that was failed over must be home again, and fail again, within ten minutes; a spec of the judge and one of a simulated cluster show it',
     defect: 'Failovers that were decided before are not remembered.',
     breaks: 'I14',
     profile: 'mixed',

@@ -43,13 +43,12 @@ ${NOT_PLANTED.map(({ defect, listed, why }) => `| ${listed} | ${defect} | ${why}
 }
 
 function row(bug: PlantedBug, hunt: Hunt | undefined): string {
-  const { breaks, defect, listed, missedBecause = '', name, profile } = bug;
+  const { breaks, defect, listed, name, profile } = bug;
   const cells = [listed ?? '', `\`${name}\``, defect, breaks, profile];
   if (hunt === undefined) return `| ${[...cells, 'not hunted yet', '', '', '', ''].join(' | ')} |`;
   const { caught, commit, from } = hunt;
   const seeds = from === 1 ? hunt.seeds : `${hunt.seeds}, from ${from}`;
-  if (caught === null)
-    return `| ${[...cells, `**NOT CAUGHT** ${missedBecause}`, seeds, '', '', commit].join(' | ')} |`;
+  if (caught === null) return `| ${[...cells, '**NOT CAUGHT**', seeds, '', '', commit].join(' | ')} |`;
   const { clients, faults, isSmallest, operations, regions } = caught.shrunk;
   const smallest = [
     `${isSmallest ? '' : '<= '}${faults.length} faults${faults.length === 0 ? '' : ` (${faults.map(kindOf).join(', ')})`}`,

@@ -21,8 +21,6 @@ export interface PlantedBug {
   readonly edits: readonly Edit[];
   /** Where it does no harm: what holds instead. Then no seed may find it. */
   readonly heldBy?: string;
-  /** Why the hunts so far did not catch it. */
-  readonly missedBecause?: string;
 }
 
 export interface Edit {
