@@ -7,6 +7,8 @@
  *   x.e2e.spec.ts               end-to-end   real processes; a spec starts and stops its own cluster
  *   x.extended.spec.ts          extended     too long for `npm test`; `npm run test:extended`
  *
+ * and one spec that is a project of its own, `seeds`, because its two processes take the machine for themselves.
+ *
  * Tests run from the TypeScript sources of every workspace library (export condition `source`), so no build can be
  * stale. swc strips types and does not check them: `tsc -b` in `npm run verify` does.
  */
@@ -57,10 +59,19 @@ const unit = {
   testPathIgnorePatterns: [...shared.testPathIgnorePatterns, `\\.(${suffixes.join('|')})\\.spec\\.ts$`],
 };
 
+const SEEDS = 'test/simulation/seeds.sim.spec.ts';
+const simulation = {
+  ...shared,
+  displayName: 'simulation',
+  testMatch: specsOf('sim'),
+  testPathIgnorePatterns: [...shared.testPathIgnorePatterns, SEEDS],
+};
+
 export default {
   projects: [
     unit,
-    { ...shared, displayName: 'simulation', testMatch: specsOf('sim') },
+    simulation,
+    { ...shared, displayName: 'seeds', testMatch: [`<rootDir>/${SEEDS}`] },
     { ...shared, ...realServers, displayName: 'integration', testMatch: specsOf('int') },
     { ...shared, displayName: 'end-to-end', testMatch: specsOf('e2e') },
     { ...shared, displayName: 'extended', testMatch: specsOf('extended') },
