@@ -740,11 +740,15 @@ describe('what an entry leaves behind', () => {
 
   test('an entry that was fenced is kept with both epochs and its key, and a trace that is one', () => {
     const log = begun().data([opened()]).fence(1n, US);
-    log.data([credited(1), credited(2, 'eu:bob')], { idempotencyKey: 'late' }).data([opened()]);
+    log
+      .data([credited(1), credited(2, 'eu:bob')], { idempotencyKey: 'late' })
+      .data([opened()])
+      .data([opened()]);
     const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     const { records } = log;
     records[3] = { ...records[3]!, traceparent: trace };
     records[4] = { ...records[4]!, traceparent: `${trace}-and-more` };
+    records[5] = { ...records[5]!, traceparent: `more-and-${trace}` };
     const region = new FoldedRegion().applyAll(log.entries().slice(0, 1));
     const { result } = region.fold(log.entries().slice(1));
     expect(result.fenced).toEqual([
@@ -762,6 +766,7 @@ describe('what an entry leaves behind', () => {
         logTimeMs: records[3].appendTimeMs,
       },
       expect.objectContaining({ sequence: 5n, number: 3n, idempotencyKey: null, traceparent: null }),
+      expect.objectContaining({ sequence: 6n, number: 4n, idempotencyKey: null, traceparent: null }),
     ]);
   });
 
@@ -907,6 +912,29 @@ describe('what an entry leaves behind', () => {
     expect(steady.verdicts).toEqual(['accepted', 'accepted', 'accepted', 'hole', 'accepted']);
     expect(restarting.verdicts).toEqual(steady.verdicts);
     expect(restarting.cursor).toEqual(steady.cursor);
+  });
+
+  test.each([
+    ['keys', { outcomesMs: HOUR_MS, sessionsMs: 9 * HOUR_MS }, ['accepted', 'duplicate', 'version-conflict']],
+    ['sessions', { outcomesMs: 9 * HOUR_MS, sessionsMs: HOUR_MS }, ['accepted', 'accepted', 'key-reused']],
+  ] as const)('%s are forgotten by themselves while the others stay (I3)', (_what, retention, verdicts) => {
+    const before = configured('5', { retention: { outcomesMs: 4 * HOUR_MS, sessionsMs: 4 * HOUR_MS } });
+    const after = configured('6', { retention });
+    // Of the one that is kept for longer now, what is remembered does not move on.
+    const log = new LogBuilder()
+      .genesis(before)
+      .pass(HOUR_MS)
+      .control({ kind: 'configuration', expected: before.hash, configuration: after.hash })
+      .data([opened()], { idempotencyKey: 'k', number: entryNumber(1n) })
+      .pass(2 * HOUR_MS)
+      .data([credited(1)], { number: entryNumber(1n) })
+      .data([{ ...opened(), expectedVersion: sequence(0n) }], {
+        idempotencyKey: 'k',
+        publisher: session('c'),
+        number: entryNumber(1n),
+      });
+    const region = new FoldedRegion([before, after]).applyAll(log.entries());
+    expect(region.verdicts.slice(2)).toEqual(verdicts);
   });
 
   test('a repeated entry hands out the first outcome', () => {
