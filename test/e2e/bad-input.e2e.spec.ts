@@ -675,7 +675,7 @@ test('200 generated requests at once: each is answered, and none meets a defect'
     mutated({ events: [event()], ack: 'quorum', timeoutMs: 500 }),
     fc.json(),
     fc.string({ unit: 'binary' }),
-    fc.uint8Array({ maxLength: 2_000 }).map((bytes) => Buffer.from(bytes)),
+    fc.uint8Array({ maxLength: 2_000, size: 'max' }).map((bytes) => Buffer.from(bytes)),
   );
   const segment = fc
     .oneof(

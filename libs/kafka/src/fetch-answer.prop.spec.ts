@@ -6,7 +6,7 @@ import { kafkajsClient } from './kafkajs-client.js';
 import { platformaticClient } from './platformatic-client.js';
 import { batchBytes } from './record-batch.fixture.js';
 
-const anyBytes = fc.uint8Array({ maxLength: 200 });
+const anyBytes = fc.uint8Array({ maxLength: 200, size: 'max' });
 const orNull = fc.option(anyBytes, { nil: null });
 const name = fc.oneof(
   fc.constantFrom(RECORD_HEADER, TRACE_HEADER, '__proto__', '0', ''),

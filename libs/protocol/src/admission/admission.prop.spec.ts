@@ -6,7 +6,7 @@ import { LATE_MS, LIMIT_MAX, LIMIT_MIN, nextLimit, refusalBy } from './admission
 const WORTH = ['bulk', 'standard', 'critical'] as const;
 const delays = fc.double({ min: 0, max: 10_000, noNaN: true });
 const limits = fc
-  .array(delays, { maxLength: 60 })
+  .array(delays, { maxLength: 60, size: 'max' })
   .map((rounds) => rounds.reduce<number>(nextLimit, LIMIT_MAX));
 const pressures = fc
   .record({

@@ -43,7 +43,7 @@ const said = fc.tuple(fc.constantFrom(EU, US, AP), commands, fc.constantFrom(0, 
 
 test('whatever is said, the state reads back as it was, and the log goes on from it as if it had been folded', () => {
   fc.assert(
-    fc.property(fc.array(said, { maxLength: 40 }), fc.nat(40), (all, cut) => {
+    fc.property(fc.array(said, { maxLength: 40, size: 'max' }), fc.nat(40), (all, cut) => {
       const log = ledByEu();
       let restored = log.state;
       let at = log.records.length;
@@ -75,7 +75,7 @@ test('whatever is said, the state reads back as it was, and the log goes on from
 
 test('a copy of any record, landing later, changes nothing but place and log time', () => {
   fc.assert(
-    fc.property(fc.array(said, { minLength: 1, maxLength: 30 }), fc.nat(40), (all, which) => {
+    fc.property(fc.array(said, { minLength: 1, maxLength: 30, size: 'max' }), fc.nat(40), (all, which) => {
       const log = ledByEu();
       for (const [author, command] of all) log.say(author, command);
       const before = log.state;

@@ -106,13 +106,29 @@ const BODIES: readonly { readonly body: ControlBody; readonly text: string }[] =
     body: { kind: 'configuration', expected: HASH, configuration: 'd'.repeat(64) as ConfigurationHash },
     text: `{"configuration":"${'d'.repeat(64)}","expected":"${HASH}"}`,
   },
+  {
+    body: {
+      kind: 'rule',
+      expected: sequence(0n),
+      rule: 'all',
+      withdrawn: ['ap', 'us'] as RegionName[],
+      reason: 'r'.repeat(512),
+      actor: 'a'.repeat(256),
+    },
+    text: `{"actor":"${'a'.repeat(256)}","expected":0,"reason":"${'r'.repeat(512)}","rule":"all","withdrawn":["ap","us"]}`,
+  },
   { body: { kind: 'term', term: 3n, decision: 4n }, text: '{"decision":4,"term":3}' },
   { body: { kind: 'probe' }, text: '{}' },
   {
     body: { kind: 'settle', key: 'e'.repeat(32) as KeyHash, deadlineMs: 1_800_000_000_000 },
     text: `{"deadlineMs":1800000000000,"key":"${'e'.repeat(32)}"}`,
   },
+  {
+    body: { kind: 'degrade', key: 'e'.repeat(32) as KeyHash, sequence: sequence(5n) },
+    text: `{"key":"${'e'.repeat(32)}","sequence":5}`,
+  },
 ];
+const RULE = { expected: 1, rule: 'all', withdrawn: [], reason: 'why', actor: 'ada' };
 
 describe('control bodies', () => {
   test.each(BODIES)('$body.kind is printed as pinned, and read again', ({ body, text }) => {
@@ -139,6 +155,10 @@ describe('control bodies', () => {
       }
     },
   );
+
+  test('a rule that leaves no region out is one', () => {
+    expect(decodeControl('rule', JSON.stringify(RULE))).toMatchObject({ rule: 'all', withdrawn: [] });
+  });
 
   test('ordinals begin with 0', () => {
     const fence: ControlBody = {
@@ -197,6 +217,20 @@ describe('control bodies', () => {
     ['a term of a decision beyond 2^53 - 1', 'term', { decision: 2 ** 53, term: 1 }],
     ['a settle with a fraction of a millisecond', 'settle', { key: 'e'.repeat(32), deadlineMs: 1.5 }],
     ['a settle of a key that is no hash', 'settle', { key: 'k', deadlineMs: 1 }],
+    ['a degrade of a key that is no hash', 'degrade', { key: 'k', sequence: 1 }],
+    ['a degrade at no place', 'degrade', { key: 'e'.repeat(32), sequence: -1 }],
+    ['a rule that expects a text', 'rule', { ...RULE, expected: '1' }],
+    ['a rule that is none', 'rule', { ...RULE, rule: 'most' }],
+    ['a rule that is a number', 'rule', { ...RULE, rule: 1 }],
+    ['a rule without regions that are none', 'rule', { ...RULE, withdrawn: ['AP'] }],
+    ['a rule without a region that is a number', 'rule', { ...RULE, withdrawn: ['ap', 1] }],
+    ['a rule without a text of regions', 'rule', { ...RULE, withdrawn: 'ap' }],
+    ['a rule without regions out of order', 'rule', { ...RULE, withdrawn: ['us', 'ap'] }],
+    ['a rule without a region twice', 'rule', { ...RULE, withdrawn: ['us', 'us'] }],
+    ['a rule for an endless reason', 'rule', { ...RULE, reason: 'x'.repeat(513) }],
+    ['a rule for a reason that is a list', 'rule', { ...RULE, reason: ['why'] }],
+    ['a rule of an endless actor', 'rule', { ...RULE, actor: 'x'.repeat(257) }],
+    ['a rule of half a character', 'rule', { ...RULE, actor: '\ud800' }],
   ])('%s is nothing', (_, kind, parts) => {
     expect(decodeControl(kind, JSON.stringify(parts))).toBeNull();
   });

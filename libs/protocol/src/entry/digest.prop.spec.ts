@@ -12,7 +12,7 @@ import {
   type DigestedParts,
 } from './digest.js';
 
-const part = fc.option(fc.uint8Array({ maxLength: 40 }));
+const part = fc.option(fc.uint8Array({ maxLength: 40, size: 'max' }));
 const records: fc.Arbitrary<DigestedParts> = fc.record({
   key: part,
   value: part,
@@ -102,8 +102,8 @@ const hashOfWords = (words: readonly number[]): string => {
 
 test('bytes are their length and then their words, big-endian and padded with zeros; so is text, in units of 16 bits', () => {
   // Of several blocks, and begun at any place of one.
-  const bytes = fc.uint8Array({ maxLength: 70 });
-  const units = fc.array(fc.nat(0xffff), { maxLength: 35 });
+  const bytes = fc.uint8Array({ maxLength: 70, size: 'max' });
+  const units = fc.array(fc.nat(0xffff), { maxLength: 35, size: 'max' });
   const before = fc.array(fc.nat(), { maxLength: 4 });
   fc.assert(
     fc.property(bytes, units, before, (part, codes, words) => {

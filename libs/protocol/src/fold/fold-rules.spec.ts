@@ -167,31 +167,3 @@ describe('the rule of a shard', () => {
     expect(cursor.rules[0]).toMatchObject({ from: 3n });
   });
 });
-
-describe('the body of a rule entry', () => {
-  const body = { expected: 1, rule: 'all', withdrawn: ['ap', 'us'], reason: 'why', actor: 'ada' };
-  const verdictOf = (changes: object): Verdict => {
-    const log = rule(begun(), 1, 'all');
-    const header = log.records.at(-1)!.header;
-    return folded(begun().record(JSON.stringify({ ...body, ...changes }), header)).verdicts[0]!;
-  };
-
-  test('is read as it was written', () => {
-    expect(verdictOf({ withdrawn: [] })).toBe('accepted');
-  });
-
-  test.each([
-    ['no number', { expected: '1' }],
-    ['no rule', { rule: 'most' }],
-    ['regions that are none', { withdrawn: ['AP'] }],
-    ['regions out of order', { withdrawn: ['us', 'ap'] }],
-    ['a region twice', { withdrawn: ['us', 'us'] }],
-    ['an endless reason', { reason: 'x'.repeat(513) }],
-    ['an endless actor', { actor: 'x'.repeat(257) }],
-    ['half a character', { actor: '\ud800' }],
-    ['more', { more: 1 }],
-    ['less', { actor: undefined }],
-  ])('with %s is malformed', (_, changes) => {
-    expect(verdictOf(changes)).toBe('malformed');
-  });
-});

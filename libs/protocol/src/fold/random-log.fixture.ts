@@ -136,7 +136,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('garbage' as const),
       text: fc.option(fc.string()),
-      header: fc.option(fc.uint8Array({ maxLength: 130 })),
+      header: fc.option(fc.uint8Array({ maxLength: 130, size: 'max' })),
     }),
   },
   {

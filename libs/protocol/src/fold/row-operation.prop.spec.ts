@@ -75,7 +75,7 @@ const changes = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ key: fc.constantFrom('a', 'b', 'c'), columns: fc.constant(null) }) },
 );
-const batches = fc.array(changes, { maxLength: 14 }).map((all) =>
+const batches = fc.array(changes, { maxLength: 14, size: 'max' }).map((all) =>
   all.map(({ key, columns }, index): RowOperation => {
     const version = sequence(BigInt(index + 10));
     if (columns === null) return { kind: 'delete', key, version };

@@ -19,7 +19,7 @@ const positions: fc.Arbitrary<FeedPosition> = fc.record({
     fc
       .tuple(fc.bigInt({ min: 0n, max: 10n ** 17n }), fc.bigInt({ min: 0n, max: 10n ** 6n }))
       .map(([next, ahead]) => feedShard(offset(next), ahead)),
-    { minLength: 1, maxLength: 12 },
+    { minLength: 1, maxLength: 12, size: 'max' },
   ),
 });
 
@@ -55,7 +55,7 @@ describe('a position of a feed', () => {
   test('of any text is a position or null', () => {
     const near = fc.array(
       fc.constantFrom('1~', '~', 'a', '@', 'f'.repeat(32), '+', '5', '00', ';', '49ce5bbd'),
-      { maxLength: 12 },
+      { maxLength: 12, size: 'max' },
     );
     fc.assert(
       fc.property(

@@ -115,7 +115,7 @@ test('the ledger agrees with counting by hand, whatever it hears: restored store
   let differed = 0;
   let counted = 0;
   fc.assert(
-    fc.property(fc.array(told, { maxLength: 24 }), rules, (all, rule) => {
+    fc.property(fc.array(told, { maxLength: 24, size: 'max' }), rules, (all, rule) => {
       const heard = all.map(watermark);
       const ledger = record(heard);
       const { at, differing } = countByHand(heard);
@@ -147,7 +147,10 @@ test('the ledger agrees with counting by hand, whatever it hears: restored store
 test('while nobody is restored and nobody differs, what was reached stays reached (I7)', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ region: fc.constantFrom(...REGIONS), at: places }), { maxLength: 24 }),
+      fc.array(fc.record({ region: fc.constantFrom(...REGIONS), at: places }), {
+        maxLength: 24,
+        size: 'max',
+      }),
       rules,
       (all, rule) => {
         let ledger = EMPTY_LEDGER;
@@ -168,6 +171,7 @@ test('order and repetition of what is heard do not matter', () => {
   const heard = fc.array(fc.record({ region: fc.constantFrom(...REGIONS), at: places }), {
     minLength: 1,
     maxLength: 12,
+    size: 'max',
   });
   fc.assert(
     fc.property(

@@ -256,8 +256,10 @@ describe('rules by position', () => {
       { from: 1n, reached: 7n },
       { from: 10n, reached: 30n },
     ]);
-    const caughtUp = recordWatermark(ledger, watermark({ region: AP, at: 30, rules }));
-    expect(reachedRanges(tallyOf(caughtUp, LOG))[0]).toEqual({ from: 1n, reached: 9n });
+    for (const at of [10, 30]) {
+      const caughtUp = recordWatermark(ledger, watermark({ region: AP, at, rules }));
+      expect(reachedRanges(tallyOf(caughtUp, LOG))[0]).toEqual({ from: 1n, reached: 9n });
+    }
   });
 
   test('a joint step demands what both rules demand', () => {
@@ -278,7 +280,12 @@ describe('rules by position', () => {
       { region: AP, at: 50, rules: [rule(1, one(US))], withheld },
     );
     expect(tallyOf(ledger, LOG).rules).toBe(rules);
-    expect(tallyOf(EMPTY_LEDGER, LOG).rules).toEqual([]);
+    const heardLast = ledgerOf(
+      { region: US, at: 5, rules: rules.slice(0, 1) },
+      { region: EU, at: 12, rules },
+    );
+    expect(tallyOf(heardLast, LOG).rules).toBe(rules);
+    expect(tallyOf(EMPTY_LEDGER, LOG)).toMatchObject({ rules: [], committed: new Map() });
     expect(reachedRanges(tallyOf(EMPTY_LEDGER, LOG))).toEqual([]);
   });
 
@@ -287,5 +294,15 @@ describe('rules by position', () => {
     const ledger = ledgerOf({ region: EU, at: 30, rules }, { region: US, at: 30, rules });
     expect(holders(ledger, 1n)).toEqual([EU]);
     expect(reachedRanges(tallyOf(ledger, LOG))[0]).toEqual({ from: 1n, reached: 0n });
+  });
+
+  test('a region that an earlier rule withdrew counts again', () => {
+    const rules = [
+      { ...rule(1, one(EU)), withdrawn: [US] },
+      { ...rule(5, one(EU)), withdrawn: [US] },
+      rule(10, one(US)),
+    ];
+    const ledger = ledgerOf({ region: EU, at: 30, rules }, { region: US, at: 30, rules });
+    expect(holders(ledger, 1n)).toEqual([EU, US]);
   });
 });

@@ -21,6 +21,8 @@ describe('rules that are read', () => {
     ['any  3  of[eu,us ,\tap ]', any(3, EU, US, AP)],
     ['any 02 of [eu, us]', any(2, EU, US)],
     ['each [aws: any 1]', each(['aws', 1])],
+    ['each [aws: any 120]', each(['aws', 120])],
+    [`majority${' '.repeat(1_024 - 'majority'.length)}`, { kind: 'majority' }],
     [' each[ aws:any 2 ,gcp : any  1 ] ', each(['aws', 2], ['gcp', 1])],
   ])('%j', (text, rule) => {
     expect(parseRule(text)).toEqual({ kind: 'rule', rule });
@@ -54,6 +56,7 @@ describe('rules that are refused, with the place', () => {
     ['any 99999999999999999999 of [eu]', '    ^', /between 1 and 1/],
     ['each [aws: any 1', '                ^', /"\]" is missing/],
     ['each []', '      ^', /"" is not a label/],
+    ['each [: any 1]', '      ^', /"" is not a label/],
     ['each [aws: any 1, a ws: any 1]', '                  ^', /"a ws" is not a label/],
     ['each [aws: any 1,  aws: any 2]', '                   ^', /"aws" is listed twice/],
     ['each [aws]', '         ^', /after "aws" stands ": any N"/],

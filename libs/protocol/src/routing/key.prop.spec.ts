@@ -23,6 +23,7 @@ const ids = fc.string({
   unit: fc.constantFrom('a', 'b', '7', 'é', '😀', ':', ' ', '/'),
   minLength: 1,
   maxLength: 40,
+  size: 'max',
 });
 
 test('a key lives in one shard of its group, and no later group changes that', () => {
