@@ -16,6 +16,8 @@ which take 0.9 ms in all; 1.3 times that leaves less than 0.3 ms for everything.
 change, and folds it meanwhile: its processor time of a save is seven times that of a plain one. An append waits for log, fold and commit instead, and for no transaction of its own.`,
   peers: `as \`apply\`. Logical replication is C on both sides, gives no verdict and no idempotence, and does not wait until its commits are
 durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
+  debezium: `as \`apply\`. Debezium: its worker, which takes twice the processor time of the database for an event when it is tuned, and almost three
+times where each record brings its schema, which is parsed anew. It has no verdicts and no guard of versions, and the place in the log is committed apart from the rows.`,
   publish: `the client's thread. Both sides encode their appends by kafkajs, 20 us for such a record (decision 0079); an entry of a publisher
 has its header, number and ticket made besides, which prepared batches have ready. Other programs took more than a processor during this run;
 awaited sends, one at a time, suffer less from that than a full thread.`,

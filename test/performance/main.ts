@@ -8,6 +8,7 @@ import { cpus } from 'node:os';
 import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './apply.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
+import { debezium } from './debezium.ts';
 import { gateway } from './gateway.ts';
 import { idle, idleProbed } from './idle.ts';
 import { kafkaClients } from './kafka-clients.ts';
@@ -31,6 +32,7 @@ const benchmarks: readonly Benchmark[] = [
     applyHotKeys,
     limit,
     peers,
+    debezium,
     publish,
     kafkaClients,
     gateway,

@@ -1,4 +1,4 @@
-/** npm packages of peers: installed when they are first asked for, into a folder that nothing tracks. */
+/** Packages of peers, from npm or by Maven: installed when they are first asked for, into a folder that nothing tracks. */
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,24 +16,60 @@ export async function installPeer(
     program,
   }: { readonly dependencies: Readonly<Record<string, string>>; readonly program: string },
 ): Promise<string> {
-  const folder = join(FOLDER, name);
-  const manifest = JSON.stringify({ name: `peer-${name}`, private: true, type: 'module', dependencies });
-  const manifestFile = join(folder, 'package.json');
-  if (!existsSync(manifestFile) || readFileSync(manifestFile, 'utf8') !== manifest) {
-    const incoming = `${folder}.incoming`;
-    rmSync(incoming, { recursive: true, force: true });
-    mkdirSync(incoming, { recursive: true });
-    writeFileSync(join(incoming, 'package.json'), manifest);
-    await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--omit=optional'], {
-      cwd: incoming,
-      timeout: INSTALL_MS_MAX,
-    });
-    // npm rewrites it; what is compared is what was asked for.
-    writeFileSync(join(incoming, 'package.json'), manifest);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(incoming, folder);
-  }
+  const folder = await installed(name, {
+    file: 'package.json',
+    manifest: JSON.stringify({ name: `peer-${name}`, private: true, type: 'module', dependencies }),
+    command: 'npm',
+    args: ['install', '--no-audit', '--no-fund', '--no-package-lock', '--omit=optional'],
+  });
   const target = join(folder, 'main.mjs');
   cpSync(program, target);
   return target;
+}
+
+/**
+ * What a pom asks for, each file with the checksum that is published beside it.
+ *
+ * @param goals of Maven's dependency plugin; they write beside a copy of the pom, into the folder answered.
+ */
+export const installJavaPeer = (
+  name: string,
+  { pom, goals }: { readonly pom: string; readonly goals: readonly string[] },
+): Promise<string> =>
+  installed(name, {
+    file: 'pom.xml',
+    manifest: readFileSync(pom, 'utf8'),
+    command: 'mvn',
+    args: ['-B', '-q', '--strict-checksums', ...goals],
+  });
+
+interface Installation {
+  readonly file: string;
+  readonly manifest: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** Installed beside and renamed, so that a folder with this manifest is a folder that is complete. */
+async function installed(name: string, { file, manifest, command, args }: Installation): Promise<string> {
+  const folder = join(FOLDER, name);
+  const manifestFile = join(folder, file);
+  if (existsSync(manifestFile) && readFileSync(manifestFile, 'utf8') === manifest) return folder;
+  const incoming = `${folder}.incoming`;
+  rmSync(incoming, { recursive: true, force: true });
+  mkdirSync(incoming, { recursive: true });
+  writeFileSync(join(incoming, file), manifest);
+  try {
+    await run(command, args, { cwd: incoming, timeout: INSTALL_MS_MAX });
+  } catch (error) {
+    const { code, stdout } = error as { readonly code?: unknown; readonly stdout?: string };
+    if (code === 'ENOENT') throw new Error(`${command} is not on the path: it fetches the peer ${name}`);
+    // Maven says on standard output what is missing.
+    throw new Error(`${(error as Error).message}\n${stdout ?? ''}`.trimEnd());
+  }
+  // npm rewrites it; what is compared is what was asked for.
+  writeFileSync(join(incoming, file), manifest);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(incoming, folder);
+  return folder;
 }
