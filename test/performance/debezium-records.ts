@@ -15,16 +15,16 @@ export interface RecordForm {
 
 const ID = { type: 'string', optional: false, field: 'id' };
 const COLUMNS = [
+  { type: 'int64', optional: false, field: 'lockstep_version' },
   { type: 'string', optional: true, field: 'sensor' },
   { type: 'double', optional: true, field: 'value' },
   { type: 'string', optional: true, name: 'io.debezium.time.ZonedTimestamp', version: 1, field: 'at' },
-  { type: 'int64', optional: true, field: 'lockstep_version' },
 ];
 
 /** The row without its key, which the record has already; the sink is told once what the fields are. */
 export const FLAT: RecordForm = {
   key: ({ id }) => JSON.stringify({ id }),
-  value: ({ sensor, value, at, lockstep_version }) => JSON.stringify({ sensor, value, at, lockstep_version }),
+  value: ({ sensor, value, at, lockstep_version }) => JSON.stringify({ lockstep_version, sensor, value, at }),
   converters: {
     'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
     'key.converter.schema.content': JSON.stringify({ type: 'struct', optional: false, fields: [ID] }),
@@ -72,7 +72,7 @@ const VALUE_SCHEMA = {
           text('schema'),
           text('table'),
         ],
-        ...[int64('txId'), int64('lsn'), int64('xmin')],
+        ...[int64('txId'), int64('lsn'), int64('xmin'), text('origin', true), int64('origin_lsn')],
       ],
       optional: false,
       name: 'io.debezium.connector.postgresql.Source',
@@ -94,6 +94,11 @@ const VALUE_SCHEMA = {
   version: 2,
 };
 
+const SOURCE = {
+  ...{ version: '3.6.0.Final', connector: 'postgresql', name: 'bench' },
+  ...{ snapshot: 'false', db: 'lockstep', schema: 'public', table: 'readings' },
+};
+
 /** What the source writes unless told otherwise: each record with its schema, before, after, and where it is from. */
 export const ENVELOPE: RecordForm = {
   key: ({ id }) => JSON.stringify({ schema: KEY_SCHEMA, payload: { id } }),
@@ -102,16 +107,8 @@ export const ENVELOPE: RecordForm = {
     const clocks = { ts_ms, ts_us: ts_ms * 1_000, ts_ns: ts_ms * 1_000_000 };
     const lsn = 24_000_000 + after.lockstep_version;
     const source = {
-      ...{
-        version: '3.6.0.Final',
-        connector: 'postgresql',
-        name: 'bench',
-        ts_ms,
-        snapshot: 'false',
-        db: 'lockstep',
-      },
-      ...{ sequence: `["${lsn - 56}","${lsn}"]`, ts_us: clocks.ts_us, ts_ns: clocks.ts_ns },
-      ...{ schema: 'public', table: 'readings', txId: 700 + after.lockstep_version, lsn, xmin: null },
+      ...{ ...SOURCE, ...clocks, sequence: `["${lsn - 56}","${lsn}"]` },
+      ...{ txId: 700 + after.lockstep_version, lsn, xmin: null, origin: null, origin_lsn: null },
     };
     const payload = { before: null, after, source, transaction: null, op: 'c', ...clocks };
     return JSON.stringify({ schema: VALUE_SCHEMA, payload });
