@@ -4,10 +4,12 @@
  * those that nobody could notice.
  *
  * Stryker is installed into this folder by the first run, so that nobody else carries it. What was found before is kept
- * in `.lockstep/mutation` and asked again only where code or specs changed. Valid on Node 20 and free of dependencies.
+ * in `.lockstep/mutation` and asked again only where code changed, or everywhere when a spec did: Stryker knows a spec by its
+ * name and would not see that it asserts more. Valid on Node 20 and free of dependencies.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFolder, setUp } from '../../apps/local/set-up.mjs';
 import { parts } from './parts.mjs';
@@ -30,6 +32,7 @@ install();
 // What an interrupted run left.
 rmSync(join(work, 'sandboxes'), { recursive: true, force: true });
 mkdirSync(work, { recursive: true });
+forgetWhatOtherSpecsFound();
 
 let running = null;
 // Ctrl-C reaches the child by the terminal as well; the second signal changes nothing.
@@ -55,6 +58,18 @@ console.log(`\n${summary.join('\n')}`);
 
 function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+function forgetWhatOtherSpecsFound() {
+  const source = join(projectFolder, 'libs/protocol/src');
+  const digest = createHash('sha256');
+  for (const name of readdirSync(source, { recursive: true }).sort())
+    if (/\.(spec|fixture)\.ts$/.test(name)) digest.update(name).update(readFileSync(join(source, name)));
+  const present = digest.digest('hex');
+  const file = join(work, 'specs.sha256');
+  if (existsSync(file) && readFileSync(file, 'utf8') === present) return;
+  for (const name of readdirSync(work)) if (name.endsWith('.incremental.json')) rmSync(join(work, name));
+  writeFileSync(file, present);
 }
 
 /** What package-lock.json names, unless it is there. */

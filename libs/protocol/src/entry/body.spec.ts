@@ -13,6 +13,7 @@ import {
   decodeControl,
   decodeEvents,
   eventsText,
+  recordObject,
   type ControlBody,
   type ControlKind,
   type EntryEvent,
@@ -224,6 +225,7 @@ describe('control bodies', () => {
     ['a rule that is a number', 'rule', { ...RULE, rule: 1 }],
     ['a rule without regions that are none', 'rule', { ...RULE, withdrawn: ['AP'] }],
     ['a rule without a region that is a number', 'rule', { ...RULE, withdrawn: ['ap', 1] }],
+    ['a rule without a region that is a list', 'rule', { ...RULE, withdrawn: [['ap']] }],
     ['a rule without a text of regions', 'rule', { ...RULE, withdrawn: 'ap' }],
     ['a rule without regions out of order', 'rule', { ...RULE, withdrawn: ['us', 'ap'] }],
     ['a rule without a region twice', 'rule', { ...RULE, withdrawn: ['us', 'us'] }],
@@ -234,4 +236,9 @@ describe('control bodies', () => {
   ])('%s is nothing', (_, kind, parts) => {
     expect(decodeControl(kind, JSON.stringify(parts))).toBeNull();
   });
+});
+
+test('a record of another topic is an object, or nothing: an empty one, a list, a number and what does not parse', () => {
+  expect(recordObject('{"at":1}')).toEqual({ at: 1 });
+  for (const text of [null, '', '[]', '1', 'null', '{']) expect(recordObject(text)).toBeNull();
 });
