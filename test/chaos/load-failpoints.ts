@@ -4,12 +4,12 @@
  * says: just before the append is sent, or just after it was answered. In the supervisor, which gives a role nothing of its
  * caller's environment, it hands itself on to the roles. The product knows nothing of it.
  */
-import childProcess from 'node:child_process';
 import { existsSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ClusterFile } from '@lockstep/local';
 import type { Failpoint, Hit } from './failpoints.js';
+import { handOptionsOn, ownRole } from './hand-options-on.ts';
 
 /** A signal of a process to itself may take a moment to stop it; nothing may be sent meanwhile. */
 const SIGNAL_MS_MAX = 50;
@@ -41,23 +41,8 @@ const decodeMessages = load('kafkajs/src/protocol/requests/fetch/v4/decodeMessag
   decoder: Decoder,
 ) => Promise<Append['messages']>;
 
-const role = process.env['LOCKSTEP_ROLES'];
-if (role === undefined) handOn();
-else standInAppends(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)), role);
-
-function handOn(): void {
-  const { spawn } = childProcess;
-  const spawnWith = (command: string, args: readonly string[], options: childProcess.SpawnOptions) => {
-    const env = options.env ?? {};
-    if (env['LOCKSTEP_ROLES'] === undefined) return spawn(command, args, options);
-    return spawn(command, args, {
-      ...options,
-      env: { ...env, NODE_OPTIONS: process.env['NODE_OPTIONS'] },
-    });
-  };
-  childProcess.spawn = spawnWith as typeof spawn;
-  syncBuiltinESMExports();
-}
+if (ownRole === undefined) handOptionsOn();
+else standInAppends(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)), ownRole);
 
 function standInAppends(data: string, ownRole: string): void {
   const send = ConnectionClass.prototype.send;

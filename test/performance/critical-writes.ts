@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { cpus } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { atRate } from './pace.ts';
 import { processorTime, timeBetween } from './processor-time.ts';
 
 /** One way to write; a write that fails rejects. */
@@ -150,27 +150,26 @@ export interface PacedLoad {
 }
 
 /** So many a second, whether those before are answered or not: lateness does not slow the demand down. */
-export async function atPace(
+export const atPace = (way: Way, callers: number, perSecond: number, seconds: number): Promise<PacedLoad> =>
+  atPaceUntil(way, callers, perSecond, (count) => count >= perSecond * seconds);
+
+export async function atPaceUntil(
   way: Way,
   callers: number,
   perSecond: number,
-  seconds: number,
+  isOver: (count: number) => boolean,
 ): Promise<PacedLoad> {
   const tookMs: number[] = [];
   let refused = 0;
-  const startedMs = performance.now();
   const writes: Promise<void>[] = [];
-  for (let count = 0; count < perSecond * seconds; count += 1) {
-    const dueMs = startedMs + (count * 1_000) / perSecond;
-    const earlyMs = dueMs - performance.now();
-    if (earlyMs > 0) await sleep(earlyMs);
+  await atRate(perSecond, isOver, (count, dueMs) =>
     writes.push(
       way.write(count % callers).then(
         () => void tookMs.push(performance.now() - dueMs),
         () => void (refused += 1),
       ),
-    );
-  }
+    ),
+  );
   await Promise.all(writes);
   return { tookMs, refused };
 }

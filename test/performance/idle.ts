@@ -6,7 +6,7 @@ import { residentMegabytes } from '../chaos/process-memory.ts';
 import { LocalCluster, REGIONS } from '../e2e/local-cluster.ts';
 import { spread, Stopwatch, type Benchmark, type Context, type Figure } from './benchmark.ts';
 
-const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
+export const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 const SETTLING_MS = 30_000;
 const WINDOWS = 8;
 const WINDOW_MS = 15_000;

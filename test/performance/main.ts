@@ -20,6 +20,7 @@ import { quorumOneStopped } from './quorum-one-stopped.ts';
 import { quorumSteps, quorumStepsHome } from './quorum-steps.ts';
 import { isReached, RUNS_FILE, writePages } from './results-page.ts';
 import { startServers, type Servers } from './servers.ts';
+import { soak } from './soak.ts';
 import { switchover, switchoverWithLeader } from './switchover.ts';
 import { tracing } from './tracing.ts';
 import { writing } from './writing.ts';
@@ -39,7 +40,7 @@ const benchmarks: readonly Benchmark[] = [
     overload,
   ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  ...[switchoverWithLeader, tracing, writing, idle, idleProbed],
+  ...[switchoverWithLeader, tracing, writing, idle, idleProbed, soak],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');
