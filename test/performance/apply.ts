@@ -47,7 +47,12 @@ const ONE_BY_ONE = 'one row per transaction';
 const RAW = 'raw kafkajs eachBatch without work';
 
 /** The best of every shape that `limit` tries. */
-const best = (connections: 1 | 2): Manner => ({ shape: 'merge', rows: 2_000, connections, ahead: true });
+export const best = (connections: 1 | 2): Manner => ({
+  shape: 'merge',
+  rows: 2_000,
+  connections,
+  ahead: true,
+});
 
 export const SERVERS = `One broker, one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one \
 machine. Each measurement has a database of its own and a checkpoint before it, and every row is compared afterwards with a \

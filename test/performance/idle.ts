@@ -5,8 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { residentMegabytes } from '../chaos/process-memory.ts';
 import { LocalCluster, REGIONS } from '../e2e/local-cluster.ts';
 import { spread, Stopwatch, type Benchmark, type Context, type Figure } from './benchmark.ts';
+import { processesOf, ROLES } from './cluster-processes.ts';
 
-export const ROLES = ['gateway', 'replicator', 'coordinator'] as const;
 const SETTLING_MS = 30_000;
 const WINDOWS = 8;
 const WINDOW_MS = 15_000;
@@ -34,10 +34,10 @@ async function measure(
   goalMost: number,
   say: Context['say'],
 ): Promise<readonly Figure[]> {
-  const { regions } = cluster.file;
+  const pids = processesOf(cluster);
   const roles = ROLES.map((role) => ({
     role,
-    processes: REGIONS.map((region) => ({ name: `${region} ${role}`, pid: regions[region]!.pids[role]! })),
+    processes: REGIONS.map((region) => ({ name: `${region} ${role}`, pid: pids[`${region} ${role}`]! })),
   }));
   const nine = roles.flatMap(({ processes }) => processes);
   const watched = Object.fromEntries(nine.map(({ name, pid }) => [name, pid]));

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './apply.ts';
+import { catchUp } from './catch-up.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { debezium } from './debezium.ts';
@@ -40,7 +41,7 @@ const benchmarks: readonly Benchmark[] = [
     overload,
   ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  ...[switchoverWithLeader, tracing, writing, idle, idleProbed, soak],
+  ...[switchoverWithLeader, tracing, writing, idle, idleProbed, soak, catchUp],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');

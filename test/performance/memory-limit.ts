@@ -39,10 +39,10 @@ interface Event {
 type Word = 'begun' | 'closed' | { readonly statements: number };
 
 export class MemoryLimit {
-  readonly #work: Work;
+  readonly #work: Pick<Work, 'entries' | 'shards'>;
   #thread: Worker | null = null;
 
-  constructor(work: Work) {
+  constructor(work: Pick<Work, 'entries' | 'shards'>) {
     this.#work = work;
   }
 

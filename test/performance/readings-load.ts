@@ -7,15 +7,15 @@ import { atRate } from './pace.ts';
 import { EVENTS_PER_ENTRY, readings, readingsDataset } from './sample-writes.ts';
 
 /** Written again and again: a row's value is another one each time, and no two batches are of the same rows. */
-const ENTRIES = 12_000;
-const STATIONS = 5_004;
+export const READINGS_ENTRIES = 12_000;
+export const READINGS_STATIONS = 5_004;
 const ENTRIES_PER_REQUEST = 50;
 /** Who finds so many before him hangs up: a cluster that cannot keep the pace is not asked for ever more. */
 const UNDER_WAY_MAX = 100;
 const TIMEOUT_MS = 30_000;
 const APPLIED_MS_MAX = 120_000;
 
-export const READINGS_LOAD = `Readings, ${EVENTS_PER_ENTRY} an entry, over ${STATIONS * EVENTS_PER_ENTRY} keys in 12 shards, by POST \
+export const READINGS_LOAD = `Readings, ${EVENTS_PER_ENTRY} an entry, over ${READINGS_STATIONS * EVENTS_PER_ENTRY} keys in 12 shards, by POST \
 entries:batch, ${ENTRIES_PER_REQUEST} entries a request, to the gateways of their homes, ack logged, each request when it is due \
 whatever became of those before.`;
 
@@ -139,7 +139,7 @@ async function sequences(cluster: LocalCluster, region: Region): Promise<number>
 async function requestsInTurns(): Promise<readonly Request[]> {
   const dataset = await readingsDataset();
   const { groups } = dataset.configuration.content;
-  const entries = readings(dataset, ENTRIES, STATIONS);
+  const entries = readings(dataset, READINGS_ENTRIES, READINGS_STATIONS);
   const byRegion = REGIONS.map((region) => {
     const { firstShard, shards } = groups.find(({ home }) => home === region)!;
     const own = entries.filter(({ partition }) => partition >= firstShard && partition < firstShard + shards);

@@ -59,16 +59,7 @@ export async function startServers(): Promise<Servers> {
       },
       createDatabase: async (template) => {
         databases += 1;
-        const name = `bench_${databases}`;
-        const url = new URL(postgres.url);
-        url.pathname = `/${name}`;
-        await administrate(postgres.url, [
-          `create database ${name}${template === undefined ? '' : ` template ${template.name}`}`,
-          // Every measurement begins at the same distance from a checkpoint: the first change of a page behind one is dear.
-          'checkpoint',
-        ]);
-        const drop = (): Promise<void> => administrate(postgres.url, [`drop database ${name} with (force)`]);
-        return { name, url: url.href, drop };
+        return createDatabase(postgres.url, `bench_${databases}`, template);
       },
       stop,
     };
@@ -78,13 +69,26 @@ export async function startServers(): Promise<Servers> {
   }
 }
 
+/** On a server, which is named by one of its databases. */
+export async function createDatabase(server: string, name: string, template?: Database): Promise<Database> {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await administrate(server, [
+    `create database ${name}${template === undefined ? '' : ` template ${template.name}`}`,
+    // Every measurement begins at the same distance from a checkpoint: the first change of a page behind one is dear.
+    'checkpoint',
+  ]);
+  const drop = (): Promise<void> => administrate(server, [`drop database ${name} with (force)`]);
+  return { name, url: url.href, drop };
+}
+
 export async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   return client;
 }
 
-async function administrate(url: string, statements: readonly string[]): Promise<void> {
+export async function administrate(url: string, statements: readonly string[]): Promise<void> {
   const client = await connected(url);
   try {
     for (const statement of statements) await client.query(statement);

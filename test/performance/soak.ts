@@ -8,8 +8,8 @@ import { dataFolder } from '@lockstep/local';
 import { residentMegabytes } from '../chaos/process-memory.ts';
 import { LocalCluster, REGIONS } from '../e2e/local-cluster.ts';
 import { spread, Stopwatch, type Benchmark, type Context, type Figure } from './benchmark.ts';
+import { processesOf, ROLES } from './cluster-processes.ts';
 import { HeapInspector, INSPECTED, type HeapContent } from './heap-inspector.ts';
-import { ROLES } from './idle.ts';
 import { READINGS_LOAD, ReadingsLoad } from './readings-load.ts';
 import { EVENTS_PER_ENTRY } from './sample-writes.ts';
 
@@ -58,20 +58,16 @@ async function measure(
   ends: Context['ends'],
   say: Context['say'],
 ): Promise<readonly Figure[]> {
-  const { regions, kafka } = cluster.file;
+  const processes = processesOf(cluster);
   const roles: Inspected[] = [];
   for (const region of REGIONS)
     for (const role of ROLES) {
-      const name = `${region}-${role}`;
-      const log = join(dataFolder(cluster.data).logs, `${name}.log`);
+      const name = `${region} ${role}`;
+      const log = join(dataFolder(cluster.data).logs, `${region}-${role}.log`);
       const heap = await ends(HeapInspector.attach(log));
-      roles.push({ name, role, pid: regions[region]!.pids[role]!, heap, samples: [] });
+      roles.push({ name, role, pid: processes[name]!, heap, samples: [] });
     }
-  const databases = REGIONS.map((region) => [`${region} database`, regions[region]!.pids.postgres!] as const);
-  const watch = new Stopwatch({
-    broker: kafka.pids[0]!,
-    ...Object.fromEntries([...databases, ...roles.map(({ name, pid }) => [name, pid] as const)]),
-  });
+  const watch = new Stopwatch(processes);
   const load = await ReadingsLoad.start(cluster, EVENTS_PER_SECOND);
   say('warming up');
   await pause(WARM_UP_MS);

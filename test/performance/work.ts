@@ -64,10 +64,7 @@ export async function prepareWork(
     }
   }
   const template = await servers.createDatabase();
-  await migrate(template.url);
-  const store = await openQueryStore({ url: template.url });
-  await store.ensureTable(table);
-  await store.close();
+  await prepareTables(template, dataset);
   const client = await connected(template.url);
   await client.query(`create table expected (like ${table.table})`);
   await client.query(`insert into expected select * from json_populate_recordset(null::expected, $1)`, [
@@ -75,6 +72,14 @@ export async function prepareWork(
   ]);
   await client.end();
   return { dataset, shards: shardsOf(table.dataset, dataset.partitions), entries, events, template };
+}
+
+/** The system's schema, and the dataset's table. */
+export async function prepareTables({ url }: Database, { table }: GatewayDataset): Promise<void> {
+  await migrate(url);
+  const store = await openQueryStore({ url });
+  await store.ensureTable(table);
+  await store.close();
 }
 
 /** How many rows are missing, too many or different. */
