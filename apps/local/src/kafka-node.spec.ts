@@ -43,6 +43,7 @@ describe('the configuration of a broker', () => {
         'min.insync.replicas': '2',
         'offsets.topic.replication.factor': '3',
         'transaction.state.log.min.isr': '2',
+        'replica.fetch.wait.max.ms': '100',
       });
     }
     expect(cluster(1, undefined)[0]).toMatchObject({

@@ -111,6 +111,8 @@ export function kafkaProperties(node: KafkaNode, options: KafkaOptions): Readonl
     'leader.imbalance.check.interval.seconds': '3',
     'leader.imbalance.per.broker.percentage': '0',
     'num.replica.fetchers': '4',
+    // A follower turns to a new leader when its fetch under way ends: moves of a shard's leader wait for it, half a second by default.
+    'replica.fetch.wait.max.ms': '100',
     // The floor of a failover that includes a broker.
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
