@@ -18,6 +18,10 @@ change, and folds it meanwhile: its processor time of a save is seven times that
 durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
   debezium: `as \`apply\`. Debezium: its worker, which takes twice the processor time of the database for an event when it is tuned, and almost three
 times where each record brings its schema, which is parsed anew. It has no verdicts and no guard of versions, and the place in the log is committed apart from the rows.`,
+  quorum: `distance, and that every write waits twice. At half of the load a write finds the append of its shard under way (one at a time; two are slower, design
+section 4) and waits for half of one, 20 to 30 ms, before its own 57 ms begin. Of so many callers who each wait for their answer as many are answered as answers are
+quick: a quorum needs one way there and one back more than the log, so that its rate is two thirds of the log's, with a third of the two processors idle.
+More callers would close it; at 256 the gateway's door refuses some while it is cold.`,
   publish: `the client's thread. Both sides encode their appends by kafkajs, 20 us for such a record (decision 0079); an entry of a publisher
 has its header, number and ticket made besides, which prepared batches have ready. Other programs took more than a processor during this run;
 awaited sends, one at a time, suffer less from that than a full thread.`,
