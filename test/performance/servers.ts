@@ -84,6 +84,8 @@ export async function createDatabase(server: string, name: string, template?: Da
 
 export async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
+  // Whoever asks it next learns that the server is gone; untold, that would end the process and leave the other servers behind.
+  client.on('error', () => undefined);
   await client.connect();
   return client;
 }
