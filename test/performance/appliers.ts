@@ -45,12 +45,14 @@ export async function onFreshDatabase(
 class ApplyProgress implements Observer {
   readonly committed: BatchCommitted[] = [];
   readonly #watch: Stopwatch;
+  readonly #taken: () => void;
   readonly #outcome = Promise.withResolvers<void>();
   #toTake: number;
   #toAccept: number;
 
-  constructor(watch: Stopwatch, { shards, entries }: Work) {
+  constructor(watch: Stopwatch, { shards, entries }: Work, taken: () => void) {
     this.#watch = watch;
+    this.#taken = taken;
     this.#toTake = shards.length;
     // With the genesis of each shard.
     this.#toAccept = entries.length + shards.length;
@@ -64,7 +66,9 @@ class ApplyProgress implements Observer {
     if (fact.kind === 'watermark') {
       // The first watermarks say that a shard was taken; then fetching begins.
       this.#toTake -= 1;
-      if (this.#toTake === 0) this.#watch.start();
+      if (this.#toTake !== 0) return;
+      this.#watch.start();
+      this.#taken();
     } else if (fact.kind === 'batch-committed') {
       this.committed.push(fact);
       const accepted = fact.verdicts.get('accepted') ?? 0;
@@ -89,48 +93,61 @@ export interface Watching {
   readonly committed?: (batches: readonly BatchCommitted[]) => void;
   /** Is told every fact, as telemetry is in a role. */
   readonly observer?: Observer;
+  /** All shards are taken and the watch runs. */
+  readonly taken?: () => void;
 }
 
-export function byReplicator(
+export const byReplicator = (
   { servers, log }: { readonly servers: Servers; readonly log: Log },
   name: string,
   work: Work,
-  { committed, observer }: Watching = {},
-): Side {
+  watching: Watching = {},
+): Side => ({
+  name,
+  measure: (watch) =>
+    onFreshDatabase(servers, work, watch, (url) => replicate(log, work, { url, watch, ...watching })),
+});
+
+/** Until all of the work is applied. */
+export async function replicate(
+  log: Log,
+  work: Work,
+  {
+    url,
+    watch,
+    committed,
+    observer,
+    taken = () => undefined,
+  }: { readonly url: string; readonly watch: Stopwatch } & Watching,
+): Promise<void> {
   const { configuration, partitions, table } = work.dataset;
-  return {
-    name,
-    measure: (watch) =>
-      onFreshDatabase(servers, work, watch, async (url) => {
-        const progress = new ApplyProgress(watch, work);
-        const replicator = new Replicator({
-          region: 'eu' as RegionName,
-          instance: 'bench',
-          datasets: [{ table, partitions }],
-          log,
-          openStore: async () => counting(await openApplyStore({ url }), watch),
-          configurations: () => configuration,
-          signatures: nodeSignatureCheck(),
-          refreshConfigurations: () => Promise.resolve(),
-          observer: {
-            report: (fact) => {
-              observer?.report(fact);
-              progress.report(fact);
-            },
-          },
-          clock,
-        });
-        const running = replicator.run();
-        try {
-          // What ends the replicator before its work is done ends the measurement.
-          await Promise.race([progress.done, running]);
-        } finally {
-          replicator.stop();
-          await running;
-        }
-        committed?.(progress.committed);
-      }),
-  };
+  const progress = new ApplyProgress(watch, work, taken);
+  const replicator = new Replicator({
+    region: 'eu' as RegionName,
+    instance: 'bench',
+    datasets: [{ table, partitions }],
+    log,
+    openStore: async () => counting(await openApplyStore({ url }), watch),
+    configurations: () => configuration,
+    signatures: nodeSignatureCheck(),
+    refreshConfigurations: () => Promise.resolve(),
+    observer: {
+      report: (fact) => {
+        observer?.report(fact);
+        progress.report(fact);
+      },
+    },
+    clock,
+  });
+  const running = replicator.run();
+  try {
+    // What ends the replicator before its work is done ends the measurement.
+    await Promise.race([progress.done, running]);
+  } finally {
+    replicator.stop();
+    await running;
+  }
+  committed?.(progress.committed);
 }
 
 const counting = (store: ApplyStore, watch: Stopwatch): ApplyStore => ({

@@ -63,7 +63,7 @@ const MEMORY = `mem2, mem1: the same events as parsed objects in memory, coalesc
 cursors in one statement of up to 2,000 rows, on two connections or one, a batch built while the one before is written, in a thread \
 of its own.`;
 
-interface Stage {
+export interface Stage {
   readonly servers: Servers;
   readonly log: Log;
   readonly say: Context['say'];

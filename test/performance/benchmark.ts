@@ -93,18 +93,32 @@ export type Rounds = ReadonlyMap<string, readonly Sample[]>;
 /** What a figure needs at least, whose sides take turns of a few seconds. */
 export const ROUNDS = 7;
 
+interface Turns {
+  readonly say: Context['say'];
+  readonly processes: WatchedProcesses;
+  readonly sides: readonly Side[];
+}
+
+/** For a Java machine, which compiles as it goes and has not done with it after one round. */
+export async function warmUp({
+  say,
+  processes,
+  sides,
+  seconds,
+}: Turns & { readonly seconds: number }): Promise<void> {
+  const untilMs = performance.now() + seconds * 1_000;
+  while (performance.now() < untilMs)
+    for (const { measure } of sides) await measure(new Stopwatch(processes));
+  say(`${seconds} s of warm-up are over`);
+}
+
 /** One round more than asked for: the first one warms caches and compilers and does not count. */
 export async function inTurns({
   say,
   processes,
   sides,
   rounds,
-}: {
-  readonly say: Context['say'];
-  readonly processes: WatchedProcesses;
-  readonly sides: readonly Side[];
-  readonly rounds: number;
-}): Promise<Rounds> {
+}: Turns & { readonly rounds: number }): Promise<Rounds> {
   const samples = new Map<string, Sample[]>(sides.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round += 1) {
     for (const { name, measure } of sides) {

@@ -22,6 +22,9 @@ times where each record brings its schema, which is parsed anew. It has no verdi
 section 4) and waits for half of one, 20 to 30 ms, before its own 57 ms begin. Of so many callers who each wait for their answer as many are answered as answers are
 quick: a quorum needs one way there and one back more than the log, so that its rate is two thirds of the log's, with a third of the two processors idle.
 More callers would close it; at 256 the gateway's door refuses some while it is cold.`,
+  'debezium-chain': `the client's thread, which writes and applies here and is full; at a thousand rows a second nothing is, and a row waits for an append, a
+fetch and a commit. Debezium: its worker, which takes 50 to 110 us for an event of source and sink, more than a core in sum, and with defaults builds and parses a
+schema for each; its rows wait for the source, which looks every 500 ms, or every 10 ms when it is tuned.`,
   publish: `the client's thread. Both sides encode their appends by kafkajs, 20 us for such a record (decision 0079); an entry of a publisher
 has its header, number and ticket made besides, which prepared batches have ready. Other programs took more than a processor during this run;
 awaited sends, one at a time, suffer less from that than a full thread.`,

@@ -26,6 +26,16 @@ export interface Sink {
   readonly settings: ConnectorSettings;
 }
 
+/** What makes it quickest with two tasks. */
+export const TUNED_SETTINGS: ConnectorSettings = {
+  'dialect.postgres.unnest.insert.enabled': 'true',
+  'use.reduction.buffer': 'true',
+  'batch.size': '2000',
+  'consumer.override.max.poll.records': '2000',
+  // The first task holds all partitions until a heartbeat tells it of the second one.
+  'consumer.override.heartbeat.interval.ms': '100',
+};
+
 /** A send is one batch for each partition, which a broker takes up to a megabyte. */
 const ENTRIES_PER_SEND = 120;
 const LOOK_EVERY_MS = 10;
@@ -57,7 +67,7 @@ export async function prepareDebeziumSink(
       const events = await onFreshDatabase(servers, work, watch, async (url) => {
         const client = await connected(url);
         const walBytes = await servers.walBytes();
-        await connect.begin(connector, settingsOf(sink, url));
+        await connect.begin(connector, sinkSettings(sink, url));
         const until = (isSo: () => Promise<boolean>) => waitUntil(isSo, () => connect.check(connector));
         try {
           await until(() => areShared(kafka, connector, sink.tasks));
@@ -78,7 +88,7 @@ export async function prepareDebeziumSink(
   };
 }
 
-function settingsOf({ topic, tasks, form, settings }: Sink, url: string): ConnectorSettings {
+export function sinkSettings({ topic, tasks, form, settings }: Sink, url: string): ConnectorSettings {
   const { hostname, port, pathname, username, password } = new URL(url);
   return {
     'connector.class': 'io.debezium.connector.jdbc.JdbcSinkConnector',
@@ -95,8 +105,8 @@ function settingsOf({ topic, tasks, form, settings }: Sink, url: string): Connec
   };
 }
 
-/** By key, of each partition. */
-type LastRows = ReadonlyMap<string, number>;
+/** Their versions by key; when they are there, so is all that came before them in their partitions. */
+export type LastRows = ReadonlyMap<string, number>;
 
 /** Partition by partition in the order of the log; a row's version is how many the partition has, and which one it is. */
 async function fill(
@@ -125,7 +135,7 @@ async function fill(
 }
 
 /** Whether every task has its partitions. */
-async function areShared(kafka: kafkajs.Kafka, connector: string, tasks: number): Promise<boolean> {
+export async function areShared(kafka: kafkajs.Kafka, connector: string, tasks: number): Promise<boolean> {
   const admin = kafka.admin();
   await admin.connect();
   const { groups } = await admin.describeGroups([`connect-${connector}`]);
@@ -133,7 +143,7 @@ async function areShared(kafka: kafkajs.Kafka, connector: string, tasks: number)
   return groups[0]!.state === 'Stable' && groups[0]!.members.length === tasks;
 }
 
-async function hasBegun(client: pg.Client): Promise<boolean> {
+export async function hasBegun(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query('select from readings limit 1');
   return rows.length > 0;
 }
@@ -147,7 +157,7 @@ async function appliedIn(client: pg.Client, { shards }: Work): Promise<number> {
   return Number(rows[0]!.events);
 }
 
-async function isDone(client: pg.Client, lastRows: LastRows): Promise<boolean> {
+export async function isDone(client: pg.Client, lastRows: LastRows): Promise<boolean> {
   const { rows } = await client.query<{ id: string; version: string }>(
     'select id, lockstep_version as version from readings where id = any($1)',
     [[...lastRows.keys()]],
@@ -157,7 +167,7 @@ async function isDone(client: pg.Client, lastRows: LastRows): Promise<boolean> {
   );
 }
 
-async function waitUntil(isSo: () => Promise<boolean>, check: () => Promise<void>): Promise<void> {
+export async function waitUntil(isSo: () => Promise<boolean>, check: () => Promise<void>): Promise<void> {
   const begunMs = performance.now();
   let checkedMs = begunMs;
   while (!(await isSo())) {

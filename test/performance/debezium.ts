@@ -11,12 +11,12 @@ import {
   ratio,
   ROUNDS,
   spread,
-  Stopwatch,
+  warmUp,
   type Benchmark,
   type Figure,
 } from './benchmark.ts';
 import { ENVELOPE, FLAT } from './debezium-records.ts';
-import { prepareDebeziumSink, type Sink } from './debezium-sink.ts';
+import { prepareDebeziumSink, TUNED_SETTINGS, type Sink } from './debezium-sink.ts';
 import { KafkaConnect } from './kafka-connect.ts';
 import { readings } from './sample-writes.ts';
 import { prepareWork, renamed } from './work.ts';
@@ -25,26 +25,13 @@ const ENTRIES = 12_000;
 /** The slower side takes fewer. */
 const DEFAULTS_ENTRIES = 3_000;
 const STATIONS = 5_004;
-/** What a Java machine that compiles as it goes should have worked before it is measured. */
 const WARM_UP_SECONDS = 30;
 
 const LOCKSTEP = 'lockstep';
 const TUNED = 'Debezium sink, tuned, two tasks';
 const DEFAULTS = 'Debezium sink, defaults';
 
-const TUNED_SINK: Sink = {
-  topic: 'peer-sink-tuned',
-  form: FLAT,
-  tasks: 2,
-  settings: {
-    'dialect.postgres.unnest.insert.enabled': 'true',
-    'use.reduction.buffer': 'true',
-    'batch.size': '2000',
-    'consumer.override.max.poll.records': '2000',
-    // The first task holds all partitions until a heartbeat tells it of the second one.
-    'consumer.override.heartbeat.interval.ms': '100',
-  },
-};
+const TUNED_SINK: Sink = { topic: 'peer-sink-tuned', form: FLAT, tasks: 2, settings: TUNED_SETTINGS };
 const DEFAULTS_SINK: Sink = { topic: 'peer-sink-defaults', form: ENVELOPE, tasks: 1, settings: {} };
 
 export const debezium: Benchmark = {
@@ -71,10 +58,7 @@ one task, and records as Debezium's source has them by default, whole envelopes 
         await prepareDebeziumSink({ ...stage, connect }, DEFAULTS, { work: fewer, sink: DEFAULTS_SINK }),
       ];
       const processes = { ...servers.processes, connect: connect.pid };
-      const warmUntilMs = performance.now() + WARM_UP_SECONDS * 1_000;
-      while (performance.now() < warmUntilMs)
-        for (const { measure } of sinks) await measure(new Stopwatch(processes));
-      say('Kafka Connect is warm');
+      await warmUp({ say, processes, sides: sinks, seconds: WARM_UP_SECONDS });
       const rounds = await inTurns({
         ...{ say, processes, rounds: ROUNDS },
         sides: [byReplicator(stage, LOCKSTEP, work), ...sinks],

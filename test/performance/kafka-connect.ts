@@ -66,6 +66,15 @@ export class KafkaConnect {
       if (state === 'FAILED') throw new Error(`${connector} failed: ${trace?.slice(0, LAST_WORDS)}`);
   }
 
+  /** Its tasks end soon after, and keep their places. */
+  async halt(connector: string): Promise<void> {
+    await this.#ask('PUT', `/connectors/${connector}/stop`);
+  }
+
+  async resume(connector: string): Promise<void> {
+    await this.#ask('PUT', `/connectors/${connector}/resume`);
+  }
+
   /** When it answers, the tasks have ended. */
   async end(connector: string): Promise<void> {
     await this.#ask('DELETE', `/connectors/${connector}`);

@@ -10,6 +10,7 @@ import { catchUp } from './catch-up.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
 import { debezium } from './debezium.ts';
+import { debeziumChain } from './debezium-chain.ts';
 import { gateway } from './gateway.ts';
 import { idle, idleProbed } from './idle.ts';
 import { kafkaClients } from './kafka-clients.ts';
@@ -35,6 +36,7 @@ const benchmarks: readonly Benchmark[] = [
     limit,
     peers,
     debezium,
+    debeziumChain,
     publish,
     kafkaClients,
     gateway,

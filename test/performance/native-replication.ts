@@ -9,13 +9,20 @@ import { startPostgres } from '@lockstep/local';
 import type pg from 'pg';
 import { onFreshDatabase } from './appliers.ts';
 import type { Side, Stopwatch } from './benchmark.ts';
-import { parsed } from './sample-writes.ts';
+import { parsed, type Reading } from './sample-writes.ts';
 import { connected, type Servers } from './servers.ts';
 import type { Work } from './work.ts';
 
 export interface Publisher {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
+}
+
+export interface GivenRow extends Reading {
+  readonly number: number;
+  readonly id: string;
+  readonly version: number;
 }
 
 export async function startPublisher(): Promise<Publisher> {
@@ -29,6 +36,7 @@ export async function startPublisher(): Promise<Publisher> {
     const server = await startPostgres({ dataFolder: folder, settings });
     return {
       url: server.url,
+      pid: server.pid()!,
       stop: async () => {
         await server.stop();
         remove();
@@ -75,6 +83,16 @@ alter table mark enable always trigger tell`;
 const EVENTS_JSON = `
 insert into given select * from json_populate_recordset(null::given, $1)`;
 
+/** An empty table that is published, and what shall be written to it. */
+export async function givePublisher(source: pg.Client, events: readonly GivenRow[]): Promise<void> {
+  await source.query(PUBLISHER_SCHEMA);
+  await source.query(EVENTS_JSON, [JSON.stringify(events)]);
+}
+
+export async function writeAll(source: pg.Client, rowsPerTransaction: number): Promise<void> {
+  await source.query('call write_all($1)', [rowsPerTransaction]);
+}
+
 export function byNativeReplication(
   { servers, publisher }: { readonly servers: Servers; readonly publisher: Publisher },
   name: string,
@@ -87,8 +105,7 @@ export function byNativeReplication(
         const source = await connected(publisher.url);
         const target = await connected(url);
         try {
-          await source.query(PUBLISHER_SCHEMA);
-          await source.query(EVENTS_JSON, [JSON.stringify(eventsOf(work))]);
+          await givePublisher(source, eventsOf(work));
           await target.query(SUBSCRIBER_SCHEMA);
           await target.query('listen mark');
           await target.query(
@@ -97,7 +114,7 @@ export function byNativeReplication(
           );
           await source.query(`select pg_create_logical_replication_slot('bench', 'pgoutput')`);
           await source.query(`insert into mark values ('begun')`);
-          await source.query('call write_all($1)', [rowsPerTransaction]);
+          await writeAll(source, rowsPerTransaction);
           await source.query(`insert into mark values ('done')`);
           await take(target, watch);
         } finally {
@@ -123,7 +140,8 @@ async function take(target: pg.Client, watch: Stopwatch): Promise<void> {
   await done.promise;
 }
 
-const eventsOf = ({ entries }: Work): readonly object[] =>
+/** In the order of the log; a row's version is the place of its last event. */
+export const eventsOf = ({ entries }: Work): readonly GivenRow[] =>
   entries
     .flatMap(({ text }) => parsed(text))
     .map(({ key, data }, index) => ({ number: index + 1, id: key, ...data, version: index + 1 }));

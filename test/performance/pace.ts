@@ -15,3 +15,18 @@ export async function atRate(
     begin(count, dueMs);
   }
 }
+
+/** Until all are answered. */
+export async function inOpenLoop<T>(
+  items: readonly T[],
+  perSecond: number,
+  submit: (item: T) => Promise<void>,
+): Promise<void> {
+  const answers: Promise<void>[] = [];
+  await atRate(
+    perSecond,
+    (count) => count >= items.length,
+    (count) => answers.push(submit(items[count]!)),
+  );
+  await Promise.all(answers);
+}

@@ -4,7 +4,6 @@
  */
 import { kafkaLog } from '@lockstep/kafka';
 import { topicOf } from '@lockstep/protocol';
-import { setTimeout as pause } from 'node:timers/promises';
 import {
   cost,
   disturbance,
@@ -22,6 +21,7 @@ import {
 } from './benchmark.ts';
 import { quantile } from './critical-writes.ts';
 import { kafkaBytes } from './kafka-bytes.ts';
+import { inOpenLoop } from './pace.ts';
 import {
   AWAITED,
   BATCH_BYTES_MAX,
@@ -119,25 +119,17 @@ function byPublishers(publishers: ShardPublishers, entries: readonly Entry[]): S
   };
 }
 
-/** In an open loop: who is due is submitted, however many are under way. */
 function paced(publishers: ShardPublishers, entries: readonly Entry[]): Side {
   return {
     name: PACED,
     measure: async (watch) => {
       const tookMs: number[] = [];
-      const answers: Promise<void>[] = [];
       watch.start();
-      const startMs = performance.now();
-      while (answers.length < entries.length) {
-        const due = Math.floor(((performance.now() - startMs) * PACE_PER_SECOND) / 1_000);
-        while (answers.length < Math.min(due, entries.length)) {
-          const submittedMs = performance.now();
-          const answer = publishers.append([entries[answers.length]!]);
-          answers.push(answer.then(() => void tookMs.push(performance.now() - submittedMs)));
-        }
-        await pause(1);
-      }
-      await Promise.all(answers);
+      await inOpenLoop(entries, PACE_PER_SECOND, async (entry) => {
+        const submittedMs = performance.now();
+        await publishers.append([entry]);
+        tookMs.push(performance.now() - submittedMs);
+      });
       watch.stop();
       watch.count(P50_MS, quantile(tookMs, 0.5));
       return entries.length;

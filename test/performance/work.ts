@@ -53,6 +53,15 @@ export async function prepareWork(
   for (let from = 0; from < entries.length; from += FILL_ENTRIES)
     await publishers.append(entries.slice(from, from + FILL_ENTRIES), (index) => spanOf(from + index));
   await publishers.close();
+  return prepareRows(servers, dataset, entries);
+}
+
+/** What stands in no log yet, and a database to apply it to. */
+export async function prepareRows(
+  servers: Servers,
+  dataset: GatewayDataset,
+  entries: readonly Entry[],
+): Promise<Work> {
   const { table } = dataset;
   const model = MODELS[table.table]!;
   const rows = new Map<string, Columns>();
@@ -80,6 +89,12 @@ export async function prepareTables({ url }: Database, { table }: GatewayDataset
   const store = await openQueryStore({ url });
   await store.ensureTable(table);
   await store.close();
+}
+
+/** The same for a dataset of another name, hence with a log of its own. */
+export function renamedWork(work: Work, name: string): Work {
+  const dataset = renamed(work.dataset, name);
+  return { ...work, dataset, shards: shardsOf(dataset.table.dataset, dataset.partitions) };
 }
 
 /** How many rows are missing, too many or different. */
