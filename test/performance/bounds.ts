@@ -16,8 +16,9 @@ which take 0.9 ms in all; 1.3 times that leaves less than 0.3 ms for everything.
 change, and folds it meanwhile: its processor time of a save is seven times that of a plain one. An append waits for log, fold and commit instead, and for no transaction of its own.`,
   peers: `as \`apply\`. Logical replication is C on both sides, gives no verdict and no idempotence, and does not wait until its commits are
 durable; with 1,000 rows a transaction it is bounded by the database, as the limit is.`,
-  debezium: `as \`apply\`. Debezium: its worker, which takes twice the processor time of the database for an event when it is tuned, and almost three
-times where each record brings its schema, which is parsed anew. It has no verdicts and no guard of versions, and the place in the log is committed apart from the rows.`,
+  debezium: `as \`apply\`: one thread, four fifths busy, and one connection. The tuned sink has two of both and takes 12.5 us of processor time for an event in
+worker, database and broker where 11 us are taken here, with verdicts, hashes and the place in the log in one transaction with the rows; a second lane is what would use
+the rest of the machine. With defaults each record brings its schema, which is parsed anew: 50 us.`,
   quorum: `distance, and that every write waits twice. At half of the load a write finds the append of its shard under way (one at a time; two are slower, design
 section 4) and waits for half of one, 20 to 30 ms, before its own 57 ms begin. Of so many callers who each wait for their answer as many are answered as answers are
 quick: a quorum needs one way there and one back more than the log, so that its rate is two thirds of the log's, with a third of the two processors idle.
