@@ -20,11 +20,7 @@ export class SeedWorkers {
     const spoil = planted === null ? [] : ['--import', LOAD_SPOILT];
     this.all = Array.from({ length: count }, () => {
       const worker = fork(join(import.meta.dirname, 'seed-worker.ts'), planted === null ? [] : [planted], {
-        execArgv: [
-          '--disable-warning=ExperimentalWarning',
-          `--max-semi-space-size=${NURSERY_MIB}`,
-          ...spoil,
-        ],
+        execArgv: ['--disable-warning=ExperimentalWarning', `--max-semi-space-size=${NURSERY_MIB}`, ...spoil],
       });
       worker.once('message', () => this.release(worker));
       return worker;
