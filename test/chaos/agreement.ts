@@ -1,6 +1,7 @@
 /**
  * What the databases of all regions must agree on when nothing is under way: cursors with both hashes, sessions,
  * outcomes, late writes, and every row with its version. Read from the stores themselves, not from what a role says of them.
+ * And what was decided, which must follow from what was recorded with it.
  */
 import { expect } from '@jest/globals';
 import { eventually, REGIONS, type LocalCluster, type Region } from '../e2e/local-cluster.js';
@@ -49,4 +50,13 @@ export async function cursorOf(cluster: LocalCluster, region: Region, shard: str
     offset: BigInt(row!['log_offset'] as string),
     lease: BigInt(row!['lease_number'] as string),
   };
+}
+
+/** Every decision of the control log is judged again from what was recorded with it: none differs. Answers how many there are. */
+export async function expectDecisionsReplay(cluster: LocalCluster): Promise<number> {
+  const replayed = await cluster.lockstep(['decisions', 'replay', '--json', '--region', 'us']);
+  const report = JSON.parse(replayed) as { readonly decisions: number; readonly compared: number };
+  expect(report).toMatchObject({ fromOffset: '0', unfolded: 0, differences: [] });
+  expect(report.compared).toBe(report.decisions);
+  return report.decisions;
 }

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { LocalCluster } from '../e2e/local-cluster.js';
-import { expectAgreement } from './agreement.js';
+import { expectAgreement, expectDecisionsReplay } from './agreement.js';
 import { BackgroundLoad } from './background-load.js';
 import { startFailing } from './failpoints.js';
 import { ENTRIES, MoveCrashes, type Crash, type CrashEnd, type Kind, type Victim } from './move-crashes.js';
@@ -67,5 +67,6 @@ describe.each(KINDS)('a %s', (kind) => {
     await expectAgreement(cluster);
     // A move that ended otherwise is an honest end; if many did, nobody would be carrying them on.
     expect(ends.filter((end) => end === 'done').length).toBeGreaterThanOrEqual(ends.length * 0.8);
+    expect(await expectDecisionsReplay(cluster)).toBeGreaterThan(0);
   }, 180_000);
 });

@@ -2,11 +2,11 @@
  * Every place in which a leader can stand still between its decision and its fence, until another term has ended the move or until
  * a pause of the shard was confirmed (I5, I14). Two of them for every change: ownership-faults.e2e.spec.ts.
  */
-import { afterAll, beforeAll, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Log } from '@lockstep/engine';
 import { kafkaLog } from '@lockstep/kafka';
 import type { LocalCluster } from '../e2e/local-cluster.js';
-import { expectAgreement } from './agreement.js';
+import { expectAgreement, expectDecisionsReplay } from './agreement.js';
 import { startFailing } from './failpoints.js';
 import { ENTRIES } from './move-crashes.js';
 import { StoppedLeader, type Stop } from './stopped-leader.js';
@@ -47,3 +47,7 @@ test.each(STOPS)(
   },
   180_000,
 );
+
+test('every decision of all that is judged again from the log, and none differs', async () => {
+  expect(await expectDecisionsReplay(cluster)).toBeGreaterThanOrEqual(STOPS.length);
+}, 30_000);
