@@ -42,9 +42,9 @@ const decodeMessages = load('kafkajs/src/protocol/requests/fetch/v4/decodeMessag
 ) => Promise<Append['messages']>;
 
 if (ownRole === undefined) handOptionsOn();
-else standInAppends(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)), ownRole);
+else standInAppends(dirname(dirname(process.env['LOCKSTEP_CATALOGUE']!)));
 
-function standInAppends(data: string, ownRole: string): void {
+function standInAppends(data: string): void {
   const send = ConnectionClass.prototype.send;
   /** How often this process has met the failpoint of that name. */
   const met = new Map<string, number>();

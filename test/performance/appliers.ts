@@ -14,12 +14,11 @@ import { nodeSignatureCheck } from '@lockstep/nest';
 import { openApplyStore } from '@lockstep/postgres';
 import type { RegionName } from '@lockstep/protocol';
 import { topicOf } from '@lockstep/protocol';
-import kafkajs from 'kafkajs';
 import type { Side, Stopwatch } from './benchmark.ts';
 import type { Manner, MemoryLimit } from './memory-limit.ts';
 import { clock } from './real-world.ts';
 import { parsed } from './sample-writes.ts';
-import { connected, type Servers } from './servers.ts';
+import { connected, kafkaClient, type Servers } from './servers.ts';
 import { differences, type Work } from './work.ts';
 
 export const STATEMENTS = 'statements, each a round trip';
@@ -224,7 +223,7 @@ export const oneByOne = (servers: Servers, name: string, work: Work, count: numb
 export const rawConsume = (brokers: readonly string[], name: string, work: Work): Side => ({
   name,
   measure: async (watch) => {
-    const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+    const kafka = kafkaClient(brokers);
     const consumer = kafka.consumer({ groupId: `bench-${performance.now()}` });
     const done = Promise.withResolvers<void>();
     // With the genesis of each shard.

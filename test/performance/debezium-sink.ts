@@ -14,7 +14,7 @@ import type { Side } from './benchmark.ts';
 import type { RecordForm } from './debezium-records.ts';
 import type { ConnectorSettings, KafkaConnect } from './kafka-connect.ts';
 import { parsed } from './sample-writes.ts';
-import { connected, type Servers } from './servers.ts';
+import { connected, kafkaClient, type Servers } from './servers.ts';
 import { createTopic } from './shard-publishers.ts';
 import type { Work } from './work.ts';
 
@@ -55,7 +55,7 @@ export async function prepareDebeziumSink(
   { work, sink }: { readonly work: Work; readonly sink: Sink },
 ): Promise<Side> {
   await createTopic(log, sink.topic, work.shards.length);
-  const kafka = new kafkajs.Kafka({ brokers: [...servers.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const kafka = kafkaClient(servers.brokers);
   const lastRows = await fill(kafka, work, sink);
   let connectors = 0;
   return {

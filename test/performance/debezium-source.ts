@@ -2,7 +2,6 @@
  * The whole chain of Debezium as a side: rows of one database through its Postgres source, Kafka and its JDBC sink to rows
  * of another. Each measurement has a topic and a replication slot of its own, and a row has passed before it begins.
  */
-import kafkajs from 'kafkajs';
 import type pg from 'pg';
 import type { Stage } from './apply.ts';
 import { timeArrivals } from './arrivals.ts';
@@ -19,7 +18,7 @@ import {
 } from './debezium-sink.ts';
 import type { ConnectorSettings, KafkaConnect } from './kafka-connect.ts';
 import { eventsOf, givePublisher, writeAll, type Publisher } from './native-replication.ts';
-import { connected } from './servers.ts';
+import { connected, kafkaClient } from './servers.ts';
 import { createTopic } from './shard-publishers.ts';
 import type { Work } from './work.ts';
 
@@ -54,19 +53,20 @@ const LAST_ROWS = 200;
 const WRITERS = 4;
 
 /** Written while the source is stopped, from the first row that arrives to the last. */
-export const backlogByDebezium = (stage: ChainStage, name: string, chain: Chain, work: Work): Side =>
-  byChain(stage, name, { chain, work }, async ({ source, target, watch, until, halt, resume }) => {
+export function backlogByDebezium(stage: ChainStage, name: string, chain: Chain, work: Work): Side {
+  const lastRows = lastRowsOf(work);
+  return byChain(stage, name, { chain, work }, async ({ source, target, watch, until, halt, resume }) => {
     await halt();
     await writeAll(source, ROWS_PER_TRANSACTION);
     await resume();
     await until(() => hasBegun(target));
     watch.start();
     const { rows } = await target.query<{ count: string }>('select count(*) from readings');
-    const lastRows = lastRowsOf(work);
     await until(() => isDone(target, lastRows));
     watch.stop();
     return Number(rows[0]!.count);
   });
+}
 
 /** Each row a transaction of its own, written at a pace. */
 export const pacedByDebezium = (
@@ -112,7 +112,7 @@ function byChain(
   { chain, work }: { readonly chain: Chain; readonly work: Work },
   act: (running: Running) => Promise<number>,
 ): Side {
-  const kafka = new kafkajs.Kafka({ brokers: [...servers.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const kafka = kafkaClient(servers.brokers);
   let measurements = 0;
   return {
     name,

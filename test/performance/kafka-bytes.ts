@@ -1,10 +1,9 @@
 /** What entries take on a broker's disk, and between brokers: as they are, and where the topic compresses. */
 import type { GatewayDataset, Log } from '@lockstep/engine';
-import kafkajs from 'kafkajs';
 import { spread, type Figure } from './benchmark.ts';
 import { appendAll, readyBatches } from './ready-records.ts';
 import type { Entry, EVENTS_PER_ENTRY } from './sample-writes.ts';
-import type { Servers } from './servers.ts';
+import { kafkaClient, type Servers } from './servers.ts';
 
 /** Brokers compress what arrives, batch by batch; appends themselves are never compressed. */
 const CODECS = {
@@ -29,7 +28,7 @@ export async function kafkaBytes(
   dataset: GatewayDataset,
   shapes: readonly Shape[],
 ): Promise<readonly Figure[]> {
-  const client = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const client = kafkaClient(brokers);
   const admin = client.admin();
   await admin.connect();
   const writer = await log.openWriter();

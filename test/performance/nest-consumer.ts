@@ -3,11 +3,10 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import type { Log } from '@lockstep/engine';
-import kafkajs from 'kafkajs';
 import type { Side } from './benchmark.ts';
 import { installPeer } from './peer-packages.ts';
 import { parsed } from './sample-writes.ts';
-import { connected, type Servers } from './servers.ts';
+import { connected, kafkaClient, type Servers } from './servers.ts';
 import { createTopic } from './shard-publishers.ts';
 import type { Work } from './work.ts';
 
@@ -39,7 +38,7 @@ export async function prepareNestConsumer(
     .slice(0, count)
     .map(({ key, data }, index) => ({ key, ...data, version: index + 1 }));
   await createTopic(log, TOPIC, work.shards.length);
-  const kafka = new kafkajs.Kafka({ brokers: [...servers.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const kafka = kafkaClient(servers.brokers);
   const producer = kafka.producer();
   await producer.connect();
   const messages = events.map((event) => ({ key: event.key, value: JSON.stringify(event) }));

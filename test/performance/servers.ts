@@ -3,6 +3,7 @@ import { chmodSync, globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKafka, startPostgres } from '@lockstep/local';
+import kafkajs from 'kafkajs';
 import pg from 'pg';
 
 export interface Servers {
@@ -81,6 +82,10 @@ export async function createDatabase(server: string, name: string, template?: Da
   const drop = (): Promise<void> => administrate(server, [`drop database ${name} with (force)`]);
   return { name, url: url.href, drop };
 }
+
+/** Beside the log port, for what a benchmark does to topics itself. */
+export const kafkaClient = (brokers: readonly string[]): kafkajs.Kafka =>
+  new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
 
 export async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
