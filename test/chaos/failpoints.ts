@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { RegionProcess } from '@lockstep/local';
 import { parseShardName, topicOf, type ShardName } from '@lockstep/protocol';
 import { eventually, LocalCluster, type Region } from '../e2e/local-cluster.js';
+import { attended, type Changes } from '../e2e/sample-catalogue.js';
 
 export interface Failpoint {
   readonly name: string;
@@ -29,9 +30,9 @@ export interface Hit {
 const HIT_MS_MAX = 30_000;
 const LOADED = join(import.meta.dirname, 'load-failpoints.ts');
 
-/** A cluster whose roles meet failpoints. */
-export const startFailing = (options: readonly string[] = []): Promise<LocalCluster> =>
-  LocalCluster.startAttended(options, {
+/** A cluster whose roles meet failpoints, with the sample catalogue so changed. */
+export const startFailing = (changes: Changes = attended): Promise<LocalCluster> =>
+  LocalCluster.startWith(changes, [], {
     NODE_OPTIONS: `--import=${LOADED} --disable-warning=ExperimentalWarning`,
   });
 

@@ -1,11 +1,11 @@
 /**
- * A new home that is lost at its fence, in datasets that fail over by themselves: its shard ends open at one region that goes on,
+ * A new home that is lost at its fence, or while it takes a share of the writes, in datasets that fail over by themselves: its shard ends open at one region that goes on,
  * without a person, and every region is equal afterwards (I5, I6, I13).
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ControlCommandOf } from '@lockstep/protocol';
 import { eventually, LocalCluster, REGIONS, write, type Region } from '../e2e/local-cluster.js';
-import { frequentFailovers } from '../e2e/sample-catalogue.js';
+import { frequentFailovers, ordersOpenFirst } from '../e2e/sample-catalogue.js';
 import { expectAgreement } from './agreement.js';
 import { ControlHistory } from './control-history.js';
 import { ownerOf, post } from './control-plane.js';
@@ -21,7 +21,7 @@ let cluster: LocalCluster;
 let history: ControlHistory;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.startWith(frequentFailovers);
+  cluster = await LocalCluster.startWith({ ...frequentFailovers, ...ordersOpenFirst });
   history = new ControlHistory(cluster);
   await history.agreed();
 }, 240_000);
@@ -119,13 +119,15 @@ test('the next home of a failed one stops folding at its fence, with one region 
   throw new Error(`in each of ${TRIALS_MAX} trials the next home took writes before it was paused`);
 }, 600_000);
 
-test.each([
-  ['has its database stopped', 'stop', 'start', 'postgres'],
-  ['stands still', 'pause', 'continue', null],
-  ['has its replicator paused', 'pause', 'continue', 'replicator'],
-] as const)(
-  'the new home of a switchover %s at its fence',
-  async (name, begin, end, process) => {
+const FAULTS = [
+  { name: 'has its database stopped', begin: 'stop', end: 'start', process: 'postgres' },
+  { name: 'stands still', begin: 'pause', end: 'continue', process: null },
+  { name: 'has its replicator paused', begin: 'pause', end: 'continue', process: 'replicator' },
+] as const;
+
+test.each((['fencing', 'share'] as const).flatMap((stage) => FAULTS.map((fault) => ({ ...fault, stage }))))(
+  'the new home of a switchover $name at "$stage"',
+  async ({ begin, end, name, process, stage }) => {
     const before = await ownerOf(cluster, SHARD, 'us');
     const candidate = REGIONS.find((region) => region !== before.home)!;
     const other = REGIONS.find((region) => region !== before.home && region !== candidate)!;
@@ -136,15 +138,17 @@ test.each([
     });
     await history.read(
       ({ entry, verdict }) =>
-        verdict === 'accepted' && entry?.command.kind === 'stage' && entry.command.event === 'fencing',
+        verdict === 'accepted' && entry?.command.kind === 'stage' && entry.command.event === stage,
       sinceMs,
       OPEN_MS_MAX,
     );
     await cluster.orderProcess(begin, candidate, process);
     // Fast as a switchover is, it may have come to its end before the fault began; then the home has failed, and is replaced.
     await asked;
-    const epoch = await takenAbove(before.epoch, other, name.replaceAll(/\W+/g, '-'));
-    console.log(`it ${name}: ${Math.round(performance.now() - sinceMs)} ms until a write at epoch ${epoch}`);
+    const epoch = await takenAbove(before.epoch, other, `${stage}-${name}`.replaceAll(/\W+/g, '-'));
+    console.log(
+      `at ${stage} it ${name}: ${Math.round(performance.now() - sinceMs)} ms until a write at epoch ${epoch}`,
+    );
     await cluster.orderProcess(end, candidate, process);
     await expectOneHome(epoch);
   },

@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { LocalCluster } from '../e2e/local-cluster.js';
+import { attendedOrdersOpenFirst } from '../e2e/sample-catalogue.js';
 import { expectAgreement, expectDecisionsReplay } from './agreement.js';
 import { BackgroundLoad } from './background-load.js';
 import { startFailing } from './failpoints.js';
@@ -15,7 +16,7 @@ let crashes: MoveCrashes;
 let load: BackgroundLoad | undefined;
 
 beforeAll(async () => {
-  cluster = await startFailing();
+  cluster = await startFailing(attendedOrdersOpenFirst);
   crashes = new MoveCrashes(cluster);
 }, 180_000);
 

@@ -22,12 +22,13 @@ const FAILOVER = [
   'folded',
   'probe',
   'canary',
+  'share',
   'open',
   'placed',
   'done',
 ] as const;
 const SWITCHOVER = [...FAILOVER.slice(0, 2), 'parked', 'drained', ...FAILOVER.slice(2)] as const;
-/** What is appended on the way, in its order. */
+/** What is appended on the way, in its order, where new homes take a share of the writes first. */
 export const ENTRIES = {
   switchover: SWITCHOVER,
   failover: FAILOVER,

@@ -32,6 +32,17 @@ export const attended = {
   'datasets/readings.yaml': attend,
 };
 
+const openFirst = (text: string): string => `${text}\nopenFirst: 10%\n`;
+
+/** A new home takes writes of a tenth of the orders first. */
+export const ordersOpenFirst = { 'datasets/orders.yaml': openFirst };
+
+/** The same, and people alone decide failovers. */
+export const attendedOrdersOpenFirst = {
+  ...attended,
+  'datasets/orders.yaml': (text: string): string => openFirst(attend(text)),
+};
+
 /** How often regions may be failed over without a person: again and again, as one home fails again and again in a spec. */
 export const frequentFailovers = {
   'topology.yaml': (text: string): string => `${text}\nfailover: { coolDown: 1s, budget: 32, window: 1s }\n`,

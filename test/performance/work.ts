@@ -125,13 +125,14 @@ export function oneShard(dataset: GatewayDataset, name: string): GatewayDataset 
 }
 
 function changed(
-  { configuration: { hash, content }, table, partitions }: GatewayDataset,
+  { configuration: { hash, content }, table, openFirst, partitions }: GatewayDataset,
   change: Partial<GatewayDataset['configuration']['content']>,
 ): GatewayDataset {
   const changedContent = { ...content, ...change };
   return {
     configuration: compileConfiguration(hash, changedContent, null),
     table: { ...table, dataset: changedContent.dataset },
+    openFirst,
     partitions:
       change.groups === undefined ? partitions : change.groups.reduce((sum, { shards }) => sum + shards, 0),
   };

@@ -10,13 +10,14 @@ export async function sampleDatasets(): Promise<ReadonlyMap<DatasetName, Gateway
   const result = await loadCatalogue(SAMPLE_CATALOGUE);
   if (result.kind === 'invalid') throw new Error('the sample catalogue is invalid');
   const datasets = new Map<DatasetName, GatewayDataset>();
-  for (const [name, { content, hash }] of result.catalogue.datasets) {
+  for (const [name, { content, hash, openFirst }] of result.catalogue.datasets) {
     const { projection } = content;
     const reduce = projection.kind === 'aggregate' ? await loadReducer(projection.reducer) : null;
     datasets.set(name, {
       configuration: compileConfiguration(hash, content, reduce),
       table: { dataset: name, table: projection.table, columns: projection.columns },
       partitions: partitionCount(content.groups),
+      openFirst,
     });
   }
   return datasets;

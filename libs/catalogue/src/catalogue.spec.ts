@@ -698,6 +698,20 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
     marker: '$.totals',
     reason: /version 1 of `placed` has no property `totals`/,
   }),
+  bad(
+    'with a share of no keys',
+    change(ORDERS, 'failover: automatic', 'failover: automatic\nopenFirst: 0%'),
+    {
+      marker: 'openFirst: 0%',
+      reason: /`openFirst` cannot be/,
+      next: /from 1% to 99%/,
+    },
+  ),
+  bad(
+    'with a share of keys that gateways do not open',
+    change(ORDERS, 'writers: log', 'writers: outbox\nopenFirst: 10%'),
+    { marker: 'openFirst: 10%', reason: /opened first by the gateways of the home/, next: /writers log/ },
+  ),
   bad('with a property of another type', change(ORDERS, 'total: $.total', 'total: $.customer'), {
     marker: 'total: $.customer',
     reason: /`customer` \(string\) of `placed` does not fit `total`/,

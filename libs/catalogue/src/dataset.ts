@@ -40,6 +40,8 @@ export interface CompiledDataset {
   readonly logRetentionMs: number;
   /** Who decides that the shards at home in a region that has failed move: a person, or the leader by itself. */
   readonly failover: FailoverMode;
+  /** Per cent of the keys that a new home takes writes of first; null: all at once. */
+  readonly openFirst: number | null;
 }
 
 export interface DescribedEvent {
@@ -69,6 +71,11 @@ const datasetShape = closed({
   quorum: z.string().nullable().default(null),
   onTimeout: z.enum(['unknown', 'degrade']).default('unknown'),
   failover: z.enum(['manual', 'automatic']).default('manual'),
+  openFirst: z
+    .string()
+    .regex(/^[1-9][0-9]?%$/)
+    .nullable()
+    .default(null),
   placement: z.enum(['stretched', 'home']),
   writers: z.enum(['log', 'outbox', 'any']),
   keys: z.enum(['always', 'given']),
@@ -127,6 +134,7 @@ const SENTENCES: SettingSentences = {
   quorum: QUORUM,
   onTimeout: 'unknown or degrade',
   failover: 'manual or automatic',
+  openFirst: 'a share of the keys from 1% to 99%',
   placement: 'stretched or home',
   writers: 'log, outbox or any',
   keys: 'always or given',
@@ -213,6 +221,7 @@ export function readDataset(
     describedEvents: read.map(({ described }) => described),
     logRetentionMs: times.logMs,
     failover: shape.failover,
+    openFirst: shape.openFirst === null ? null : Number.parseInt(shape.openFirst, 10),
   };
 }
 
@@ -499,6 +508,14 @@ function checkWriters({ document, shape, findings }: Reading): void {
       ['writers'],
       'a dataset written through the outbox cannot be an aggregate: its guard is the local transaction',
       'use writers log, or kind rows',
+    );
+  }
+  if (shape.openFirst !== null && shape.writers !== 'log') {
+    findings.at(
+      document,
+      ['openFirst'],
+      'a share of the keys is opened first by the gateways of the home, and they do not take its writes alone',
+      'use writers log, or leave `openFirst` out',
     );
   }
   if (shape.class === 'local' && shape.writers !== 'outbox') {

@@ -98,13 +98,13 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     edits: [
       {
         module: WRITES,
-        text: 'await this.held.pass(shard, attempt.untilMs);\n        const own = feed.own(shard);',
-        becomes: `await this.held.pass(shard, attempt.untilMs);
-        const next = this.options.control.state()?.open.find((move) =>
+        text: 'const own = feed.own(shard);\n        if (own.home === region ||',
+        becomes: `const next = this.options.control.state()?.open.find((move) =>
           move.shard === shard && move.to === region && ['fencing', 'fenced'].includes(move.stage));
         const own = next === undefined || next.expectedEpoch !== feed.own(shard).epoch
           ? feed.own(shard)
-          : { ...feed.own(shard), home: region, epoch: next.expectedEpoch + 1n };`,
+          : { ...feed.own(shard), home: region, epoch: next.expectedEpoch + 1n };
+        if (own.home === region ||`,
       },
     ],
   },

@@ -23,6 +23,7 @@ import {
   parseShardName,
   predictMove,
   seenRegion,
+  SHARE_MS,
   topicOf,
   unmetCodes,
   type AskedLeader,
@@ -72,6 +73,8 @@ export interface MovesOptions {
   readonly shards: () => readonly ShardName[];
   /** The dataset's failovers need no person. */
   readonly isAutomatic: (shard: ShardName) => boolean;
+  /** Of its dataset, in per cent of the keys; null: a new home takes all writes at once. */
+  readonly openFirst: (shard: ShardName) => number | null;
   readonly failover: FailoverPolicy;
   readonly candidacy: Candidacy;
   readonly control: ControlLog;
@@ -92,8 +95,10 @@ interface Attempt {
   readonly heldSinceMs: number | null;
   actedAtMs: number | null;
   acts: number;
-  /** Where the candidate was when it was first seen behind the fence at this stage; what it folds further is a canary. */
+  /** Where the candidate was when the stage began to be proven: first seen behind the fence, or after the share was watched. */
   candidateAt: Sequence | null;
+  /** The first that it was seen to fold further. */
+  canary: Sequence | null;
   /** What the home last said of its outbox. */
   outbox: AskedOutbox | null;
   /** What became of the log's leader, at this stage or an earlier one. */
@@ -291,6 +296,7 @@ export class Moves {
       actedAtMs: null,
       acts: 0,
       candidateAt: null,
+      canary: null,
       outbox: null,
       leader,
     };
@@ -304,21 +310,27 @@ export class Moves {
     const { actedAtMs, heldSinceMs, leader, outbox, sinceMs } = attempt;
     const told = seenRegion(seen, to)?.told ?? null;
     const candidate = told !== null && told.epoch > expectedEpoch ? told.sequence : null;
-    attempt.candidateAt ??= candidate;
-    // Whatever stands behind the fence shows that the new home's log and stores take entries, its own probe or a client's write.
-    const isBehind = stage === 'folded' && candidate !== null && candidate > attempt.candidateAt!;
+    const nowMs = clock.monotonicMs();
+    // Whatever stands behind shows that the new home's log and stores take entries, a probe or a client's write.
+    if (candidate !== null && isProven(stage, nowMs - sinceMs)) {
+      attempt.candidateAt ??= candidate;
+      if (candidate > attempt.candidateAt) attempt.canary ??= candidate;
+    }
+    const { canary } = attempt;
     return {
-      nowMs: clock.monotonicMs(),
+      nowMs,
       stageSinceMs: sinceMs,
       actedAtMs,
       seen,
       heldSinceMs,
       outbox: contentOf(shard)?.writers === 'outbox' ? outbox : 'none',
-      canary: isBehind
-        ? { sequence: candidate, isAtQuorum: feed.reached(shard, 'quorum', candidate) !== null }
-        : null,
+      canary:
+        canary === null
+          ? null
+          : { sequence: canary, isAtQuorum: feed.reached(shard, 'quorum', canary) !== null },
       leader,
       isAutomatic: this.options.isAutomatic(shard),
+      openFirst: this.options.openFirst(shard),
     };
   }
 
@@ -340,7 +352,7 @@ export class Moves {
         return;
       case 'probe':
         // The candidate's own coordinator probes when it reads the stage; it may be down, or have probed under an earlier leader.
-        if (attempt.acts > 1) void this.probe(move, attempt.acts);
+        if (move.stage === 'share' || attempt.acts > 1) void this.probe(move, attempt.acts);
         return;
       case 'ask-outbox':
         attempt.outbox = await this.askOutbox(step.region, step.shard);
@@ -419,6 +431,10 @@ export class Moves {
     await feed.waitUntil(shard, isSeen, againMs, changed, this.stopping);
   }
 }
+
+/** An entry of the candidate counts from here on. */
+const isProven = (stage: OpenMove['stage'], sinceMs: number): boolean =>
+  stage === 'folded' || (stage === 'share' && sinceMs >= SHARE_MS);
 
 /** Gateways hold new writes from when they read `parked`: the entry itself asks them to. A later leader counts from what it reads. */
 function heldSince(stage: OpenMove['stage'], sinceMs: number | null, nowMs: number): number | null {

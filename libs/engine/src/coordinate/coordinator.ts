@@ -60,6 +60,8 @@ export interface CoordinatedDataset {
   readonly partitions: number;
   readonly logRetentionMs: number;
   readonly failover: FailoverMode;
+  /** Per cent of the keys that a new home takes writes of first; null: all at once. */
+  readonly openFirst: number | null;
 }
 
 export interface CoordinatorOptions {
@@ -105,6 +107,7 @@ export class Coordinator {
       entries,
       contentOf: (shard) => this.contentOf(shard),
       shards: () => this.shards(),
+      openFirst: (shard) => options.datasets.get(parseShardName(shard)!.dataset)?.openFirst ?? null,
       isAutomatic: (shard) => options.datasets.get(parseShardName(shard)!.dataset)?.failover === 'automatic',
     });
     this.operator = new OperatorCalls({ ...options, candidacy, moves: this.moves });

@@ -12,6 +12,8 @@ export interface GatewayDataset {
   readonly configuration: FoldConfiguration;
   readonly table: ProjectedTable;
   readonly partitions: number;
+  /** Per cent of the keys that a new home takes writes of first; null: all at once. */
+  readonly openFirst: number | null;
 }
 
 export interface GatewayOptions {

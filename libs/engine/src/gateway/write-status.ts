@@ -29,7 +29,7 @@ export function readWriteStatus(options: StatusOptions, query: { readonly [name:
 function describe({ addresses, control, datasets, feed, region }: StatusOptions, shard: ShardName): object {
   const own = feed.own(shard);
   const home = own?.home ?? null;
-  const { content } = datasets.get(parseShardName(shard)!.dataset)!.configuration;
+  const { configuration, openFirst } = datasets.get(parseShardName(shard)!.dataset)!;
   const { afterMs, move, reason, sinceMs, withinMs, writes } = reconnection({
     shard,
     region,
@@ -37,7 +37,8 @@ function describe({ addresses, control, datasets, feed, region }: StatusOptions,
     epoch: own?.epoch ?? null,
     isHomeHeard: home !== null && feed.connected().has(home),
     isHalted: (own?.halted ?? null) !== null,
-    hasManyWriters: content.writers === 'any',
+    hasManyWriters: configuration.content.writers === 'any',
+    openFirst,
     control: control.state(),
   });
   const gatewayOf = (of: RegionName | null): string | null =>

@@ -43,6 +43,7 @@ import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.j
 import { HeldShards } from './held-shards.js';
 import type { KnownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
+import { OpeningShards } from './opening-shards.js';
 import type { Publishers } from './publishers.js';
 import { unknownDataset } from './refusals.js';
 
@@ -111,6 +112,7 @@ type AttemptEnd =
 
 export class Writes {
   private readonly held: HeldShards;
+  private readonly opening: OpeningShards;
 
   constructor(
     private readonly options: GatewayOptions,
@@ -118,6 +120,7 @@ export class Writes {
     private readonly stages: KnownStages,
   ) {
     this.held = new HeldShards(options);
+    this.opening = new OpeningShards(options);
   }
 
   async write(call: WriteCall): Promise<Answer> {
@@ -281,13 +284,18 @@ export class Writes {
 
   private async attempt(attempt: Attempt): Promise<AttemptEnd> {
     const { feed, region } = this.options;
-    const { caller, dataset, shard } = attempt;
+    const { caller, dataset, entry, shard } = attempt;
     const isKnown = (): boolean => (feed.own(shard)?.home ?? null) !== null;
     if (!(await feed.waitUntil(shard, isKnown, attempt.untilMs))) {
       const detail = `${region} does not know the home of ${shard} yet`;
       return refusal(problem('not-ready', detail));
     }
     await this.held.pass(shard, attempt.untilMs);
+    const keys = entry.events.map(({ key }) => key);
+    if (!(await this.opening.pass({ shard, keys, openFirst: dataset.openFirst, untilMs: attempt.untilMs })))
+      return refusal(
+        problem('home-opening', `${region} takes writes of ${dataset.openFirst} % of the keys first`),
+      );
     const own = feed.own(shard)!;
     if (own.home === region || dataset.configuration.content.writers === 'any') {
       if (own.halted !== null) return refusal(problem('shard-halted', `${shard}: ${own.halted.code}`));

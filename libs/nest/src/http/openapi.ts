@@ -86,7 +86,7 @@ const LOCATION = {
 const WRITE_REFUSALS = [
   'malformed', 'unknown-dataset', 'version-conflict', 'guard', 'expired', 'too-large', 'unsupported-encoding', 'not-owner',
   'key-reused', 'schema', 'unknown-group', 'several-shards', 'policy', 'too-many-requests', 'log-unavailable',
-  'home-unavailable', 'not-ready', 'shard-halted', 'overloaded', 'outbox-only',
+  'home-unavailable', 'home-opening', 'not-ready', 'shard-halted', 'overloaded', 'outbox-only',
 ] as const; // prettier-ignore
 
 const reason = {
@@ -956,7 +956,7 @@ const DOCUMENT = {
               "caller's time is over; `refused`: 503.",
           },
           reason: {
-            enum: ['moving', 'home-not-heard', 'home-not-known', 'halted', null],
+            enum: ['moving', 'opening', 'home-not-heard', 'home-not-known', 'halted', null],
             description: 'Why they are not taken.',
           },
           home: orNull(text),

@@ -117,9 +117,9 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
     [...datasets].map(([name, { configuration: deployed }]) => [name, deployed.content]),
   );
   const coordinated = new Map(
-    [...catalogue.datasets].map(([name, { content, failover, hash, logRetentionMs }]) => [
+    [...catalogue.datasets].map(([name, { content, failover, hash, logRetentionMs, openFirst }]) => [
       name,
-      { content, hash, logRetentionMs, failover, partitions: datasets.get(name)!.partitions },
+      { content, hash, logRetentionMs, failover, openFirst, partitions: datasets.get(name)!.partitions },
     ]),
   );
   const loops: { readonly run: () => Promise<void>; readonly stop: () => void }[] = [];
@@ -318,7 +318,7 @@ async function deployDatasets(
 ): Promise<ReadonlyMap<DatasetName, GatewayDataset>> {
   const datasets = new Map<DatasetName, GatewayDataset>();
   const differences: string[] = [];
-  for (const [name, { content, hash }] of catalogue.datasets) {
+  for (const [name, { content, hash, openFirst }] of catalogue.datasets) {
     const table = tableOf(content);
     const writtenBy = content.writers === 'outbox' ? 'outbox' : 'fold';
     for (const difference of await store.ensureTable(table, writtenBy)) {
@@ -326,7 +326,7 @@ async function deployDatasets(
     }
     await store.keepConfiguration(hash, content);
     const partitions = partitionCount(content.groups);
-    datasets.set(name, { configuration: await compileContent(hash, content), table, partitions });
+    datasets.set(name, { configuration: await compileContent(hash, content), table, partitions, openFirst });
   }
   if (differences.length > 0) throw new CatalogueRefused(differences);
   return datasets;

@@ -251,7 +251,14 @@ export class TwoRegions {
     const datasets = new Map([
       [
         DATASET,
-        { content, hash: HASH, logRetentionMs: 3_600_000_000, failover: 'manual' as const, partitions: 2 },
+        {
+          content,
+          hash: HASH,
+          logRetentionMs: 3_600_000_000,
+          failover: 'manual' as const,
+          openFirst: null,
+          partitions: 2,
+        },
       ],
     ]);
     for (const topic of topicsOf({ datasets, replication: { factor: 1, minInsyncReplicas: 1 } }))
@@ -358,6 +365,7 @@ export class TwoRegions {
       configuration: compileConfiguration(HASH, content, null),
       table: { dataset: DATASET, table, columns },
       partitions: 2,
+      openFirst: null,
     };
     return new Quarantine({
       region: EU,

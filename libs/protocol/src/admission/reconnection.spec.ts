@@ -16,6 +16,7 @@ const sight = (change: Partial<ShardSight> = {}): ShardSight => ({
   isHomeHeard: true,
   isHalted: false,
   hasManyWriters: false,
+  openFirst: null,
   control: EMPTY,
   ...change,
 });
@@ -106,6 +107,17 @@ test('before its home may own no more, and once the next one is known, a move ho
     writes: 'forwarded',
     sinceMs: null,
   });
+});
+
+test('a new home that takes a share of the writes first keeps the others waiting', () => {
+  const stages = ['caught-up', 'fencing', 'fenced', 'folded', 'canary', 'share', 'open'] as const;
+  const told = (passed: number): unknown => {
+    const control = moving('failover', stages.slice(0, passed));
+    const opening = sight({ control, home: US, epoch: epoch(2n), openFirst: 10 });
+    expect(reconnection({ ...opening, openFirst: null }).reason).toBeNull();
+    return reconnection(opening).reason;
+  };
+  expect([3, 4, 5, 6, 7].map(told)).toEqual(['opening', 'opening', 'opening', 'opening', null]);
 });
 
 test('a home is home since it opened, as far as the control log remembers', () => {

@@ -7,6 +7,7 @@
  */
 import type { ControlState, OpenMove } from '../control/state.js';
 import type { Epoch, RegionName, ShardName } from '../identity/identity.js';
+import { openingBy } from '../promotion/opening.js';
 import type { OpenStage } from '../promotion/promotion-machine.js';
 import { RETRY_AFTER_SECONDS_MAX } from './admission.js';
 
@@ -24,6 +25,8 @@ export interface ShardSight {
   readonly isHalted: boolean;
   /** Any region may append (`writers: any`). */
   readonly hasManyWriters: boolean;
+  /** Of its dataset, in per cent of the keys; null: a new home takes all writes at once. */
+  readonly openFirst: number | null;
   /** Null before the control log was read. */
   readonly control: Pick<ControlState, 'finished' | 'logTimeMs' | 'open' | 'predictions'> | null;
 }
@@ -37,7 +40,7 @@ export type WritesTaken = 'here' | 'forwarded' | 'waiting' | 'refused';
 export interface Reconnection {
   readonly writes: WritesTaken;
   /** Null where they are taken. */
-  readonly reason: 'moving' | 'home-not-heard' | 'home-not-known' | 'halted' | null;
+  readonly reason: 'moving' | 'opening' | 'home-not-heard' | 'home-not-known' | 'halted' | null;
   /** Log time at which the home of this epoch opened; null where that is not remembered. */
   readonly sinceMs: number | null;
   /** The move that is under way. */
@@ -54,7 +57,7 @@ const WITHIN_MS = RETRY_AFTER_SECONDS_MAX * 1_000;
 const BETWEEN_HOMES: readonly OpenStage[] = ['parked', 'drained', 'fencing', 'withdrawing', 'fenced'];
 
 export function reconnection(sight: ShardSight): Reconnection {
-  const { control, epoch, hasManyWriters, home, isHalted, isHomeHeard, region, shard } = sight;
+  const { control, epoch, hasManyWriters, home, isHalted, isHomeHeard, openFirst, region, shard } = sight;
   const move = control?.open.find((open) => open.shard === shard) ?? null;
   const told = { sinceMs: sinceOf(sight), move, afterMs: AFTER_MS, withinMs: WITHIN_MS };
   if (home === null) return { ...told, writes: 'refused', reason: 'home-not-known' };
@@ -62,6 +65,8 @@ export function reconnection(sight: ShardSight): Reconnection {
   if (isHalted && isHere) return { ...told, writes: 'refused', reason: 'halted' };
   if (move !== null && epoch === move.expectedEpoch && BETWEEN_HOMES.includes(move.stage))
     return { ...told, writes: 'waiting', reason: 'moving', afterMs: leftOf(move, control!) };
+  if (epoch !== null && openingBy(control, { shard, home, epoch, openFirst }) !== null)
+    return { ...told, writes: 'waiting', reason: 'opening' };
   if (!isHere && !isHomeHeard) return { ...told, writes: 'waiting', reason: 'home-not-heard' };
   return { ...told, writes: isHere ? 'here' : 'forwarded', reason: null, afterMs: 0 };
 }

@@ -9,6 +9,7 @@ import {
   OUTBOX_DRAIN_MS_MAX,
   parkingOf,
   PLACING_MS_MAX,
+  SHARE_MS,
   STAGE_MS_MAX,
   UNDRAINED_MAX,
   type MoveStep,
@@ -149,6 +150,55 @@ describe('a new home that gets no further behind its fence', () => {
     const untilMs = paused.nowMs + 1;
     paused.say(AP, { kind: 'pause', scope: 'region:eu' as never, owner: 'a', reason: 'r', untilMs });
     expect(next(paused, { ...late, seen: stuck })).toMatchObject({ kind: 'wait' });
+  });
+});
+
+describe('a new home that takes a share of the writes first', () => {
+  const seen = seenShard(moved);
+  const entry = { sequence: sequence(12n), isAtQuorum: false };
+  const proven = { ...entry, isAtQuorum: true };
+  const shared = (change: Partial<MoveView> = {}): Partial<MoveView> => ({ seen, openFirst: 10, ...change });
+
+  function sharing(): ControlLog {
+    const log = fencing();
+    for (const stage of ['fenced', 'folded'] as const) expect(follow(log, shared())).toBe(stage);
+    expect(follow(log, shared({ canary: proven }))).toBe('canary');
+    expect(follow(log, shared())).toBe('share');
+    return log;
+  }
+
+  test('is watched for a while, asked for a probe where nobody writes, and opened for all by what came to quorum behind it', () => {
+    const log = sharing();
+    expect(next(log, shared())).toMatchObject({ kind: 'wait', untilMs: SHARE_MS });
+    const watched = shared({ nowMs: SHARE_MS });
+    expect(next(log, watched)).toEqual({ kind: 'probe', shard: SHARD, region: US });
+    expect(next(log, { ...watched, actedAtMs: SHARE_MS })).toMatchObject({
+      untilMs: SHARE_MS + ACT_AGAIN_MS,
+    });
+    expect(next(log, { ...watched, canary: entry })).toMatchObject({ kind: 'wait' });
+    expect(follow(log, { ...watched, canary: proven })).toBe('open');
+    expect(log.state.open[0]!.passed.map(({ stage }) => stage).slice(-3)).toEqual([
+      'canary',
+      'share',
+      'open',
+    ]);
+  });
+
+  test('is not opened while it falls behind', () => {
+    const log = sharing();
+    for (const lagRecords of [10_001, null]) {
+      const behind = seenShard(moved, { ...moved, lagRecords });
+      const step = next(log, shared({ seen: behind, nowMs: SHARE_MS, canary: proven }));
+      expect(step).toMatchObject({ kind: 'wait', reason: expect.stringContaining('lags') });
+    }
+  });
+
+  test('is left for another region when it does not sustain them', () => {
+    const late = { nowMs: FALL_BACK_AFTER_MS, isAutomatic: true };
+    const log = sharing();
+    const step = next(log, shared({ ...late, canary: entry }));
+    expect(step).toMatchObject({ kind: 'fall-back', to: EU });
+    expect(next(log, shared({ ...late, isAutomatic: false, canary: entry }))).toMatchObject({ kind: 'wait' });
   });
 });
 

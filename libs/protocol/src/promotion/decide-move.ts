@@ -30,12 +30,17 @@ export interface MoveView {
   readonly heldSinceMs: number | null;
   /** What the home last said of its outbox at this stage: `none` where the dataset has none; null: it was not asked yet. */
   readonly outbox: 'none' | AskedOutbox | null;
-  /** The candidate's probe behind the fence; null until its sequence is known. */
+  /**
+   * An entry that the candidate has folded: behind its fence at `folded`, behind what it had folded after `SHARE_MS` of
+   * `share`; null until there is one.
+   */
   readonly canary: { readonly sequence: Sequence; readonly isAtQuorum: boolean } | null;
   /** What became of the log's leader when this process asked for it in the new home; null when it has not asked. */
   readonly leader: AskedLeader | null;
   /** The shard's failovers need no person. */
   readonly isAutomatic: boolean;
+  /** Per cent of the keys that a new home of the dataset takes writes of first; null: all at once. */
+  readonly openFirst: number | null;
 }
 
 export type AskedLeader = LeaderPlacement | { readonly kind: 'failed' | 'unknown'; readonly code: string };
@@ -60,7 +65,7 @@ export type MoveStep =
       readonly entry: ShardEntry;
       readonly timeoutMs: number;
     }
-  /** The region appends a `probe` to the shard as any home does. */
+  /** Somebody appends a `probe` to the shard, the region where it can. */
   | { readonly kind: 'probe'; readonly shard: ShardName; readonly region: RegionName }
   /** To the home: how many entries its outbox has pending, parked. Tells the view. */
   | { readonly kind: 'ask-outbox'; readonly shard: ShardName; readonly region: RegionName }
@@ -84,6 +89,8 @@ export const FENCE_TIMEOUT_MS = 5_000;
 export const STAGE_MS_MAX = 30_000;
 /** The log's leader is asked for so long at most: a move never waits for it, writes go on wherever it is. */
 export const PLACING_MS_MAX = 5_000;
+/** A share of the writes is watched for so long before an entry behind it shows whether the new home sustains them. */
+export const SHARE_MS = 1_000;
 /** A new home that gets no further behind its fence is left for another region, where no person is needed for that. */
 export const FALL_BACK_AFTER_MS = 10_000;
 /** A switchover that could not drain so often is given up. */
@@ -132,12 +139,13 @@ export function decideMove(state: ControlState, move: OpenMove, view: MoveView):
     case 'fenced':
     case 'folded':
     case 'canary':
+    case 'share':
     case 'open':
     case 'placed': {
       const isOvertaken = owner.epoch > expectedEpoch + 1n;
       return isOvertaken
         ? told.report('lost', `${owner.home} owns epoch ${owner.epoch}`)
-        : behindTheFence(stage, told);
+        : behindTheFence(stage, told, state.configuration?.settings.lagRecordsMax ?? 0);
     }
   }
 }
@@ -245,10 +253,14 @@ function outboxText(move: OpenMove, { outbox }: MoveView): string {
 const isHeld = ({ heldSinceMs, nowMs }: MoveView): boolean =>
   heldSinceMs !== null && nowMs < heldSinceMs + HOLD_MS_MAX;
 
-function behindTheFence(stage: 'fenced' | 'folded' | 'canary' | 'open' | 'placed', told: Told): MoveStep {
+function behindTheFence(
+  stage: 'fenced' | 'folded' | 'canary' | 'share' | 'open' | 'placed',
+  told: Told,
+  lagRecordsMax: number,
+): MoveStep {
   const { move, report, view } = told;
   const { expectedEpoch, shard, to } = move;
-  const { canary, leader, nowMs, seen, stageSinceMs } = view;
+  const { canary, leader, nowMs, openFirst, seen, stageSinceMs } = view;
   switch (stage) {
     case 'fenced': {
       const candidate = seenRegion(seen, to)?.told ?? null;
@@ -267,7 +279,24 @@ function behindTheFence(stage: 'fenced' | 'folded' | 'canary' | 'open' | 'placed
       return act(view, { kind: 'probe', shard, region: to }, `${to} is asked for a probe`);
     }
     case 'canary':
-      return report('open', `${to} takes writes`);
+      return openFirst === null
+        ? report('open', `${to} takes writes`)
+        : report('share', `${to} takes writes of ${openFirst} % of the keys`);
+    case 'share': {
+      const lag = seenRegion(seen, to)?.told?.lagRecords ?? null;
+      const keepsUp = lag !== null && lag <= lagRecordsMax;
+      if (canary?.isAtQuorum === true && keepsUp)
+        return report('open', `entry ${canary.sequence} is at quorum, ${to} lags ${lag} records`);
+      const further = fallBack(told, 'did not sustain its first writes');
+      if (further !== null) return further;
+      if (canary !== null) {
+        const missing = keepsUp ? `entry ${canary.sequence} is not at quorum yet` : `it lags ${lag} records`;
+        return wait(`${to} takes a share of the writes: ${missing}`);
+      }
+      const watchedAtMs = stageSinceMs + SHARE_MS;
+      if (nowMs < watchedAtMs) return wait(`${to} takes a share of the writes`, watchedAtMs);
+      return act(view, { kind: 'probe', shard, region: to }, 'the share is proven by a probe');
+    }
     case 'open':
       return leader === null || (isUnsettled(leader) && nowMs < stageSinceMs + PLACING_MS_MAX)
         ? act(view, { kind: 'place-leader', shard, region: to }, `the log's leader is asked to ${to}`)

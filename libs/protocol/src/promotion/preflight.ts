@@ -127,7 +127,7 @@ export const moveInputsJson = ({
   }) as { readonly [name: string]: unknown };
 
 export const isPastFence = (stage: string): boolean =>
-  ['fenced', 'folded', 'canary', 'open', 'placed'].includes(stage);
+  ['fenced', 'folded', 'canary', 'share', 'open', 'placed'].includes(stage);
 
 const OBSTACLES: { readonly [O in Obstacle]: readonly [text: string, next: string] } = {
   'not-connected': ['is not connected', 'start its replicator, or name another region'],

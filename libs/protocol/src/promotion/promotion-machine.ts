@@ -15,6 +15,7 @@ export const STAGE_EVENTS = [
   'fenced',
   'folded',
   'canary',
+  'share',
   'open',
   'placed',
   'done',
@@ -39,6 +40,7 @@ export const OPEN_STAGES = [
   'fenced',
   'folded',
   'canary',
+  'share',
   'open',
   'placed',
 ] as const;
@@ -114,6 +116,10 @@ export const PROMOTION_MACHINE: Machine<MoveStage, MoveEvent, MoveGuard> = {
     },
     canary: {
       description: 'A probe of the candidate is at quorum: the new home can write.',
+      on: { ...BEHIND_THE_FENCE, share: { target: 'share' }, open: { target: 'open' } },
+    },
+    share: {
+      description: 'The new home takes writes of a share of the keys, where the dataset says so.',
       on: { ...BEHIND_THE_FENCE, open: { target: 'open' } },
     },
     open: {

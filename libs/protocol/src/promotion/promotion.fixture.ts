@@ -37,5 +37,6 @@ export const view = (change: Partial<MoveView> = {}): MoveView => ({
   canary: null,
   leader: null,
   isAutomatic: false,
+  openFirst: null,
   ...change,
 });

@@ -88,6 +88,7 @@ export function shardPhase(stage: MoveStage | null): ShardPhase {
       return 'fenced';
     case 'folded':
     case 'canary':
+    case 'share':
       return 'proving';
     case 'open':
     case 'placed':

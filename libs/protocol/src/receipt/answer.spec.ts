@@ -153,6 +153,7 @@ describe('problems', () => {
       'control-unavailable': 503,
       'no-leader': 503,
       'home-unavailable': 503,
+      'home-opening': 503,
       'not-ready': 503,
       'store-unavailable': 503,
       'region-differs': 503,

@@ -175,6 +175,11 @@ export const PROBLEMS = {
     title: 'The home region cannot be reached',
     next: 'Nothing was written; try again as Retry-After says.',
   },
+  'home-opening': {
+    status: 503,
+    title: 'The new home of the shard takes writes of a share of the keys first',
+    next: 'Nothing was written; try again as Retry-After says.',
+  },
   'not-ready': {
     status: 503,
     title: 'This role is not ready',

@@ -326,7 +326,7 @@ export class SimulatedRegion {
         ? new Coordinator({
             ...shared,
             datasets: new Map(
-              [...datasets].map(([each, { configuration, partitions }]) => [
+              [...datasets].map(([each, { configuration, openFirst, partitions }]) => [
                 each,
                 {
                   content: configuration.content,
@@ -334,6 +334,7 @@ export class SimulatedRegion {
                   partitions,
                   logRetentionMs,
                   failover: this.cluster.options.failover ?? 'manual',
+                  openFirst,
                 },
               ]),
             ),

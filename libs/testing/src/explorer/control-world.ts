@@ -358,7 +358,7 @@ export function controlModelOf(
 }
 
 /** What follows is about being able to write, not about who owns. */
-const PAST_FENCE: readonly string[] = ['fenced', 'folded', 'canary', 'open', 'placed'];
+const PAST_FENCE: readonly string[] = ['fenced', 'folded', 'canary', 'share', 'open', 'placed'];
 const PAUSED_UNTIL_MS = 1_000_000_000;
 
 /** Judged from the two logs and from what each process believes, not from what the fold says it keeps. */
@@ -533,6 +533,7 @@ class Logs {
       canary: null,
       leader: null,
       isAutomatic: false,
+      openFirst: null,
     });
   }
 }

@@ -48,6 +48,8 @@ export interface Profile {
   readonly services: number;
   /** Whether regions watch each other, and a home that failed is replaced without a person. */
   readonly failover: FailoverMode;
+  /** Per cent of the keys that a new home takes writes of first; null: all at once. */
+  readonly openFirst: number | null;
   /** Whether writes are acknowledged below their rule when it is not met in time. */
   readonly degrades: boolean;
   readonly load: {
@@ -116,6 +118,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const ruled = new Chance(seed).branch(`rules ${name}`);
   const moved = new Chance(seed).branch(`moves ${name}`);
   const watched = new Chance(seed).branch(`failover ${name}`);
+  const opened = new Chance(seed).branch(`opening ${name}`);
   const applied = new Chance(seed).branch(`applied ${name}`);
   const served = new Chance(seed).branch(`outbox ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
@@ -153,6 +156,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     moves: name === 'beyond' ? 0 : moved.pick([0, 0, 3, 12]),
     services: hasOutbox ? served.pick([1, 1, 2]) : 0,
     failover: name === 'beyond' || watched.below(4) > 0 ? 'manual' : 'automatic',
+    openFirst: opened.pick([null, null, null, 10, 50]),
     degrades: ruled.below(4) === 0,
     load: {
       accountEntries: datasets.includes('accounts' as never) ? share : 0,

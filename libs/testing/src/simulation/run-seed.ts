@@ -323,7 +323,7 @@ async function askAgain(world: World, load: Load): Promise<void> {
 
 /** The sample with the profile's groups: each region is home of one, and all regions hold all. */
 function datasetsOf(
-  { datasets, degrades, regions, services, shardsPerGroup }: Profile,
+  { datasets, degrades, openFirst, regions, services, shardsPerGroup }: Profile,
   sample: ReadonlyMap<DatasetName, GatewayDataset>,
 ): ReadonlyMap<DatasetName, GatewayDataset> {
   const groups = regions.map((region, index) => ({
@@ -337,12 +337,21 @@ function datasetsOf(
     datasets.map((name) => {
       const { configuration, table } = sample.get(name as DatasetName)!;
       const lenient = degrades ? ({ onTimeout: 'degrade' } as const) : {};
-      const served = services > 0 && name === 'orders' ? ({ writers: 'outbox' } as const) : {};
+      const hasOutbox = services > 0 && name === 'orders';
+      const served = hasOutbox ? ({ writers: 'outbox' } as const) : {};
       const content: ConfigurationContent = { ...configuration.content, ...lenient, ...served, groups };
       const text = canonicalJson(JSON.parse(JSON.stringify(content)));
       const hash = (hashOf(text) + hashOf(`${text} `)) as ConfigurationHash;
       const partitions = regions.length * shardsPerGroup;
-      return [name as DatasetName, { configuration: { ...configuration, content, hash }, table, partitions }];
+      return [
+        name as DatasetName,
+        {
+          configuration: { ...configuration, content, hash },
+          table,
+          partitions,
+          openFirst: hasOutbox ? null : openFirst,
+        },
+      ];
     }),
   );
 }

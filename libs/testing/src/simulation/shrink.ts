@@ -66,6 +66,7 @@ function* candidates(profile: Profile): Iterable<Profile> {
   if (profile.readers > 0) yield { ...profile, readers: 0 };
   if (profile.applyEventsMax < 2_000) yield { ...profile, applyEventsMax: 2_000 };
   if (profile.failover === 'automatic') yield { ...profile, failover: 'manual' };
+  if (profile.openFirst !== null) yield { ...profile, openFirst: null };
   if (profile.degrades) yield { ...profile, degrades: false };
   for (const fewer of [0, profile.ruleChanges - 1])
     if (fewer >= 0 && fewer < profile.ruleChanges) yield { ...profile, ruleChanges: fewer };
