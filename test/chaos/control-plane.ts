@@ -58,6 +58,8 @@ interface Evacuation {
 /** What a move was said to cost, and what it did. */
 export interface Scored {
   readonly decision: number;
+  readonly move: 'switchover' | 'failover';
+  readonly shard: string;
   readonly outcome: string;
   readonly predicted: { readonly entriesLost: number | null; readonly expectedMs: number | null } | null;
   readonly real: { readonly gapMs: number | null; readonly entriesLost: number | null };

@@ -8,7 +8,7 @@ import { call, eventually, REGIONS, type LocalCluster, type Region } from '../e2
 import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
 import type { ControlHistory, Read } from './control-history.js';
-import { evacuationsOf, moveHome } from './control-plane.js';
+import { evacuationsOf, historyOf, moveHome, type Scored } from './control-plane.js';
 import { Operators } from './operators.js';
 import { ProbeWriter } from './probe-writer.js';
 
@@ -25,6 +25,8 @@ export interface Failover {
   /** The longest time in which a shard accepted nothing, at whichever home. */
   readonly gap: number;
   readonly stages: Readonly<Record<string, number>>;
+  /** What was said before of the moves to the next homes, and what came. */
+  readonly scores: readonly Scored[];
 }
 
 /** In milliseconds from the fault. */
@@ -66,6 +68,7 @@ export async function failAndRegain(
   { begin, end }: Fault,
 ): Promise<Failover> {
   const { home, via } = trial;
+  const scoredBefore = new Set((await historyOf(cluster, via)).scores.map(({ decision }) => decision));
   const { failovers, told } = await underLoad(cluster, trial, async (probes) => {
     const epochs = probes.epochs();
     const faultMs = performance.now();
@@ -83,8 +86,13 @@ export async function failAndRegain(
   expect(failovers).toBeGreaterThanOrEqual(1);
   const { accepted, faultMs, gap, shards } = told;
   const stages = stagesSince(history.reads, faultMs, shards);
+  const scores = (await historyOf(cluster, via)).scores.filter(
+    ({ decision, move }) => move === 'failover' && !scoredBefore.has(decision),
+  );
+  // Never under-predicted; one that nobody could predict says so.
+  for (const score of scores) expect(score).not.toMatchObject({ score: { lossCovered: false } });
   await goHome(cluster, home, via);
-  return { accepted, gap, stages };
+  return { accepted, gap, stages, scores };
 }
 
 /** A fault that ends by itself, without a word. */

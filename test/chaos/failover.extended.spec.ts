@@ -8,6 +8,7 @@ import { DEFAULT_THRESHOLDS } from '@lockstep/protocol';
 import { LocalCluster, type Region } from '../e2e/local-cluster.js';
 import { frequentFailovers } from '../e2e/sample-catalogue.js';
 import { ControlHistory } from './control-history.js';
+import type { Scored } from './control-plane.js';
 import {
   failAndRegain,
   failAndWatch,
@@ -50,7 +51,9 @@ async function series(
     const named = `${name.replaceAll(/\W+/g, '-')}-${trial}`;
     const failover = await failAndRegain({ cluster, history }, { home: HOME, via: VIA, name: named }, fault);
     failovers.push(failover);
-    console.log(`${name}: ${JSON.stringify(failover)}`);
+    const { scores, ...times } = failover;
+    console.log(`${name}: ${JSON.stringify(times)}`);
+    console.log(`${name}, said before and come: ${scores.map(scoreText).join('; ')}`);
   }
   const sorted = (of: 'accepted' | 'gap'): readonly number[] =>
     failovers.map((failover) => Math.round(failover[of])).sort((x, y) => x - y);
@@ -65,6 +68,10 @@ async function series(
   expect(gap.at(-1)).toBeLessThan(mostMs);
   expect(p50(gap)).toBeLessThan(p50Ms);
 }
+
+const scoreText = ({ predicted, real, shard }: Scored): string =>
+  `${shard} gap ${predicted?.expectedMs ?? 'unknown'} ${real.gapMs ?? 'unknown'} ms, ` +
+  `lost ${predicted?.entriesLost ?? 'unknown'} ${real.entriesLost ?? 'unknown'}`;
 
 /** One trial may meet whatever else the machine does. */
 const RESTARTS_MAX = 3;
