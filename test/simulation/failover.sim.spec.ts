@@ -208,6 +208,29 @@ test('where a pause covers the region, nothing moves by itself; when it is resum
   await world.runUntil(() => homeOf(made, 'us') !== 'eu', 5_000);
 });
 
+test('where a pause covers one shard, the others move; it moves within a second of the end of its pause', async () => {
+  const made = await cluster();
+  const { world } = made.options;
+  const { operator } = made.region(leaderSeenBy(made, 'us')!).coordinator;
+  const untilMs = world.nowMs() + 15_000;
+  const asked = { scope: `shard:${SHARD}` as Scope, reason: 'a migration', fromMs: null, untilMs };
+  const { body } = await answered(made, operator.pause(asked, 'alice'));
+  for (const process of made.region('eu').processes()) process.pause();
+  await world.runUntil(() => homeOf(made, 'us', 'orders/1' as ShardName) !== 'eu', 5_000);
+  await elapse(made, untilMs - world.nowMs() - 100);
+  expect(homeOf(made, 'us')).toBe('eu');
+  const [held] = governedBy(made);
+  expect(held).toMatchObject({ act: 'held', region: 'eu' });
+  expect(held!.checks).toContainEqual({
+    code: 'paused',
+    passed: false,
+    detail: `pause ${(JSON.parse(body) as { pause: number }).pause} covers it`,
+  });
+  await world.runUntil(() => governedBy(made)[0]!.act === 'fail-over', 1_100);
+  expect(governedBy(made)[0]!.shards).toMatchObject([{ shard: SHARD }]);
+  await world.runUntil(() => homeOf(made, 'us') !== 'eu', 2_000);
+});
+
 test('a home that comes back gets nothing by itself, and is failed over again only when somebody has looked', async () => {
   const made = await cluster();
   const { world } = made.options;

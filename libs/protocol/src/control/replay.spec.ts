@@ -172,7 +172,12 @@ test('entries from before predictions and votes were recorded replay as ever, an
   for (const observer of [US, AP])
     log.say(observer, { kind: 'vote', about: EU, opinion: 'unfit', kinds: ['canary'], evidence: 'gone' });
   const { votes, ...inputs } = failoverInputsJson(
-    failoverInputs(log.state, EU, { automatic: 0, movable: 0 }, DEFAULT_FAILOVER_POLICY),
+    failoverInputs(
+      log.state,
+      EU,
+      { automatic: 0, movable: 0, pause: null, shards: [] },
+      DEFAULT_FAILOVER_POLICY,
+    ),
   );
   expect(votes).toHaveLength(2);
   log.say(EU, { kind: 'held', term: 1n, region: EU, inputs, codes: ['automatic', 'candidate'] });
@@ -199,7 +204,12 @@ test('a decision with its prediction, and a failover with its votes, replay with
   expect(log.state.predictions).toEqual([{ decision: at, predicted }]);
   log.say(US, { kind: 'vote', about: EU, opinion: 'unfit', kinds: ['canary'], evidence: 'gone' });
   const judgedNow = failoverInputsJson(
-    failoverInputs(log.state, EU, { automatic: 1, movable: 1 }, DEFAULT_FAILOVER_POLICY),
+    failoverInputs(
+      log.state,
+      EU,
+      { automatic: 1, movable: 1, pause: null, shards: [] },
+      DEFAULT_FAILOVER_POLICY,
+    ),
   );
   const held = { kind: 'held', term: 1n, region: EU, codes: ['agreed'] } as const;
   log.say(EU, { ...held, inputs: judgedNow });

@@ -8,7 +8,14 @@
  */
 import { unmetCodes } from './check.js';
 import { canonicalJson } from '../entry/canonical-json.js';
-import { failoverInputs, failoverInputsJson, judgeFailover, readFailoverInputs } from '../failover/govern.js';
+import {
+  failoverInputs,
+  failoverInputsJson,
+  failoverTimes,
+  judgeFailover,
+  readFailoverInputs,
+  type FailoverInputs,
+} from '../failover/govern.js';
 import type { Offset } from '../identity/identity.js';
 import { judgeMove, moveInputs, moveInputsJson, readMoveInputs } from '../promotion/preflight.js';
 import type { ControlCommand, ControlCommandOf } from './command.js';
@@ -205,7 +212,7 @@ function failoverAgain(
   const { region } = command;
   const own = { ...decoded.value, region };
   const base = stateAt(states, own.at);
-  const told = base === null ? own : failoverInputs(base, region, own, own);
+  const told = base === null ? own : failoverInputsOf(base, command, own);
   const known = own.votes === null ? { ...told, votes: null } : told;
   return {
     kind: 'judged',
@@ -214,6 +221,24 @@ function failoverAgain(
     own: failoverInputsJson(own),
     recomputed: { inputs: failoverInputsJson(known), refusedBy: unmetCodes(judgeFailover(known)) },
   };
+}
+
+/**
+ * A `held` does not say what would have been moved, so that any failover of the region may have been the last of that, or none; and
+ * an entry from before that mattered counts a later one than it must.
+ */
+function failoverInputsOf(
+  base: ControlState,
+  command: ControlCommandOf<'fail-over' | 'held'>,
+  own: FailoverInputs,
+): FailoverInputs {
+  const { region } = command;
+  const shards = command.kind === 'fail-over' ? command.shards.map(({ shard }) => shard) : [];
+  const told = failoverInputs(base, region, { ...own, shards }, own);
+  const { lastAtMs } = own;
+  const isKnown = lastAtMs === null || failoverTimes(base, region).includes(lastAtMs);
+  const isLate = command.kind === 'held' ? own.movable > 0 : (lastAtMs ?? 0) >= (told.lastAtMs ?? 0);
+  return isKnown && isLate ? { ...told, lastAtMs } : told;
 }
 
 /** The state that a coordinator had folded so far; the present one where it claims a later one. Null when it is not known any more. */

@@ -179,7 +179,11 @@ describe('what votes add up to', () => {
 });
 
 describe('what the leader does', () => {
-  const plan = (): FailoverPlan => ({ automatic: 1, shards: [{ shard: SHARD, to: US }] });
+  const plan = (): FailoverPlan => ({
+    automatic: 1,
+    shards: [{ shard: SHARD, to: US }],
+    pause: null,
+  });
   const due = (log: ControlLog, planOf: () => FailoverPlan = plan) =>
     dueFailovers(log.state, planOf, DEFAULT_FAILOVER_POLICY);
   function agreed(): ControlLog {
@@ -226,7 +230,7 @@ describe('what the leader does', () => {
   });
 
   test('nothing about a region that has nothing to move by itself', () => {
-    expect(due(agreed(), () => ({ automatic: 0, shards: [] }))).toEqual([]);
+    expect(due(agreed(), () => ({ automatic: 0, shards: [], pause: null }))).toEqual([]);
   });
 
   test('nothing in a pause of everything or of the region, and not without a region to go to', () => {
@@ -235,7 +239,109 @@ describe('what the leader does', () => {
       log.say(EU, { kind: 'pause', scope: scope as Scope, owner: 'a', reason: '', untilMs: log.nowMs + 1 });
       expect(due(log)).toMatchObject([{ kind: 'held', codes: ['paused'] }]);
     }
-    expect(due(agreed(), () => ({ automatic: 1, shards: [] }))).toMatchObject([{ codes: ['candidate'] }]);
+    expect(due(agreed(), () => ({ automatic: 1, shards: [], pause: null }))).toMatchObject([
+      { codes: ['candidate'] },
+    ]);
+  });
+
+  test('a pause of the only shard that is left is named, and what it holds back goes when it is over', () => {
+    const log = agreed();
+    const planOf = (): FailoverPlan => failoverPlan(log.state, [seenShard()]);
+    const untilMs = log.nowMs + 1_000;
+    const scope = `shard:${SHARD}` as Scope;
+    const { at: pause } = log.say(EU, { kind: 'pause', scope, owner: 'a', reason: '', untilMs });
+    expect(planOf()).toEqual({ automatic: 1, shards: [], pause });
+    expect(due(log, planOf)).toMatchObject([{ kind: 'held', codes: ['candidate', 'paused'] }]);
+    log.say(EU, due(log, planOf)[0]!);
+    expect(due(log, planOf)).toEqual([]);
+    expect(replayDecisions(log.records)).toMatchObject({ decisions: 1, compared: 1, differences: [] });
+    log.nowMs = untilMs + 1;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    expect(due(log, planOf)).toMatchObject([{ kind: 'fail-over', shards: [{ shard: SHARD, to: US }] }]);
+  });
+
+  test('a pause of one shard neither holds the others back nor is named for them', () => {
+    const log = agreed();
+    const scope = 'shard:accounts/1' as Scope;
+    log.say(EU, { kind: 'pause', scope, owner: 'a', reason: '', untilMs: log.nowMs + 1_000 });
+    const other = { ...seenShard(), shard: 'accounts/1' as typeof SHARD };
+    const planOf = (): FailoverPlan => failoverPlan(log.state, [other, seenShard()]);
+    expect(due(log, planOf)).toMatchObject([
+      { kind: 'fail-over', shards: [{ shard: SHARD, to: US }], inputs: { automatic: 2, pause: null } },
+    ]);
+  });
+
+  test('what a pause kept out of a failover does not wait until that one has cooled down', () => {
+    const log = agreed();
+    const held = { ...seenShard(), shard: 'accounts/1' as typeof SHARD };
+    const scope = `shard:${held.shard}` as Scope;
+    const untilMs = log.nowMs + 1_000;
+    log.say(EU, { kind: 'pause', scope, owner: 'a', reason: '', untilMs });
+    const [first] = due(log, () => failoverPlan(log.state, [held, seenShard()]));
+    expect(first).toMatchObject({ kind: 'fail-over', shards: [{ shard: SHARD }] });
+    log.say(EU, first!);
+    const isOver = (decision: bigint): void => {
+      log.say(EU, { kind: 'cancel', decision, reason: '', actor: '' });
+    };
+    isOver(log.state.evacuations.at(-1)!.decision);
+    const left = (): FailoverPlan => failoverPlan(log.state, [held]);
+    expect(due(log, left)).toMatchObject([{ kind: 'held', codes: ['candidate', 'paused', 'cool-down'] }]);
+    log.say(EU, due(log, left)[0]!);
+    log.nowMs = untilMs + 1;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    const [second] = due(log, left);
+    expect(second).toMatchObject({
+      kind: 'fail-over',
+      shards: [{ shard: held.shard }],
+      inputs: { lastAtMs: null, spent: 1 },
+    });
+    log.say(EU, second!);
+    isOver(log.state.evacuations.at(-1)!.decision);
+    // Where one of them comes again, the cool-down holds, for both.
+    const both = (): FailoverPlan => failoverPlan(log.state, [held, seenShard()]);
+    const inputs = { lastAtMs: log.state.logTimeMs };
+    expect(due(log, both)).toMatchObject([{ kind: 'held', codes: ['cool-down'], inputs }]);
+    log.say(EU, due(log, both)[0]!);
+    expect(replayDecisions(log.records)).toMatchObject({ decisions: 4, compared: 4, differences: [] });
+  });
+
+  test('a failover that does not name the one before of the same shards is found when it is judged again', () => {
+    const log = agreed();
+    const [command] = due(log) as readonly ControlCommandOf<'fail-over'>[];
+    log.say(EU, command!);
+    log.say(EU, { kind: 'cancel', decision: log.state.evacuations[0]!.decision, reason: '', actor: '' });
+    const [held] = due(log) as readonly ControlCommandOf<'held'>[];
+    log.say(EU, { ...command!, inputs: { ...held!.inputs, lastAtMs: null } });
+    expect(replayDecisions(log.records).differences).toMatchObject([
+      { code: 'inputs-differ', detail: 'the log says otherwise of lastAtMs' },
+    ]);
+  });
+
+  test('what is held back is told again at once under another pause, and behind a failover', () => {
+    const log = agreed();
+    const tell = (): readonly string[] => {
+      const told = due(log) as readonly ControlCommandOf<'held'>[];
+      for (const command of told) log.say(EU, command);
+      return told.flatMap(({ codes }) => codes);
+    };
+    const pauseAgain = (): void => {
+      const scope = 'region:eu' as Scope;
+      log.say(EU, { kind: 'pause', scope, owner: 'a', reason: '', untilMs: log.nowMs + 10 });
+    };
+    pauseAgain();
+    expect([tell(), tell()]).toEqual([['paused'], []]);
+    log.nowMs += 11;
+    pauseAgain();
+    expect([tell(), tell()]).toEqual([['paused'], []]);
+    log.nowMs += 11;
+    log.say(EU, { kind: 'heartbeat', term: 1n });
+    const policy = { ...DEFAULT_FAILOVER_POLICY, coolDownMs: 0 };
+    const [command] = dueFailovers(log.state, plan, policy);
+    log.say(EU, command!);
+    const { decision } = log.state.evacuations.at(-1)!;
+    log.say(EU, { kind: 'cancel', decision, reason: '', actor: '' });
+    pauseAgain();
+    expect(dueFailovers(log.state, plan, policy)).toMatchObject([{ kind: 'held', codes: ['paused'] }]);
   });
 
   test('again at once when somebody has acknowledged the one before; the next one counts anew', () => {
@@ -294,7 +400,11 @@ describe('what the leader does', () => {
     const two = seenShard();
     const ap = { ...two.regions[1]!, region: AP };
     const seen = { ...two, legal: [EU, US, AP], regions: [...two.regions, ap] };
-    expect(failoverPlan(log.state, [seen])).toEqual({ automatic: 1, shards: [{ shard: SHARD, to: AP }] });
+    expect(failoverPlan(log.state, [seen])).toEqual({
+      automatic: 1,
+      shards: [{ shard: SHARD, to: AP }],
+      pause: null,
+    });
     log.say(EU, unfit(AP));
     expect(failoverPlan(log.state, [seen]).shards).toEqual([{ shard: SHARD, to: US }]);
     expect(failoverPlan(log.state, [{ ...seen, legal: [EU, AP] }]).shards).toEqual([]);

@@ -17,10 +17,11 @@ import {
   type Decoded,
   type ShapeOf,
 } from '../control/shape.js';
+import { covers } from '../control/scope.js';
 import type { ControlState } from '../control/state.js';
 import type { RegionName, ShardName } from '../identity/identity.js';
 import { trustedCandidate } from '../promotion/preflight.js';
-import type { SeenShard } from '../promotion/seen-shard.js';
+import { ownershipOf, type SeenShard } from '../promotion/seen-shard.js';
 import { agreedUnfit, isPlausible, observersNeeded, votesAgainst } from './agreement.js';
 import { acknowledgementOf, VOTES_MAX } from './vote.js';
 
@@ -52,11 +53,14 @@ const FAILOVER_INPUTS = object({
   /** Shards at home there that are automatic: those with a region that may and can take them, and all. */
   movable: integer,
   automatic: integer,
-  /** A pause of everything or of the region. */
+  /** A pause of everything or of the region; where no shard may be moved, a narrower one that keeps a shard there. */
   pause: nullable(ordinal),
   /** The evacuation of the region that is not over. */
   evacuation: nullable(ordinal),
-  /** Log time of the last failover of the region that was decided here and nobody has acknowledged; null when none is known. */
+  /**
+   * Log time of the last failover of the region that was decided here and nobody has acknowledged, of those that moved one of the
+   * shards that would be moved now; null when none is known.
+   */
   lastAtMs: nullable(integer),
   /** Failovers that were decided here within the window and nobody has acknowledged. */
   spent: integer,
@@ -91,18 +95,24 @@ export type FailoverCheckCode = (typeof FAILOVER_CHECKS)[number];
 
 export type FailoverCheck = Check<FailoverCheckCode>;
 
+export interface Planned extends Pick<FailoverInputs, 'automatic' | 'movable' | 'pause'> {
+  /** That would be moved; of none any failover of the region counts. */
+  readonly shards: readonly ShardName[];
+}
+
 export function failoverInputs(
   state: ControlState,
   region: RegionName,
-  { automatic, movable }: Pick<FailoverInputs, 'automatic' | 'movable'>,
+  { automatic, movable, pause: narrower, shards }: Planned,
   { budget, coolDownMs, windowMs }: FailoverPolicy,
 ): FailoverInputs {
-  const covering = state.pauses.find(({ scope }) => scope === 'all' || scope === `region:${region}`);
+  const covering =
+    state.pauses.find(({ scope }) => scope === 'all' || scope === `region:${region}`) ??
+    state.pauses.find(({ pause }) => movable === 0 && pause === narrower);
   const evacuation = state.evacuations.find((one) => one.region === region && !isEvacuationOver(one));
   const votes = votesAgainst(state, region);
-  const unseen = state.failovers.filter(
-    ({ at }) => !state.approvals.some(({ subject }) => subject === acknowledgementOf(at)),
-  );
+  const unseen = unacknowledged(state);
+  const last = unseen.findLast((one) => one.region === region && hasMoved(state, one.at, shards));
   return {
     at: state.sequence,
     logTimeMs: state.logTimeMs,
@@ -115,7 +125,7 @@ export function failoverInputs(
     automatic,
     pause: covering?.pause ?? null,
     evacuation: evacuation?.decision ?? null,
-    lastAtMs: unseen.findLast((one) => one.region === region)?.atMs ?? null,
+    lastAtMs: last?.atMs ?? null,
     spent: unseen.filter(({ atMs }) => state.logTimeMs - atMs < windowMs).length,
     coolDownMs,
     budget,
@@ -123,6 +133,24 @@ export function failoverInputs(
     votes: votes.map(({ atMs, evidence, kinds, observer }) => ({ observer, kinds, evidence, atMs })),
   };
 }
+
+const unacknowledged = (state: ControlState): ControlState['failovers'] =>
+  state.failovers.filter(
+    ({ at }) => !state.approvals.some(({ subject }) => subject === acknowledgementOf(at)),
+  );
+
+/**
+ * Whether the failover was of one of these shards, or nobody remembers of which it was. What a pause kept out of it, or had nowhere to go
+ * then, comes and goes with no home: it does not wait until that one has cooled down.
+ */
+function hasMoved(state: ControlState, failover: bigint, shards: readonly ShardName[]): boolean {
+  const moved = state.evacuations.find(({ decision }) => decision === failover)?.shards;
+  return moved === undefined || shards.length === 0 || moved.some(({ shard }) => shards.includes(shard));
+}
+
+/** Log times that a leader may have taken for the last failover, whatever it was to move; it may have known of none. */
+export const failoverTimes = (state: ControlState, region: RegionName): readonly number[] =>
+  unacknowledged(state).flatMap((one) => (one.region === region ? [one.atMs] : []));
 
 export const failoverInputsJson = ({
   votes,
@@ -179,13 +207,15 @@ export function judgeFailover(inputs: FailoverInputs): readonly FailoverCheck[] 
 
 export type GovernorCommand = ControlCommandOf<'fail-over' | 'held'>;
 
-/** The same reasons are told again after this, in log time. */
+/** The same reasons are told again after this, in log time; under another pause and behind a failover at once. */
 const HELD_AGAIN_MS = 60_000;
 
 /** The plan of one region: where each of its automatic shards goes. */
 export interface FailoverPlan {
   readonly automatic: number;
   readonly shards: readonly { readonly shard: ShardName; readonly to: RegionName }[];
+  /** A pause without which another shard would go too; null when there is none. */
+  readonly pause: bigint | null;
 }
 
 /** @param homes shards at home in the region that may be failed over without a person. */
@@ -194,7 +224,21 @@ export function failoverPlan(state: ControlState, homes: readonly SeenShard[]): 
     const to = trustedCandidate(state, seen);
     return to === null ? [] : [{ shard: seen.shard, to }];
   });
-  return { automatic: homes.length, shards: shards.slice(0, EVACUATED_SHARDS_MAX) };
+  const kept = homes.filter((seen) => !shards.some(({ shard }) => shard === seen.shard));
+  const pauses = kept.flatMap((seen) => pauseThatKeeps(state, seen) ?? []);
+  return {
+    automatic: homes.length,
+    shards: shards.slice(0, EVACUATED_SHARDS_MAX),
+    pause: pauses[0] ?? null,
+  };
+}
+
+/** Null when the shard has nowhere to go without any pause either. */
+function pauseThatKeeps(state: ControlState, seen: SeenShard): bigint | null {
+  const to = trustedCandidate({ ...state, pauses: [] }, seen);
+  const from = ownershipOf(seen)?.home ?? null;
+  if (to === null || from === null) return null;
+  return state.pauses.find(({ scope }) => covers(scope, { shard: seen.shard, from, to }))?.pause ?? null;
 }
 
 /**
@@ -210,14 +254,25 @@ export function dueFailovers(
   const members = state.configuration?.members ?? [];
   return members.flatMap((region): readonly GovernorCommand[] => {
     if (votesAgainst(state, region).length === 0) return [];
-    const { automatic, shards } = planOf(region);
+    const { automatic, pause, shards } = planOf(region);
     if (automatic === 0) return [];
-    const inputs = failoverInputs(state, region, { movable: shards.length, automatic }, policy);
+    const planned = { movable: shards.length, automatic, pause, shards: shards.map(({ shard }) => shard) };
+    const inputs = failoverInputs(state, region, planned, policy);
     const codes = unmetCodes(judgeFailover(inputs));
     const recorded = { term, region, inputs: failoverInputsJson(inputs) };
     if (codes.length === 0) return [{ kind: 'fail-over', ...recorded, shards }];
-    const last = state.held.findLast((one) => one.region === region);
-    const isTold = last?.codes.join() === codes.join() && state.logTimeMs - last.atMs < HELD_AGAIN_MS;
-    return isTold ? [] : [{ kind: 'held', ...recorded, codes }];
+    return isTold(state, inputs, codes) ? [] : [{ kind: 'held', ...recorded, codes }];
   });
+}
+
+/** What was told before the present pause began, or before the last failover of the region, is not about what is held back now. */
+function isTold(
+  { failovers, held, logTimeMs }: ControlState,
+  { pause, region }: FailoverInputs,
+  codes: readonly string[],
+): boolean {
+  const last = held.findLast((one) => one.region === region);
+  if (last?.codes.join() !== codes.join() || logTimeMs - last.atMs >= HELD_AGAIN_MS) return false;
+  const failedOverAt = failovers.findLast((one) => one.region === region)?.at ?? 0n;
+  return last.at > failedOverAt && last.at > (pause ?? 0n);
 }

@@ -147,7 +147,7 @@ export const FINDINGS = {
   'failover-repeated': {
     invariant: 'I14',
     sentence:
-      'A region was failed over within its cool-down or beyond the budget, and nobody had acknowledged.',
+      'A shard was failed over from a region again within its cool-down, or a region beyond the budget, and nobody had acknowledged.',
   },
   'governor-overreached': {
     invariant: 'I14',

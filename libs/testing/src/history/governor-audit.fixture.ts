@@ -77,6 +77,16 @@ export const CORRECT_GOVERNORS: readonly (readonly [title: string, plant: Plante
     (run) => again(run, 30, {}, (control) => acknowledge(control, 100_000)),
   ],
   [
+    'of a second one within the cool-down, of what the first did not move',
+    (run) => {
+      const control = withFailover(run);
+      say(control, 'eu', 30, vote('us'));
+      say(control, 'ap', 30, vote('us'));
+      const next = failover(control.commands.length, 'us', 'ap', { budget: 2 });
+      say(control, 'eu', 31, { ...next, shards: [{ shard: 'orders/9', to: 'ap' }] });
+    },
+  ],
+  [
     'of a next home that only a process found unfit which is gone',
     (run) => {
       const control = withMove(run);

@@ -156,7 +156,11 @@ class GovernorAudit {
             said <= judgedAt && untilMs >= judged.atMs && subject === `failover:${one.at}`,
         ),
     );
-    const last = unseen.findLast((one) => one.region === region);
+    // What the one before did not move has not come back since.
+    const last = unseen.findLast(
+      (one) =>
+        one.region === region && one.shards.some(({ shard }) => shards.some((now) => now.shard === shard)),
+    );
     const spent = unseen.filter((one) => atMs - one.atMs < windowMs).length;
     const isWarm = last !== undefined && atMs - last.atMs < coolDownMs;
     if (isWarm || spent >= budget) {
