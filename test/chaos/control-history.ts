@@ -95,6 +95,11 @@ export class ControlHistory {
     ))!;
   }
 
+  /** Waits until what was read so far says so. */
+  async until(check: (state: ControlState) => boolean, withinMs: number): Promise<void> {
+    await eventually(() => Promise.resolve(this.state), check, withinMs);
+  }
+
   /** The claim that opened a term above this one. */
   claimAbove(term: bigint, withinMs = 60_000): Promise<Read> {
     return this.read(
@@ -119,6 +124,12 @@ export class ControlHistory {
   /** Of the process that holds the region's vote. */
   sessionOf(region: Region): string | null {
     return this.state.sessions.find((one) => one.region === region)?.session ?? null;
+  }
+
+  /** Who leads, by the log; null while that is in doubt. */
+  get leader(): Region | null {
+    const { leader, phase } = this.state.election;
+    return phase === 'led' ? (leader!.region as Region) : null;
   }
 
   get term(): bigint {

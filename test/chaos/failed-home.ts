@@ -36,7 +36,7 @@ export interface Watched extends Pick<Failover, 'gap' | 'stages'> {
   readonly serves: number;
 }
 
-const MOVED_MS_MAX = 60_000;
+export const MOVED_MS_MAX = 60_000;
 const SERVE_MS_MAX = 60_000;
 /** Load goes on for so long at the next home, and again beside the region that is back. */
 const LOAD_MS = 1_000;
@@ -115,7 +115,7 @@ export async function failAndWatch(
 }
 
 /** Whatever happens meanwhile: once everything serves again, nothing is lost and all regions are equal. */
-async function underLoad<T>(
+export async function underLoad<T>(
   cluster: LocalCluster,
   { home, name, via }: Trial,
   happen: (probes: ProbeWriter) => Promise<T>,
