@@ -1,5 +1,8 @@
-/** Coordinators as an operator asks them: who leads, who owns a shard, and to move it. */
-import { call, eventually, type Answered, type LocalCluster, type Region } from '../e2e/local-cluster.js';
+/**
+ * Coordinators as an operator asks them: who leads, who owns a shard, and to move it. Types here are only erased: benchmarks
+ * run this file as it stands.
+ */
+import { call, eventually, type Answered, type LocalCluster, type Region } from '../e2e/local-cluster.ts';
 
 export interface SeenLeader {
   readonly leader: Region | null;
@@ -111,4 +114,12 @@ export async function moveHome(
     MOVED_MS_MAX,
   );
   return done!;
+}
+
+/** Everything that the region's last evacuation moved away, which all must have been moved. */
+export async function bringHome(cluster: LocalCluster, region: Region, via: Region): Promise<void> {
+  const last = (await evacuationsOf(cluster, via)).findLast((evacuation) => evacuation.region === region)!;
+  const left = last.shards.filter(({ outcome }) => outcome !== 'done');
+  if (left.length > 0) throw new Error(`shards of ${region} were not moved: ${JSON.stringify(left)}`);
+  for (const { shard } of last.shards) await moveHome(cluster, via, { shard, to: region });
 }

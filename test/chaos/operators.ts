@@ -1,4 +1,7 @@
-/** What operators ask of a real cluster's coordinators about the homes of its shards, and what is seen of them. */
+/**
+ * What operators ask of a real cluster's coordinators about the homes of its shards, and what is seen of them. Types here are
+ * only erased: benchmarks run this file as it stands.
+ */
 import {
   call,
   eventually,
@@ -6,7 +9,7 @@ import {
   type Answered,
   type LocalCluster,
   type Region,
-} from '../e2e/local-cluster.js';
+} from '../e2e/local-cluster.ts';
 import {
   decisionsOf,
   ownerOf,
@@ -15,12 +18,16 @@ import {
   type Decision,
   type Owner,
   type SeenLeader,
-} from './control-plane.js';
+} from './control-plane.ts';
 
 const SERVE_MS_MAX = 60_000;
 
 export class Operators {
-  constructor(private readonly cluster: LocalCluster) {}
+  private readonly cluster: LocalCluster;
+
+  constructor(cluster: LocalCluster) {
+    this.cluster = cluster;
+  }
 
   seenBy(region: Region): Promise<SeenLeader> {
     return seenBy(this.cluster, region);

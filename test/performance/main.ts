@@ -15,6 +15,7 @@ import { gateway } from './gateway.ts';
 import { idle, idleProbed } from './idle.ts';
 import { kafkaClients } from './kafka-clients.ts';
 import { overload } from './overload.ts';
+import { patroni } from './patroni.ts';
 import { peers } from './peers.ts';
 import { publish } from './publish.ts';
 import { quorum, quorumHome } from './quorum.ts';
@@ -43,7 +44,7 @@ const benchmarks: readonly Benchmark[] = [
     overload,
   ],
   ...[quorum, quorumHome, quorumOneStopped, quorumSteps, quorumStepsHome, switchover],
-  ...[switchoverWithLeader, tracing, writing, idle, idleProbed, soak, catchUp],
+  ...[switchoverWithLeader, tracing, writing, idle, idleProbed, soak, catchUp, patroni],
 ];
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json');

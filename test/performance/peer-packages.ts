@@ -1,6 +1,15 @@
-/** Packages of peers, from npm or by Maven: installed when they are first asked for, into a folder that nothing tracks. */
+/** Packages of peers, from npm, Maven or Debian: fetched when they are first asked for, into a folder that nothing tracks. */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -42,6 +51,40 @@ export const installJavaPeer = (
     command: 'mvn',
     args: ['-B', '-q', '--strict-checksums', ...goals],
   });
+
+/**
+ * Debian's packages and what they need beside what this system has: fetched and unpacked, never installed, because installed
+ * ones start their services.
+ *
+ * @param into a folder; afterwards it holds what would lie under the root of the file system.
+ */
+export async function unpackDebianPeer(
+  name: string,
+  { into, packages }: { readonly into: string; readonly packages: readonly string[] },
+): Promise<void> {
+  const options = ['--yes', '--download-only', '--reinstall', '--no-install-recommends'];
+  // Into the working folder, and beside whoever installs something meanwhile.
+  const places = ['Dir::Cache::archives=./', 'Debug::NoLocking=1'].flatMap((place) => ['-o', place]);
+  const fetched = (): Promise<string> =>
+    installed(name, {
+      file: 'packages',
+      manifest: packages.map((one) => `${one}\n`).join(''),
+      command: 'apt-get',
+      args: ['install', ...options, ...places, ...packages],
+    });
+  const folder = await fetched().catch(async (error: unknown) => {
+    if (process.getuid?.() === 0) {
+      // A fresh system has no lists, and old lists name packages that are gone.
+      await run('apt-get', ['update', '-q'], { timeout: INSTALL_MS_MAX });
+      return fetched();
+    }
+    throw new Error(
+      `${packages.join(', ')} could not be fetched. They are packages of Debian 12: there, run \`apt-get update\` as root and start again.`,
+      { cause: error },
+    );
+  });
+  for (const archive of globSync(join(folder, '*.deb'))) await run('dpkg-deb', ['--extract', archive, into]);
+}
 
 interface Installation {
   readonly file: string;
