@@ -16,9 +16,9 @@ const SCOPE = 'bench';
 const LEADER_KEY = `/service/${SCOPE}/leader`;
 const USER = 'postgres';
 const ASK_MS_MAX = 5_000;
-const HEALTHY_MS_MAX = 120_000;
+const HEALTHY_MS_MAX = 180_000;
 /** Who has not come back by itself for so long is made anew. */
-const REJOIN_MS_MAX = 60_000;
+const REJOIN_MS_MAX = 120_000;
 const KILLED_MS_MAX = 10_000;
 
 export type NodeName = (typeof NAMES)[number];

@@ -68,6 +68,8 @@ export class PatroniPrograms {
       cwd: this.#folder,
       stdio: ['ignore', file, file],
       env: this.#environment(),
+      // Ctrl-C is for the benchmark, which ends them.
+      detached: true,
       ...(databaseUser() ?? {}),
     });
     closeSync(file);

@@ -72,17 +72,17 @@ export async function unpackDebianPeer(
       command: 'apt-get',
       args: ['install', ...options, ...places, ...packages],
     });
-  const folder = await fetched().catch(async (error: unknown) => {
-    if (process.getuid?.() === 0) {
-      // A fresh system has no lists, and old lists name packages that are gone.
-      await run('apt-get', ['update', '-q'], { timeout: INSTALL_MS_MAX });
+  // A fresh system has no lists, and old lists name packages that are gone; only root may fetch new ones.
+  const refreshed = (): Promise<unknown> => run('apt-get', ['update', '-q'], { timeout: INSTALL_MS_MAX });
+  const folder = await fetched()
+    .catch(async () => {
+      await refreshed();
       return fetched();
-    }
-    throw new Error(
-      `${packages.join(', ')} could not be fetched. They are packages of Debian 12: there, run \`apt-get update\` as root and start again.`,
-      { cause: error },
-    );
-  });
+    })
+    .catch((error: unknown) => {
+      const help = 'They are packages of Debian 12: there, run `apt-get update` as root and start again.';
+      throw new Error(`${packages.join(', ')} could not be fetched. ${help}`, { cause: error });
+    });
   for (const archive of globSync(join(folder, '*.deb'))) await run('dpkg-deb', ['--extract', archive, into]);
 }
 
