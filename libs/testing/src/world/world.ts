@@ -241,8 +241,12 @@ export class World implements Completions {
     for (const each of this.waiting) if (each.ready()) each.become();
     const next = this.agenda.take();
     if (next === null) throw new Error(`seed ${this.seed}: the world stands still`);
+    if (next.atMs > limitMs) {
+      // Who goes on all the same loses nothing of what was to come.
+      this.agenda.add(next);
+      throw new Error(`seed ${this.seed}: not reached within ${withinMs} ms`);
+    }
     this.currentMs = Math.max(this.currentMs, next.atMs);
-    if (this.currentMs > limitMs) throw new Error(`seed ${this.seed}: not reached within ${withinMs} ms`);
     if (next.label !== null) this.note(next.label);
     next.run();
   }
