@@ -25,6 +25,10 @@ export interface Slice extends Campaign {
   /** Cells of (fault x step) that were covered, and verdicts that were given. */
   readonly cells: number;
   readonly verdicts: readonly string[];
+  /** How often checkers that seldom have something to judge had it, and what they passed over. */
+  readonly judged: { readonly [what: string]: number };
+  /** Of shards whose home was gone alone, until their writes were open elsewhere. */
+  readonly failoverMs: { readonly median: number; readonly most: number };
   readonly failed: readonly { readonly seed: number; readonly codes: readonly string[] }[];
 }
 
@@ -36,6 +40,7 @@ export function sliceOf(
   const of = (count: keyof SeedSummary['counts']): readonly number[] =>
     results.map(({ counts }) => counts[count]);
   const sum = (values: readonly number[]): number => Math.round(values.reduce((all, one) => all + one, 0));
+  const failoverMs = results.flatMap((result) => result.failoverMs);
   return {
     date: new Date().toISOString(),
     ...slice,
@@ -62,10 +67,19 @@ export function sliceOf(
     },
     cells: new Set(results.flatMap(({ cells }) => Object.keys(cells))).size,
     verdicts: [...new Set(results.flatMap(({ verdicts }) => Object.keys(verdicts)))].sort(),
+    judged: summed(results.map(({ judged }) => judged)),
+    failoverMs: { median: median(failoverMs), most: Math.max(0, ...failoverMs) },
     failed: results
       .filter(({ violations }) => violations.length > 0)
       .map(({ seed, violations }) => ({ seed, codes: violations.map(({ code }) => code) })),
   };
+}
+
+function summed(counts: readonly SeedSummary['judged'][]): SeedSummary['judged'] {
+  const sums = new Map<string, number>();
+  for (const count of counts)
+    for (const [what, times] of Object.entries(count)) sums.set(what, (sums.get(what) ?? 0) + times);
+  return Object.fromEntries([...sums].sort(([x], [y]) => (x < y ? -1 : 1)));
 }
 
 export const median = (values: readonly number[]): number =>
@@ -89,10 +103,14 @@ export function totalsText({ commit, profile }: Campaign, slices: readonly Slice
   const seconds = slices.reduce((sum, slice) => sum + slice.seconds, 0);
   const rate = seconds === 0 ? 0 : seeds / seconds;
   const medians = slices.at(-1)?.median ?? {};
+  const judged = summed(slices.map((slice) => slice.judged));
   return [
     `${profile} at ${commit}: ${seeds} seeds, ${failed.length} failed${failed.length > 0 ? ` (${failed.slice(0, 20).join(' ')})` : ''}, ${rate.toFixed(1)} seeds/s`,
     `of one seed in the last slice, median: ${Object.entries(medians)
       .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}`,
+    `judged: ${Object.entries(judged)
+      .map(([what, times]) => `${what} ${times}`)
       .join(', ')}`,
   ].join('\n');
 }

@@ -97,8 +97,10 @@ async function runOne(name: ProfileName, seed: number, isTraced: boolean): Promi
   const result = await runSeed(drawProfile(name, seed), await sampleDatasets(), isTraced ? 'trace' : 'hash');
   if (isTraced) for (const line of result.trace) console.log(line);
   for (const line of profileText(result.profile)) console.log(line);
-  const { cells, counts, crashPoints, named, problems, traceHash, verdicts } = result;
-  console.log(JSON.stringify({ counts, verdicts, named, problems, crashPoints, cells }, null, 1));
+  const { cells, counts, crashPoints, failoverMs, judged, named, problems, traceHash, verdicts } = result;
+  console.log(
+    JSON.stringify({ counts, judged, failoverMs, verdicts, named, problems, crashPoints, cells }, null, 1),
+  );
   console.log(`trace ${traceHash}`);
   tellViolations(result);
   return result.violations.length === 0 ? 0 : 1;

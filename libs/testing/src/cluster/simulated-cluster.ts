@@ -53,6 +53,7 @@ import { Network } from '../world/network.js';
 import { Process, type ProcessClock } from '../world/process.js';
 import type { World } from '../world/world.js';
 import { ClusterWitness } from './cluster-witness.js';
+import { OpenWaits } from './open-waits.js';
 import { request, streamConnection, type FrameFate } from './simulated-streams.js';
 
 export interface SimulatedClusterOptions {
@@ -385,6 +386,7 @@ export class SimulatedCluster {
   readonly network = new Network();
   /** For checkers. */
   readonly witness: ClusterWitness;
+  readonly waits = new OpenWaits();
   readonly regions: ReadonlyMap<RegionName, SimulatedRegion>;
   /** Lives of processes that have listened so far. */
   private listeners = 0;
@@ -457,7 +459,10 @@ export class SimulatedCluster {
       label: `ask ${region}`,
       timeoutMs,
       server: () => this.region(region).served('gateway'),
-      serve: ({ gateway }) => ask(gateway!),
+      serve: ({ gateway, process }) => {
+        const dueMs = this.options.world.elapsedMs() + timeoutMs;
+        return this.waits.keep({ process, what: `a call of ${region}`, dueMs }, ask(gateway!));
+      },
       refused: () => new PortError('ECONNREFUSED', 'retryable', `${region} is down`),
       unanswered: () => new PortError('no-answer', 'unknown', `${region} did not answer`),
     });
@@ -561,11 +566,15 @@ export class SimulatedCluster {
           label: `forward ${to}`,
           timeoutMs: timeoutMs + FORWARD_GRACE_MS,
           server: () => (fault === 'refused' ? null : this.region(to).served('gateway')),
-          serve: async ({ gateway }) => {
+          serve: async ({ gateway, process }) => {
             const trace = { traceId, spanId, parentSpanId: null, sampled: flags === '01' };
             const forwarded = { hops, epoch: toEpoch(write.epoch), keyWasMinted, isReapplied, timeoutMs };
             const caller = { principal, trace, forwarded, neverForward: false };
-            const answer = await gateway!.write({ dataset, body, idempotencyKey, caller });
+            const dueMs = world.elapsedMs() + timeoutMs + FORWARD_GRACE_MS;
+            const answer = await this.waits.keep(
+              { process, what: `a write forwarded to ${to}`, dueMs },
+              gateway!.write({ dataset, body, idempotencyKey, caller }),
+            );
             if (fault === 'answer-lost') throw unanswered();
             return answer;
           },

@@ -6,12 +6,15 @@
 import type { Gateway } from '@lockstep/engine';
 import { isPortError } from '@lockstep/engine';
 import {
+  groupOfPartition,
+  parseShardName,
   routeKey,
   shardName,
   type Answer,
   type DatasetName,
   type Receipt,
   type ShardName,
+  type Stage,
 } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { AskedAgain, HistoryLine, RunLine, Write } from '../history/index.js';
@@ -43,6 +46,9 @@ const READER_THINK_MS_MAX = 100;
 const ASKED_SOON_MS_MAX = 1_000;
 const ASKED_SOON_TIMEOUT_MS_MAX = 3_000;
 const ASKER_THINK_MS_MAX = 100;
+/** So short that a gateway that waits for a home that is gone is asked once more soon. */
+const INSISTING_TIMEOUT_MS = 1_000;
+const INSISTING_PAUSE_MS = 100;
 const ACCEPTED_MAX = 16;
 
 /** Every row of the run is named so. */
@@ -179,17 +185,61 @@ export class Load {
     const [type, data] = PROBES[dataset] ?? [];
     if (type === undefined) throw new Error(`no probe for ${configuration.content.dataset}`);
     const body = JSON.stringify({ events: [{ key, type, data }], ack: 'everywhere', timeoutMs: 20_000 });
+    return this.asked200(region, { dataset, body, idempotencyKey: `probe-${key}` }, 20_000);
+  }
+
+  /** Null when it was answered as asked. */
+  private async asked200(
+    region: string,
+    write: { readonly dataset: DatasetName; readonly body: string; readonly idempotencyKey: string },
+    timeoutMs: number,
+  ): Promise<string | null> {
     const caller = this.caller();
     try {
       const answer = await this.cluster.ask(
         this.client,
         region,
-        (gateway) => gateway.write({ dataset, body, idempotencyKey: `probe-${key}`, caller }),
-        20_000 + PATIENCE_MS,
+        (gateway) => gateway.write({ ...write, caller }),
+        timeoutMs + PATIENCE_MS,
       );
       return answer.status === 200 ? null : `${answer.status} ${answer.body.slice(0, 300)}`;
     } catch (error) {
       return String(error);
+    }
+  }
+
+  /**
+   * Asks for one more write to a shard each time it is called, by a region and up to a stage: null when that was reached, else what
+   * was said, a moment later. Each is a new one: the rule of its position judges it, and rules may change meanwhile.
+   */
+  insisting(
+    shard: ShardName,
+    tag: string,
+    timeoutMs = INSISTING_TIMEOUT_MS,
+  ): (via: string, ack: Stage) => Promise<string | null> {
+    const { dataset } = parseShardName(shard)!;
+    const [type, data] = PROBES[dataset]!;
+    let turn = 0;
+    return async (via, ack) => {
+      turn += 1;
+      const name = `${tag}-${turn}`;
+      const body = JSON.stringify({ events: [{ key: this.keyOf(shard, name), type, data }], ack, timeoutMs });
+      const write = { dataset, body, idempotencyKey: `${name}-${shard}` };
+      const said = await this.asked200(via, write, timeoutMs);
+      if (said !== null) await this.pause(INSISTING_PAUSE_MS);
+      return said;
+    };
+  }
+
+  /** A key that no other write has, and that the shard holds. */
+  keyOf(shard: ShardName, tag: string): string {
+    const { dataset, partition } = parseShardName(shard)!;
+    const { groups } = this.cluster.options.datasets.get(dataset)!.configuration.content;
+    const group = groupOfPartition(groups, partition).name;
+    for (let index = 0; ; index += 1) {
+      const route = routeKey(groups, `${group}:${tag}-${index}`);
+      if (route.kind !== 'shard') throw new Error(`${group} has no shard`);
+      if (route.partition === partition) return `${group}:${tag}-${index}`;
     }
   }
 

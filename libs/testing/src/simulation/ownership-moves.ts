@@ -20,6 +20,7 @@ import {
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { controlRecord } from '../log/control-record.js';
 import type { Chance } from '../world/chance.js';
+import type { Drills } from './drills.js';
 import { shardsIn } from './judge-cluster.js';
 import type { Process } from '../world/process.js';
 import type { Profile } from './profile.js';
@@ -35,7 +36,7 @@ const PAUSE_MS_MAX = 4_000;
 const CHANGED_MIND_MS_MAX = 1_500;
 const LOOK_AGAIN_MS = 5;
 const EVERYWHERE = 'all' as Scope;
-const MOVE = { reason: 'chaos', dryRun: false, acceptLoss: false, timeoutMs: 5_000, actor: null };
+const MOVE = { reason: 'chaos', acceptLoss: false, timeoutMs: 5_000, actor: null };
 
 export class OwnershipMoves {
   private readonly chance: Chance;
@@ -46,6 +47,7 @@ export class OwnershipMoves {
   constructor(
     private readonly cluster: SimulatedCluster,
     private readonly profile: Profile,
+    private readonly drills: Drills,
   ) {
     this.chance = cluster.options.world.branch('ownership moves');
     this.changedMinds = cluster.options.world.branch('changed minds');
@@ -120,7 +122,7 @@ export class OwnershipMoves {
     asked.process.enter(() => {
       if (isPause)
         void operator.pause({ scope: EVERYWHERE, reason: 'chaos', fromMs: null, untilMs }, 'operator');
-      else void operator.move(kind, shard, { ...MOVE, to }, 'operator');
+      else void this.drills.moveAfterDrill(operator, kind, shard, { ...MOVE, to }, 'operator');
     });
     if (!isPause && this.changedMinds.below(2) === 0) this.changeMind(operator, asked.process, shard);
   }

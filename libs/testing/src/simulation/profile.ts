@@ -17,9 +17,13 @@ export const PROFILE_NAMES = [
   'store',
   'beyond',
   'calm',
+  'outage',
 ] as const;
 
 export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+/** Those that draw from all faults that must be survived. */
+const MIXED: ReadonlySet<ProfileName> = new Set(['mixed', 'outbox', 'outage']);
 
 export interface Profile {
   readonly name: ProfileName;
@@ -84,6 +88,16 @@ export interface Profile {
     /** Records from before that come to stand in the log once more, at any time after it. */
     readonly lateCopies: number;
   } | null;
+  /** Behind the faults: all is repaired but one region, until what can do without it has gone on. */
+  readonly outage: Outage | null;
+  /** When all has come to rest: for so long there is no coordinator before new writes are asked for; null where they stay. */
+  readonly leaderlessMs: number | null;
+}
+
+/** `killed`: no process of the region is there. `paused`: they stand still. `cut`: it reaches neither the log nor others. */
+export interface Outage {
+  readonly region: string;
+  readonly how: 'killed' | 'paused' | 'cut';
 }
 
 const REGIONS = ['eu', 'us', 'ap', 'sa', 'af'] as const;
@@ -101,6 +115,11 @@ const REST_SHARE = 0.25;
 const CONSTELLATION_SHARE = 0.5;
 /** Of the runs with orders: about a fifth of all. */
 const OUTBOX_SHARE = 1 / 3;
+/** Of the runs in which regions watch each other, and of the others. */
+const OUTAGE_SHARES = { automatic: 0.3, manual: 0.04 } as const;
+/** Of the runs whose coordinators have processes of their own. */
+const LEADERLESS_SHARE = 0.5;
+const LEADERLESS_MS_MAX = 8_000;
 const DATASETS = [
   ['accounts', 'orders'],
   ['accounts', 'readings'],
@@ -121,6 +140,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const opened = new Chance(seed).branch(`opening ${name}`);
   const applied = new Chance(seed).branch(`applied ${name}`);
   const served = new Chance(seed).branch(`outbox ${name}`);
+  const ended = new Chance(seed).branch(`ends ${name}`);
   const regions = REGIONS.slice(0, chance.pick([3, 3, 3, 3, 3, 3, 4, 5]));
   const datasets = chance.pick(name === 'outbox' ? DATASETS_WITH_ORDERS : DATASETS);
   const hasOrders = datasets.includes('orders' as never);
@@ -136,6 +156,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
   const chaosMs = draw(CHAOS_MS_MIN, CHAOS_MS_MAX);
   const clients = draw(3, 8);
   const scene = { regions, replicators, roles, chaosMs, datasets };
+  const failover = drawFailover(name, watched);
   const joint = new Chance(seed).branch(`constellation ${name}`);
   const isJoint = joint.next() < CONSTELLATION_SHARE;
   // So long that the load lasts about as long as the chaos; sometimes it comes in one rush.
@@ -155,7 +176,7 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
     ruleChanges: name === 'beyond' ? 0 : ruled.pick([0, 0, 2, 5]),
     moves: name === 'beyond' ? 0 : moved.pick([0, 0, 3, 12]),
     services: hasOutbox ? served.pick([1, 1, 2]) : 0,
-    failover: name === 'beyond' || watched.below(4) > 0 ? 'manual' : 'automatic',
+    failover,
     openFirst: opened.pick([null, null, null, 10, 50]),
     degrades: ruled.below(4) === 0,
     load: {
@@ -190,7 +211,36 @@ export function drawProfile(name: ProfileName, seed: number): Profile {
             ...drawFaults(kinds, chance, scene),
             ...(isJoint ? drawConstellation(poolOf(name), joint, scene) : []),
           ]),
+    outage: drawOutage(name, failover, regions, ended),
+    leaderlessMs: drawLeaderlessMs(name, roles, ended),
   };
+}
+
+function drawFailover(name: ProfileName, watched: Chance): FailoverMode {
+  if (name === 'beyond') return 'manual';
+  return name === 'outage' || watched.below(4) === 0 ? 'automatic' : 'manual';
+}
+
+/** Every draw is made in every run, so that none shifts the next. */
+function drawOutage(
+  name: ProfileName,
+  failover: FailoverMode,
+  regions: readonly string[],
+  ended: Chance,
+): Outage | null {
+  const isDrawn = ended.next() < OUTAGE_SHARES[failover];
+  const outage = {
+    region: ended.pick(regions),
+    how: ended.pick(['killed', 'killed', 'paused', 'cut'] as const),
+  };
+  if (name === 'beyond') return null;
+  return isDrawn || name === 'outage' ? outage : null;
+}
+
+function drawLeaderlessMs(name: ProfileName, roles: Profile['roles'], ended: Chance): number | null {
+  const isDrawn = ended.next() < LEADERLESS_SHARE;
+  const ms = ended.below(LEADERLESS_MS_MAX);
+  return isDrawn && roles === 'apart' && name !== 'beyond' ? ms : null;
 }
 
 interface Scene {
@@ -221,7 +271,7 @@ const byTime = (faults: readonly Fault[]): readonly Fault[] => faults.toSorted((
 
 function poolOf(name: ProfileName): readonly FaultKind[] {
   const survivable = faultKinds().filter((kind) => FAULTS[kind].is === 'survivable');
-  return name === 'mixed' || name === 'outbox' || name === 'beyond'
+  return MIXED.has(name) || name === 'beyond'
     ? survivable
     : survivable.filter((kind) => FAULTS[kind].of === name);
 }
@@ -232,7 +282,7 @@ function drawKinds(name: ProfileName, chance: Chance): readonly FaultKind[] {
   const count = Math.min(left.length, KINDS_MIN + chance.below(KINDS_MAX - KINDS_MIN + 1));
   if (name === 'beyond') kinds.push(chance.pick(faultKinds().filter((kind) => FAULTS[kind].is === 'beyond')));
   // What finds most is a process that loses what it knew.
-  if (name === 'mixed' || name === 'outbox') kinds.push(...left.splice(left.indexOf('crash'), 1));
+  if (MIXED.has(name)) kinds.push(...left.splice(left.indexOf('crash'), 1));
   while (kinds.length < count) kinds.push(left.splice(chance.below(left.length), 1)[0]!);
   return kinds;
 }
@@ -338,10 +388,11 @@ function brokerCut(place: string, chance: Chance): string {
 }
 
 export const profileText = (profile: Profile): readonly string[] => {
-  const { faults, load, rest, ...others } = profile;
+  const { faults, load, outage, rest, ...others } = profile;
   return [
     ...Object.entries({ ...others, ...load }).map(([name, value]) => `${name}: ${String(value)}`),
     `rest: ${rest === null ? 'none' : `${rest.days} days, then ${rest.lateCopies} late copies`}`,
+    `outage: ${outage === null ? 'none' : `${outage.region} ${outage.how}`}`,
     `faults: ${faults.length}`,
     ...faults.map((fault) => `  ${faultText(fault)}`),
   ];

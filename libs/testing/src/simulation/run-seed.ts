@@ -31,13 +31,17 @@ import type { ProcessClock } from '../world/process.js';
 import { World } from '../world/world.js';
 import { isBeyond, violationsBeyond } from './beyond.js';
 import { Chaos } from './chaos.js';
+import { Drills } from './drills.js';
 import { faultText } from './fault.js';
 import { judgeCluster, shardsIn } from './judge-cluster.js';
+import { withoutCoordinators } from './leaderless.js';
 import { Load, RUN } from './load.js';
+import { RegionalOutage } from './outage.js';
 import { OwnershipMoves } from './ownership-moves.js';
 import { BROKERS, type Profile } from './profile.js';
 import { RuleChanges } from './rule-changes.js';
 import { Services } from './services.js';
+import { Tally } from './tally.js';
 import type { Violation } from './violation.js';
 
 const DAY_MS = 86_400_000;
@@ -77,6 +81,10 @@ export interface SeedResult {
   readonly named: { readonly [code: string]: number };
   /** Refusals that clients were told, by their codes. */
   readonly problems: { readonly [code: string]: number };
+  /** How often checkers that seldom have something to judge had it, and what they passed over. */
+  readonly judged: { readonly [what: string]: number };
+  /** Of each shard whose home was gone alone: until its writes were open elsewhere. */
+  readonly failoverMs: readonly number[];
   /** One line per completion, in the order in which they happened; none where only the hash was wanted. */
   readonly trace: readonly string[];
 }
@@ -107,7 +115,9 @@ export async function runSeed(
   const load = new Load(cluster, profile);
   const services = new Services(cluster, profile);
   const rules = new RuleChanges(cluster, profile);
-  const moves = new OwnershipMoves(cluster, profile);
+  const tally = new Tally();
+  const drills = new Drills(tally);
+  const moves = new OwnershipMoves(cluster, profile, drills);
   const violations: Violation[] = [];
   const unrest: string[] = [];
   try {
@@ -136,9 +146,21 @@ export async function runSeed(
       await world.runUntil(() => load.isDone, QUIET_MS_MAX);
       await elapse(world, NAMED_MS_MAX);
     } else {
+      if (profile.outage !== null)
+        violations.push(
+          ...(await new RegionalOutage(cluster, profile, profile.outage, { load, services, tally }).run()),
+        );
       unrest.push(...(await quiet(world, cluster, load, profile, { moves, rules, services })));
       await askAgain(world, load);
       unrest.push(...(await untilFolded(world, cluster)));
+      if (profile.leaderlessMs !== null) {
+        const forMs = profile.leaderlessMs;
+        const saving = profile.services > 0 ? services : null;
+        violations.push(...(await withoutCoordinators(cluster, { forMs, load, services: saving, tally })));
+        unrest.push(...(await untilSettled(world, moves)), ...(await untilFolded(world, cluster)));
+      }
+      violations.push(...unresolved(cluster));
+      tally.add('waits', cluster.waits.count);
     }
   } catch (error) {
     violations.push(stopped(error));
@@ -159,6 +181,7 @@ export async function runSeed(
     ...goneOnAsBefore(cluster),
     ...defects(cluster),
     ...undecided(moves),
+    ...drills.violations(cluster),
   );
   const verdicts = new Map<string, number>();
   let entries = 0;
@@ -191,6 +214,8 @@ export async function runSeed(
     crashPoints: Object.fromEntries(world.crashPoints),
     named: Object.fromEntries(namedIn(cluster)),
     problems: Object.fromEntries(problemsIn(load.lines, load.asked.values())),
+    judged: tally.all(),
+    failoverMs: tally.failoverMs,
     trace: world.trace,
   };
 }
@@ -315,6 +340,15 @@ async function untilFolded(world: World, cluster: SimulatedCluster): Promise<rea
   }
 }
 
+async function untilSettled(world: World, moves: OwnershipMoves): Promise<readonly string[]> {
+  try {
+    await world.runUntil(() => moves.isSettled(), QUIET_MS_MAX);
+    return [];
+  } catch (error) {
+    return [`coordinators do not come back: ${(error as Error).message}`];
+  }
+}
+
 async function askAgain(world: World, load: Load): Promise<void> {
   let isOver = false;
   void load.askForAll(openWrites(readRun(load.lines).writes)).then(() => (isOver = true));
@@ -372,6 +406,15 @@ function undecided(moves: OwnershipMoves): readonly Violation[] {
   const sentence = 'A decision does not follow from what was recorded with it.';
   const count = examples.length;
   return [{ invariant: 'I15', code: 'decision-differs', sentence, count, examples: examples.slice(0, 5) }];
+}
+
+/** At the end of a run nobody is under way any more: whoever is there answers by the time that it was given. */
+function unresolved(cluster: SimulatedCluster): readonly Violation[] {
+  const examples = cluster.waits.overdue(cluster.options.world.elapsedMs());
+  if (examples.length === 0) return [];
+  const sentence = 'A gateway did not answer within the time that it was given.';
+  const count = examples.length;
+  return [{ invariant: null, code: 'wait-unresolved', sentence, count, examples: examples.slice(0, 5) }];
 }
 
 const stopped = (error: unknown): Violation => ({

@@ -12,6 +12,7 @@ import {
   type DatasetName,
   type EntryEvent,
   type KeyHash,
+  type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
 import type { SimulatedCluster, SimulatedRegion } from '../cluster/simulated-cluster.js';
@@ -33,6 +34,8 @@ const ABANDONED_SHARE = 0.05;
 /** After everything was repaired: as long as progress may take (I20). */
 const PROBES_MAX = 100;
 const PROBE_PAUSE_MS = 500;
+/** Of a group with two shards each second key is of either. */
+const KEYS_TRIED_MAX = 64;
 const MISFIT_SHARE = 0.04;
 const CANCELLED_SHARE = 0.3;
 /** So few that transactions meet: rows of a region are `group:served-<order>/<part>`. */
@@ -110,12 +113,30 @@ export class Services {
     return refused;
   }
 
+  /** One more row of a shard, saved in a region that is its home. */
+  async saveAt(home: RegionName, shard: ShardName, tag: string): Promise<void> {
+    const { world } = this.cluster.options;
+    const chance = world.branch(`service ${tag}`);
+    await this.saved(home, this.entryOf([this.keyOf(shard, `served-${tag}`)], chance, false));
+  }
+
+  private keyOf(shard: ShardName, tag: string): string {
+    for (const group of this.profile.regions)
+      for (let index = 0; index < KEYS_TRIED_MAX; index += 1)
+        if (this.shardOf(`${group}:${tag}-${index}`) === shard) return `${group}:${tag}-${index}`;
+    throw new Error(`no key of ${shard} was found`);
+  }
+
   /** The next home may have yet to fold that it is one. */
   private async probed(entry: ServiceEntry): Promise<void> {
+    const [first] = this.cluster.regions.values();
+    const home = first!.database.cursor(this.shardOf(entry.firstKey))?.home ?? first!.region;
+    await this.saved(home, entry);
+  }
+
+  private async saved(home: RegionName, entry: ServiceEntry): Promise<void> {
     const { network, options } = this.cluster;
     const shard = this.shardOf(entry.firstKey);
-    const [first] = this.cluster.regions.values();
-    const home = first!.database.cursor(shard)?.home ?? first!.region;
     const process = new Process(`${home}/service-probe`, options.world, network);
     const { database } = this.cluster.region(home);
     const store = await database.openServiceStore(process.reaching(`${home}/store`));

@@ -59,6 +59,8 @@ function* candidates(profile: Profile): Iterable<Profile> {
     yield { ...profile, rest: null };
     if (profile.rest.lateCopies > 0) yield { ...profile, rest: { ...profile.rest, lateCopies: 0 } };
   }
+  if (profile.outage !== null) yield { ...profile, outage: null };
+  if (profile.leaderlessMs !== null) yield { ...profile, leaderlessMs: null };
   for (const fewer of [CLIENTS_MIN, Math.floor(clients / 2), clients - 1])
     if (fewer >= CLIENTS_MIN && fewer < clients) yield { ...profile, clients: fewer };
   if (profile.services > 1) yield { ...profile, services: 1 };
@@ -77,12 +79,17 @@ function* candidates(profile: Profile): Iterable<Profile> {
   if (profile.shardsPerGroup > 1) yield { ...profile, shardsPerGroup: 1 };
   if (profile.replicators > 1 && !faults.some(({ target }) => target.endsWith('replicator-1')))
     yield { ...profile, replicators: 1 };
-  if (profile.roles === 'apart' && !faults.some(({ target }) => target.endsWith('coordinator')))
+  if (
+    profile.roles === 'apart' &&
+    profile.leaderlessMs === null &&
+    !faults.some(({ target }) => target.endsWith('coordinator'))
+  )
     yield { ...profile, roles: 'together' };
   const groups = [...new Set(profile.groups)];
   if (groups.length < profile.groups.length) yield { ...profile, groups };
   const last = profile.regions.at(-1)!;
-  if (profile.regions.length > 3 && !faults.some(({ target }) => target.includes(last)))
+  const isNamed = profile.outage?.region === last || faults.some(({ target }) => target.includes(last));
+  if (profile.regions.length > 3 && !isNamed)
     yield {
       ...profile,
       regions: profile.regions.slice(0, -1),
