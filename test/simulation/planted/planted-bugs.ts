@@ -5,6 +5,7 @@ import { BUGS_IN_FOLD } from './bugs-in-fold.ts';
 import { BUGS_IN_MOVES } from './bugs-in-moves.ts';
 import { BUGS_IN_OUTBOX } from './bugs-in-outbox.ts';
 import { BUGS_IN_STORES } from './bugs-in-stores.ts';
+import { BUGS_WHEN_AWAY } from './bugs-when-away.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -14,6 +15,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...BUGS_IN_ANSWERS,
   ...BUGS_IN_MOVES,
   ...BUGS_IN_OUTBOX,
+  ...BUGS_WHEN_AWAY,
 ];
 
 export function plantedBug(name: string): PlantedBug {
