@@ -264,18 +264,12 @@ function expectNothingCovered(
 /** Decides something in the scope, or begins a fence there. */
 function actsOn({ entry, state }: Read['step'], scope: Scope): boolean {
   const { command } = entry!;
-  switch (command.kind) {
-    case 'fail-over':
-      return command.shards.some(({ shard, to }) => covers(scope, { shard, from: command.region, to }));
-    case 'decision':
-      return covers(scope, command);
-    case 'stage': {
-      const move = state.open.find(({ decision }) => decision === command.decision);
-      return command.event === 'fencing' && move !== undefined && covers(scope, move);
-    }
-    default:
-      return false;
-  }
+  if (command.kind === 'decision') return covers(scope, command);
+  if (command.kind === 'fail-over')
+    return command.shards.some(({ shard, to }) => covers(scope, { shard, from: command.region, to }));
+  if (command.kind !== 'stage' || command.event !== 'fencing') return false;
+  const move = state.open.find(({ decision }) => decision === command.decision);
+  return move !== undefined && covers(scope, move);
 }
 
 /** Another home fails beside a region that is paused: it is failed over, and nothing goes to the paused one. */

@@ -95,7 +95,7 @@ export type FailoverCheckCode = (typeof FAILOVER_CHECKS)[number];
 
 export type FailoverCheck = Check<FailoverCheckCode>;
 
-export interface Planned extends Pick<FailoverInputs, 'automatic' | 'movable' | 'pause'> {
+interface Planned extends Pick<FailoverInputs, 'automatic' | 'movable' | 'pause'> {
   /** That would be moved; of none any failover of the region counts. */
   readonly shards: readonly ShardName[];
 }
