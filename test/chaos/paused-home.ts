@@ -39,7 +39,7 @@ export interface PausedTrial extends Trial {
   readonly disturbance: Disturbance;
   /** By its own time, or by a person who does not wait for it. */
   readonly end: 'expires' | 'resumed';
-  /** From when it is asked for until it would end by itself. */
+  /** From when it is asked for until it ends by itself, where it does. */
   readonly pauseMs: number;
 }
 
@@ -71,6 +71,8 @@ const LOG_STALLED_MS = 1_000;
 const PAUSED_HEARTBEATS = 6;
 /** The next home takes writes for so long before the old one is back. */
 const LOAD_MS = 500;
+/** Longer than anybody waits who resumes one. */
+const RESUMED_MS_MAX = 600_000;
 
 interface PausedWorld {
   readonly cluster: LocalCluster;
@@ -89,39 +91,51 @@ export async function failWhilePaused(
     await history.agreed();
     const epochs = probes.epochs();
     const scope = scopeOf(trial);
-    const pause = await beginPause(world, { via, scope, untilMs: Date.now() + pauseMs });
+    const lastsMs = end === 'resumed' ? RESUMED_MS_MAX : pauseMs;
+    const pause = await beginPause(world, { via, scope, untilMs: Date.now() + lastsMs });
     const from = await endsOf(world.log);
-    await fault.begin(home);
-    const isHeldBack = ({ step }: Read): boolean => heldBack(step, home);
-    const held = await history.read((_, read) => isHeldBack(read), pause.readAtMs, AWAITED_MS_MAX);
-    await expectTold(cluster, via, held);
-    await disturb(world, { disturbance, home, isHomeAble: fault.sparesCoordinator });
-    if (end === 'resumed') {
-      await history.until((state) => stands(state, home), AWAITED_MS_MAX);
-      expect((await post(cluster, via, '/v1/resume', { scope })).status).toBe(200);
-    }
-    const over = await endOf(history, pause, pauseMs);
-    const failover = await history.read(
-      (step) => step.at >= over.step.at && failsOver(step, home, trial.scope === 'shard' ? [SHARD] : WRITTEN),
-      over.readAtMs,
-      AWAITED_MS_MAX,
-    );
-    const decisions = await decisionsOf(history, failover);
-    await eventually(
-      () => Promise.resolve(probes.movedAtMs(epochs)),
-      (atMs) => atMs !== null,
-      MOVED_MS_MAX,
-    );
-    await delay(LOAD_MS);
-    expectNothingCovered(history.reads, { pause, over, home, scope });
-    if (trial.scope === 'shard') expectOthersMoved(history.reads, { pause, over, home });
-    await expectNoFenceDecidedBetween(world.log, { from, pause, over, scope: trial.scope });
-    await fault.end(home);
-    return { held, pause, over, failover, decisions };
+    return whileFailed(fault, home, async () => {
+      const isHeldBack = ({ step }: Read): boolean => heldBack(step, home);
+      const held = await history.read((_, read) => isHeldBack(read), pause.readAtMs, AWAITED_MS_MAX);
+      await expectTold(cluster, via, held);
+      await disturb(world, { disturbance, home, isHomeAble: fault.sparesCoordinator });
+      if (end === 'resumed') {
+        await history.until((state) => stands(state, home), AWAITED_MS_MAX);
+        expect((await post(cluster, via, '/v1/resume', { scope })).status).toBe(200);
+      }
+      const over = await endOf(history, pause, pauseMs);
+      const failover = await history.read(
+        (step) =>
+          step.at >= over.step.at && failsOver(step, home, trial.scope === 'shard' ? [SHARD] : WRITTEN),
+        over.readAtMs,
+        AWAITED_MS_MAX,
+      );
+      const decisions = await decisionsOf(history, failover);
+      await eventually(
+        () => Promise.resolve(probes.movedAtMs(epochs)),
+        (atMs) => atMs !== null,
+        MOVED_MS_MAX,
+      );
+      await delay(LOAD_MS);
+      expectNothingCovered(history.reads, { pause, over, home, scope });
+      if (trial.scope === 'shard') expectOthersMoved(history.reads, { pause, over, home });
+      await expectNoFenceDecidedBetween(world.log, { from, pause, over, scope: trial.scope });
+      return { held, pause, over, failover, decisions };
+    });
   });
   const { decisions, failover, held, over, pause } = told;
   await goHome(world, trial, pause);
   return measure(history.reads, { decisions, failover, held, over, pause, home, end });
+}
+
+/** Whatever came of it, the home is well again afterwards: the next trial begins with it. */
+async function whileFailed<T>({ begin, end }: Fault, home: Region, watch: () => Promise<T>): Promise<T> {
+  try {
+    await begin(home);
+    return await watch();
+  } finally {
+    await end(home);
+  }
 }
 
 const scopeOf = ({ home, scope }: PausedTrial): Scope =>
@@ -284,20 +298,19 @@ export async function failBesidePaused(
   const { told: pause } = await underLoad(cluster, trial, async (probes) => {
     await history.agreed();
     const epochs = probes.epochs();
-    const begun = await beginPause(world, { via, scope, untilMs: Date.now() + 600_000 });
-    await fault.begin(home);
-    await eventually(
-      () => Promise.resolve(probes.movedAtMs(epochs)),
-      (atMs) => atMs !== null,
-      MOVED_MS_MAX,
-    );
-    expect((await post(cluster, via, '/v1/resume', { scope })).status).toBe(200);
-    const over = await endOf(history, begun);
-    expectNothingCovered(history.reads, { pause: begun, over, home, scope });
-    expect(between(history.reads, { pause: begun, over }).some(({ step }) => failsOver(step, home, []))).toBe(
-      true,
-    );
-    await fault.end(home);
+    const begun = await beginPause(world, { via, scope, untilMs: Date.now() + RESUMED_MS_MAX });
+    await whileFailed(fault, home, async () => {
+      await eventually(
+        () => Promise.resolve(probes.movedAtMs(epochs)),
+        (atMs) => atMs !== null,
+        MOVED_MS_MAX,
+      );
+      expect((await post(cluster, via, '/v1/resume', { scope })).status).toBe(200);
+      const over = await endOf(history, begun);
+      expectNothingCovered(history.reads, { pause: begun, over, home, scope });
+      const meanwhile = between(history.reads, { pause: begun, over });
+      expect(meanwhile.filter(({ step }) => failsOver(step, home, WRITTEN))).toHaveLength(1);
+    });
     return begun;
   });
   await goHome(world, trial, pause);

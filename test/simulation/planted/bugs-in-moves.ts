@@ -270,7 +270,7 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     edits: [
       {
         module: 'protocol/failover/govern',
-        text: 'unseen.findLast((one) => one.region === region)?.atMs ?? null',
+        text: 'last?.atMs ?? null',
         becomes: 'null',
       },
       {
