@@ -178,12 +178,11 @@ export class RegionalOutage {
     if (this.profile.failover === 'manual') return `a person’s decision${came}`;
     const commands = controlCommands(this.cluster).filter(({ verdict }) => verdict === 'accepted');
     if (isSpent(commands, region, this.fromT)) return `failed over before${came}`;
-    const last = commands.findLast(
+    const isFailedOver = commands.some(
       ({ command }) => command.kind === 'fail-over' && command.region === region,
     );
-    if (last === undefined) return null;
-    if (homeBefore !== region) return 'went there when it had been failed over';
-    return wasHeldAt(commands, last, shard) ? 'paused when it was failed over' : null;
+    if (isFailedOver && homeBefore !== region) return 'went there when it had been failed over';
+    return isPaused(commands, shard, this.t) ? 'paused' : null;
   }
 
   /** Writes until one is taken. */
@@ -299,18 +298,14 @@ function isSpent(commands: readonly AuditedCommand[], region: string, fromT: num
   return before.length >= BUDGET || before.some((one) => one.region === region);
 }
 
-/** A pause of the shard alone kept it out of the failover of its region, whose cool-down keeps it there for ten minutes. */
-function wasHeldAt(commands: readonly AuditedCommand[], failover: AuditedCommand, shard: ShardName): boolean {
-  const { command, t } = failover;
-  if (command.kind !== 'fail-over' || command.shards.some((one) => one.shard === shard)) return false;
-  return commands.some(
-    (one) =>
-      one.command.kind === 'pause' &&
-      one.command.scope === `shard:${shard}` &&
-      one.t <= t &&
-      t <= one.t + (one.command.untilMs - one.clockMs) * 1e6,
+/** By a pause of the shard alone, which is left out of the failover of its region and goes when the pause is over. */
+const isPaused = (commands: readonly AuditedCommand[], shard: ShardName, nowT: number): boolean =>
+  commands.some(
+    ({ clockMs, command, t }) =>
+      command.kind === 'pause' &&
+      command.scope === `shard:${shard}` &&
+      nowT <= t + (command.untilMs - clockMs) * 1e6,
   );
-}
 
 const controlCommands = ({ log, witness }: SimulatedCluster): readonly AuditedCommand[] =>
   controlHistoryOf(
