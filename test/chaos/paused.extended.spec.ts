@@ -68,7 +68,7 @@ const WAYS: readonly Way[] = [
     begin: (home) => cluster.orderProcess('stop', home, 'postgres'),
     end: (home) => cluster.orderProcess('start', home, 'postgres'),
     sparesCoordinator: true,
-    pauseMs: 11_000,
+    pauseMs: 14_000,
   },
   {
     name: 'stands still',
