@@ -125,6 +125,7 @@ export class RegionalOutage {
     const shards = awaited
       .filter(({ whyLeft }) => whyLeft === null)
       .filter(({ homeBefore, shard }) => homeBefore === outage.region && !this.isOfAll(shard))
+      .filter(({ shard }) => !this.isHeldByItsRule(shard))
       .map(({ acceptedT, shard }) => ({ shard, acceptedT, homeAtEnd: this.homeOf(shard) }));
     const judged = judgeFailoverTimes(
       { region: outage.region, fromT: this.fromT, orderlyT, endT: this.t, shards },
@@ -273,8 +274,19 @@ export class RegionalOutage {
     return furthest.home ?? (this.outage.region as RegionName);
   }
 
+  /** A new home that opens for a share first awaits a quorum there, and none comes while the rule needs the region that is gone. */
+  private isHeldByItsRule(shard: ShardName): boolean {
+    const isHeld = this.datasetOf(shard).openFirst !== null && this.stageOf(shard) === 'accepted';
+    if (isHeld) this.asked.tally.add('failover: opens first, and its rule needs the region');
+    return isHeld;
+  }
+
+  private datasetOf(shard: ShardName) {
+    return this.cluster.options.datasets.get(parseShardName(shard)!.dataset)!;
+  }
+
   private contentOf(shard: ShardName) {
-    return this.cluster.options.datasets.get(parseShardName(shard)!.dataset)!.configuration.content;
+    return this.datasetOf(shard).configuration.content;
   }
 
   private isOfAll(shard: ShardName): boolean {
