@@ -9,6 +9,7 @@ import { AccountWriter } from './account-writer.js';
 import { expectAgreement } from './agreement.js';
 import type { ControlHistory, Read } from './control-history.js';
 import { bringHome, historyOf, type Scored } from './control-plane.js';
+import { LogLeaders, type LogShare, type LogStanding } from './log-leaders.js';
 import { Operators } from './operators.js';
 import { ProbeWriter } from './probe-writer.js';
 
@@ -16,6 +17,8 @@ export interface Fault {
   readonly begin: (home: Region) => Promise<unknown>;
   /** Afterwards everything runs, or begins to. */
   readonly end: (home: Region) => Promise<unknown>;
+  /** The broker that is lost with the home. */
+  readonly broker?: number;
 }
 
 /** All in milliseconds from the fault. */
@@ -27,6 +30,8 @@ export interface Failover {
   readonly stages: Readonly<Record<string, number>>;
   /** What was said before of the moves to the next homes, and what came. */
   readonly scores: readonly Scored[];
+  /** Null where no broker is lost. */
+  readonly log: (LogStanding & LogShare) | null;
 }
 
 /** In milliseconds from the fault. */
@@ -65,13 +70,18 @@ export interface Trial {
 export async function failAndRegain(
   { cluster, history }: { readonly cluster: LocalCluster; readonly history: ControlHistory },
   trial: Trial,
-  { begin, end }: Fault,
+  { begin, broker, end }: Fault,
 ): Promise<Failover> {
   const { home, via } = trial;
   const scoredBefore = new Set((await historyOf(cluster, via)).scores.map(({ decision }) => decision));
   const { failovers, told } = await underLoad(cluster, trial, async (probes) => {
     const epochs = probes.epochs();
+    const leaders = broker === undefined ? null : new LogLeaders(cluster, broker, [...epochs.keys()]);
+    const before = await leaders?.atHome();
     const faultMs = performance.now();
+    const share = leaders?.shareFrom(faultMs, MOVED_MS_MAX);
+    // Awaited below, unless the home does not move at all.
+    share?.catch(() => undefined);
     await begin(home);
     const movedAtMs = (await eventually(
       () => Promise.resolve(probes.movedAtMs(epochs)),
@@ -80,11 +90,13 @@ export async function failAndRegain(
     ))!;
     await delay(LOAD_MS);
     const gap = probes.longestGapMs(faultMs);
+    const log = before === undefined || share === undefined ? null : { ...before, ...(await share) };
     await end(home);
-    return { accepted: movedAtMs - faultMs, gap, faultMs, shards: [...epochs.keys()] };
+    await leaders?.whole();
+    return { accepted: movedAtMs - faultMs, gap, faultMs, shards: [...epochs.keys()], log };
   });
   expect(failovers).toBeGreaterThanOrEqual(1);
-  const { accepted, faultMs, gap, shards } = told;
+  const { accepted, faultMs, gap, log, shards } = told;
   const stages = stagesSince(history.reads, faultMs, shards);
   const scores = (await historyOf(cluster, via)).scores.filter(
     ({ decision, move }) => move === 'failover' && !scoredBefore.has(decision),
@@ -92,7 +104,7 @@ export async function failAndRegain(
   // Never under-predicted; one that nobody could predict says so.
   for (const score of scores) expect(score).not.toMatchObject({ score: { lossCovered: false } });
   await bringHome(cluster, home, via);
-  return { accepted, gap, stages, scores };
+  return { accepted, gap, stages, scores, log };
 }
 
 /** A fault that ends by itself, without a word. */
