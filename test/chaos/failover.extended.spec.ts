@@ -162,7 +162,7 @@ describe('with the log up, writes go on elsewhere when the home', () => {
   test.each([...ROLES, 'postgres'] as const)('has its %s killed, which starts again', restarts, 600_000);
 });
 
-// Kafka gives a broker up after its session time-out of 3 s; before that nothing is appended where it had a copy.
+// Kafka gives a broker up after its session time-out of 2 s; before that nothing is appended where it had a copy.
 describe('where the log leads at home, writes go on elsewhere when the home', () => {
   eachWith(['--brokers', '3']);
 
@@ -173,7 +173,7 @@ describe('where the log leads at home, writes go on elsewhere when the home', ()
     broker: BROKER,
   };
   test('and its broker are killed', async () => {
-    const bounds = { p50Ms: 5_000, mostMs: 6_000 };
+    const bounds = { p50Ms: 3_000, mostMs: 6_000 };
     await series('and its broker are killed', fault, bounds, () =>
       settleController(cluster, (active) => active !== BROKER),
     );
@@ -181,7 +181,7 @@ describe('where the log leads at home, writes go on elsewhere when the home', ()
 
   // The controllers elect first, and the broker's session begins anew with the next one.
   test('and its broker are killed, which led the controllers too', async () => {
-    const bounds = { p50Ms: 7_000, mostMs: 9_000 };
+    const bounds = { p50Ms: 4_500, mostMs: 6_000 };
     await series('and its broker are killed, which led the controllers too', fault, bounds, () =>
       settleController(cluster, (active) => active === BROKER),
     );

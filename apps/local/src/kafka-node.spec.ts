@@ -44,6 +44,9 @@ describe('the configuration of a broker', () => {
         'offsets.topic.replication.factor': '3',
         'transaction.state.log.min.isr': '2',
         'replica.fetch.wait.max.ms': '100',
+        'replica.fetch.backoff.ms': '100',
+        'broker.session.timeout.ms': '2000',
+        'controller.quorum.fetch.timeout.ms': '1000',
       });
     }
     expect(cluster(1, undefined)[0]).toMatchObject({

@@ -113,9 +113,16 @@ export function kafkaProperties(node: KafkaNode, options: KafkaOptions): Readonl
     'num.replica.fetchers': '4',
     // A follower turns to a new leader when its fetch under way ends: moves of a shard's leader wait for it, half a second by default.
     'replica.fetch.wait.max.ms': '100',
-    // The floor of a failover that includes a broker.
-    'broker.session.timeout.ms': '3000',
-    'broker.heartbeat.interval.ms': '500',
+    // A follower that hears of a new leader before the leader does is refused, and its partitions rest for so long, a second by default:
+    // appends to all of them wait for it, just behind a failover.
+    'replica.fetch.backoff.ms': '100',
+    // The floor of a failover that includes a broker, and how long a broker may stand still without losing its leaders (decision 0090).
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '400',
+    // A lost broker that led the controllers as well is followed there first: sessions begin anew with the next one.
+    'controller.quorum.fetch.timeout.ms': '1000',
+    'controller.quorum.election.timeout.ms': '500',
+    'controller.quorum.election.backoff.max.ms': '300',
     'group.initial.rebalance.delay.ms': '0',
   };
 }
