@@ -28,14 +28,16 @@ function judged(
   {
     acceptedMs = null,
     homeAtEnd = 'eu',
+    isRuleMet = true,
     ...more
-  }: { acceptedMs?: number | null; homeAtEnd?: string } & Partial<JudgedOutage> = {},
+  }: { acceptedMs?: number | null; homeAtEnd?: string; isRuleMet?: boolean } & Partial<JudgedOutage> = {},
 ) {
   const shards = [
     {
       shard: SHARD,
       acceptedT: acceptedMs === null ? null : acceptedMs * MS,
       homeAtEnd: homeAtEnd as RegionName,
+      isRuleMet,
     },
   ];
   const fromT = GONE_MS * MS;
@@ -58,7 +60,7 @@ describe('the time until a home that is gone is replaced', () => {
 
   test('is too long beyond the bound, and where the shard is never opened', () => {
     expect(judged(openedIn(FAILOVER_MS_MAX + 100)).tooSlow).toEqual([
-      'orders/0: open 5.1 s after eu was gone',
+      'orders/0: open 6.1 s after eu was gone',
     ]);
     expect(judged(log()).tooSlow).toEqual(['orders/0: not open 60.0 s after eu was gone']);
     // What another shard did does not count, nor what was opened before.
@@ -95,6 +97,7 @@ describe('the time until a home that is gone is replaced', () => {
     expect(passed(log(failover(1_000, 'us')))).toEqual([]);
     expect(passed(log(decided(19_000)))).toEqual(['move-under-way']);
     expect(passed(log(decided(19_000), staged(19_500, 1n, 'done')))).toEqual([]);
+    expect(passed(log(), { isRuleMet: false })).toEqual(['rule-not-met']);
     expect(passed(log(), { homeAtEnd: 'us' })).toEqual(['moved-otherwise']);
     expect(passed(log(), { orderlyT: Infinity })).toEqual(['others-not-in-order']);
   });

@@ -5,13 +5,13 @@
  *
  * The thresholds of SPEC imply the bound: two canaries fail within 500 + 600 + 600 ms, streams are silent after 1.2 s, a leader that is gone
  * too is followed after 1 s of silence, 500 ms of settling and a back-off; a fence, its fold and a canary are appends of
- * milliseconds. That is 3 s; the bound leaves 2 s for what is asked once more.
+ * milliseconds, and a share of the keys is watched for 1 s. That is 4 s; the bound leaves 2 s for what is asked once more.
  */
 import type { ControlCommandOf, ShardName } from '@lockstep/protocol';
 import type { AuditedCommand } from './control-audit.js';
 
 /** Judged by it; reliability's promise is 15 s at most. */
-export const FAILOVER_MS_MAX = 5_000;
+export const FAILOVER_MS_MAX = 6_000;
 /** A vote counts for so long. */
 const VOTE_MS = 5_000;
 const BUDGET = 3;
@@ -32,18 +32,21 @@ export interface JudgedOutage {
     readonly acceptedT: number | null;
     /** When the region was brought back, as the others have folded it. */
     readonly homeAtEnd: string;
+    /** The rule in force is met without the region: otherwise no canary of a new home reaches its quorum. */
+    readonly isRuleMet: boolean;
   }[];
 }
 
 export interface FailoverTimes {
-  /** Of each shard that was judged: from when everything else was in order. */
+  /** Of each shard that was open in time: from when everything else was in order. */
   readonly openedMs: readonly number[];
   /** Shards that were not judged, by the reason. */
   readonly passedOver: readonly PassedOver[];
   readonly tooSlow: readonly string[];
 }
 
-export type PassedOver = 'failed-over-before' | 'move-under-way' | 'moved-otherwise' | 'others-not-in-order';
+export type PassedOver =
+  'rule-not-met' | 'failed-over-before' | 'move-under-way' | 'moved-otherwise' | 'others-not-in-order';
 
 export function judgeFailoverTimes(outage: JudgedOutage, commands: readonly AuditedCommand[]): FailoverTimes {
   const accepted = commands.filter(({ verdict }) => verdict === 'accepted');
@@ -52,16 +55,18 @@ export function judgeFailoverTimes(outage: JudgedOutage, commands: readonly Audi
   const openedMs: number[] = [];
   const passedOver: PassedOver[] = [];
   const tooSlow: string[] = [];
-  for (const { acceptedT, homeAtEnd, shard } of shards) {
+  for (const { acceptedT, homeAtEnd, isRuleMet, shard } of shards) {
     const openedT = openedAt(accepted, shard, fromT) ?? acceptedT;
+    const isInTime = openedT !== null && openedT - sinceT <= FAILOVER_MS_MAX * MS;
     const why = whyNotJudged(accepted, outage, shard);
     if (why !== null) passedOver.push(why);
-    else if (openedT !== null) openedMs.push(Math.max(0, openedT - sinceT) / MS);
+    else if (isInTime) openedMs.push(Math.max(0, openedT - sinceT) / MS);
+    else if (!isRuleMet) passedOver.push('rule-not-met');
+    else if (openedT !== null)
+      tooSlow.push(`${shard}: open ${seconds(openedT - sinceT)} after ${region} was gone`);
     else if (homeAtEnd !== region) passedOver.push('moved-otherwise');
     else if (sinceT + FAILOVER_MS_MAX * MS > endT) passedOver.push('others-not-in-order');
     else tooSlow.push(`${shard}: not open ${seconds(endT - sinceT)} after ${region} was gone`);
-    if (why === null && openedT !== null && openedT - sinceT > FAILOVER_MS_MAX * MS)
-      tooSlow.push(`${shard}: open ${seconds(openedT - sinceT)} after ${region} was gone`);
   }
   return { openedMs, passedOver, tooSlow };
 }

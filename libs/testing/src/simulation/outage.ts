@@ -3,8 +3,8 @@
  * off. The others go on: within a minute each shard takes writes again that can do without the region (P25, I20), and
  * a home that is there is replaced in the time that a failover may take (P16). Then the region is repaired as well.
  *
- * Can do without it: a shard at home elsewhere, one that every region writes, and one at home there that is automatic and whose
- * region was not failed over lately. A write waits for its quorum where the rule in force is met without the region,
+ * Can do without it: a shard at home elsewhere, one that every region writes, and one at home there that is automatic and that no cool-down or
+ * budget of failovers holds there. A write waits for its quorum where the rule in force is met without the region,
  * otherwise for its verdict.
  */
 import { CONTROL_TOPIC, parseShardName, topicOf, type RegionName, type ShardName } from '@lockstep/protocol';
@@ -125,8 +125,12 @@ export class RegionalOutage {
     const shards = awaited
       .filter(({ whyLeft }) => whyLeft === null)
       .filter(({ homeBefore, shard }) => homeBefore === outage.region && !this.isOfAll(shard))
-      .filter(({ shard }) => !this.isHeldByItsRule(shard))
-      .map(({ acceptedT, shard }) => ({ shard, acceptedT, homeAtEnd: this.homeOf(shard) }));
+      .map(({ acceptedT, shard }) => ({
+        shard,
+        acceptedT,
+        homeAtEnd: this.homeOf(shard),
+        isRuleMet: this.stageOf(shard) === 'quorum',
+      }));
     const judged = judgeFailoverTimes(
       { region: outage.region, fromT: this.fromT, orderlyT, endT: this.t, shards },
       controlCommands(cluster),
@@ -178,12 +182,8 @@ export class RegionalOutage {
     const came = homeBefore === region ? '' : ', went there meanwhile';
     if (this.profile.failover === 'manual') return `a person’s decision${came}`;
     const commands = controlCommands(this.cluster).filter(({ verdict }) => verdict === 'accepted');
-    if (isSpent(commands, region, this.fromT)) return `failed over before${came}`;
-    const isFailedOver = commands.some(
-      ({ command }) => command.kind === 'fail-over' && command.region === region,
-    );
-    if (isFailedOver && homeBefore !== region) return 'went there when it had been failed over';
-    return isPaused(commands, shard, this.t) ? 'paused' : null;
+    const there = shardsIn(this.cluster).filter((one) => this.homeOf(one) === region);
+    return isHeld(commands, { region, shard, there, fromT: this.fromT }) ? `failed over before${came}` : null;
   }
 
   /** Writes until one is taken. */
@@ -274,19 +274,8 @@ export class RegionalOutage {
     return furthest.home ?? (this.outage.region as RegionName);
   }
 
-  /** A new home that opens for a share first awaits a quorum there, and none comes while the rule needs the region that is gone. */
-  private isHeldByItsRule(shard: ShardName): boolean {
-    const isHeld = this.datasetOf(shard).openFirst !== null && this.stageOf(shard) === 'accepted';
-    if (isHeld) this.asked.tally.add('failover: opens first, and its rule needs the region');
-    return isHeld;
-  }
-
-  private datasetOf(shard: ShardName) {
-    return this.cluster.options.datasets.get(parseShardName(shard)!.dataset)!;
-  }
-
   private contentOf(shard: ShardName) {
-    return this.datasetOf(shard).configuration.content;
+    return this.cluster.options.datasets.get(parseShardName(shard)!.dataset)!.configuration.content;
   }
 
   private isOfAll(shard: ShardName): boolean {
@@ -302,22 +291,36 @@ export class RegionalOutage {
   }
 }
 
-/** A region that was failed over before, and any when three were, waits for a person: no run lasts longer than a cool-down. */
-function isSpent(commands: readonly AuditedCommand[], region: string, fromT: number): boolean {
-  const before = commands.flatMap(({ command, t }) =>
-    command.kind === 'fail-over' && t < fromT ? [command] : [],
+/**
+ * Whether a failover waits for a person: three were, or one before was of a shard that is at home there again, which holds those
+ * back that would go with it (decision 0091). No run lasts longer than a cool-down.
+ */
+function isHeld(
+  commands: readonly AuditedCommand[],
+  {
+    fromT,
+    region,
+    shard,
+    there,
+  }: {
+    readonly region: string;
+    readonly shard: ShardName;
+    /** Shards at home there now. */
+    readonly there: readonly ShardName[];
+    readonly fromT: number;
+  },
+): boolean {
+  const failovers = commands.flatMap(({ command, t }) =>
+    command.kind === 'fail-over'
+      ? [{ t, region: command.region, shards: command.shards.map((one) => one.shard) }]
+      : [],
   );
-  return before.length >= BUDGET || before.some((one) => one.region === region);
+  if (failovers.some((one) => one.t >= fromT && one.shards.includes(shard))) return false;
+  const isWarm = failovers.some(
+    (one) => one.t < fromT && one.region === region && one.shards.some((moved) => there.includes(moved)),
+  );
+  return isWarm || failovers.length >= BUDGET;
 }
-
-/** By a pause of the shard alone, which is left out of the failover of its region and goes when the pause is over. */
-const isPaused = (commands: readonly AuditedCommand[], shard: ShardName, nowT: number): boolean =>
-  commands.some(
-    ({ clockMs, command, t }) =>
-      command.kind === 'pause' &&
-      command.scope === `shard:${shard}` &&
-      nowT <= t + (command.untilMs - clockMs) * 1e6,
-  );
 
 const controlCommands = ({ log, witness }: SimulatedCluster): readonly AuditedCommand[] =>
   controlHistoryOf(
