@@ -1,12 +1,14 @@
 /**
  * How long a home's keys are not written when it fails while nobody watches, in each way a home fails, on real processes under
- * load; and that nothing acknowledged is lost (I5, I6, I13). One trial of each says whether they go on at all, and prints in what time; ten, by
- * which the promised times are judged, with LOCKSTEP_TEST_WHOLE=1.
+ * load; and that nothing acknowledged is lost (I5, I6, I13), and every decision follows again from the control log (I15). One trial
+ * of each says whether they go on at all, and prints in what time; ten, by which the promised times are judged, with
+ * LOCKSTEP_TEST_WHOLE=1.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { DEFAULT_THRESHOLDS } from '@lockstep/protocol';
 import { LocalCluster, type Region } from '../e2e/local-cluster.js';
 import { frequentFailovers } from '../e2e/sample-catalogue.js';
+import { expectDecisionsReplay } from './agreement.js';
 import { ControlHistory } from './control-history.js';
 import type { Scored } from './control-plane.js';
 import {
@@ -66,6 +68,7 @@ async function series(
       JSON.stringify({ accepted, gap }),
   );
   tellLogShares(name, failovers);
+  expect(await expectDecisionsReplay(cluster)).toBeGreaterThanOrEqual(TRIALS);
   // One trial depends on what else the machine does.
   if (!IS_WHOLE) return;
   expect(gap.at(-1)).toBeLessThan(mostMs);
@@ -117,6 +120,7 @@ async function restarts(role: (typeof ROLES)[number] | 'postgres'): Promise<void
     }
   }
   expect(wronged).toEqual([]);
+  await expectDecisionsReplay(cluster);
 }
 
 const broker = (kind: 'kill' | 'start'): Promise<void> =>

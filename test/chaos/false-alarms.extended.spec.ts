@@ -13,7 +13,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { LocalCluster, REGIONS, type Region } from '../e2e/local-cluster.js';
-import { expectAgreement } from './agreement.js';
+import { expectAgreement, expectDecisionsReplay } from './agreement.js';
 import { BackgroundLoad } from './background-load.js';
 import { failoversSeen } from './failed-home.js';
 import { Operators } from './operators.js';
@@ -173,6 +173,7 @@ test(
     expect(size).toBeLessThanOrEqual(1);
     await load.stop();
     await expectAgreement(cluster, 60_000);
+    await expectDecisionsReplay(cluster);
   },
   HELD_MS_MAX,
 );

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ControlCommandOf } from '@lockstep/protocol';
 import { eventually, LocalCluster, REGIONS, write, type Region } from '../e2e/local-cluster.js';
 import { frequentFailovers, ordersOpenFirst } from '../e2e/sample-catalogue.js';
-import { expectAgreement } from './agreement.js';
+import { expectAgreement, expectDecisionsReplay } from './agreement.js';
 import { ControlHistory } from './control-history.js';
 import { ownerOf, post } from './control-plane.js';
 import { Operators } from './operators.js';
@@ -93,6 +93,7 @@ async function expectOneHome(epoch: number): Promise<void> {
   expect(new Set(owners.map(({ home }) => home)).size).toBe(1);
   for (const owner of owners) expect(owner.epoch).toBeGreaterThanOrEqual(epoch);
   history.expectOneLeaderPerTerm();
+  expect(await expectDecisionsReplay(cluster)).toBeGreaterThan(0);
 }
 
 test('the next home of a failed one stops folding at its fence, with one region left that sees it', async () => {
