@@ -95,7 +95,7 @@ interface Attempt {
   readonly heldSinceMs: number | null;
   actedAtMs: number | null;
   acts: number;
-  /** Where the candidate was when the stage began to be proven: first seen behind the fence, or after the share was watched. */
+  /** Where the candidate was when the stage began to be proven: told to have folded its fence, or after the share was watched. */
   candidateAt: Sequence | null;
   /** The first that it was seen to fold further. */
   canary: Sequence | null;
@@ -295,7 +295,8 @@ export class Moves {
       heldSinceMs,
       actedAtMs: null,
       acts: 0,
-      candidateAt: null,
+      // A probe of the candidate may be folded before this process looks at the stage that asks for it.
+      candidateAt: move.stage === 'folded' ? (known?.candidateAt ?? null) : null,
       canary: null,
       outbox: null,
       leader,
@@ -314,7 +315,7 @@ export class Moves {
     // Whatever stands behind shows that the new home's log and stores take entries, a probe or a client's write.
     if (candidate !== null && isProven(stage, nowMs - sinceMs)) {
       attempt.candidateAt ??= candidate;
-      if (candidate > attempt.candidateAt) attempt.canary ??= candidate;
+      if (candidate > attempt.candidateAt && stage !== 'fenced') attempt.canary ??= candidate;
     }
     const { canary } = attempt;
     return {
@@ -432,9 +433,9 @@ export class Moves {
   }
 }
 
-/** An entry of the candidate counts from here on. */
+/** What the candidate folds from here on counts. */
 const isProven = (stage: OpenMove['stage'], sinceMs: number): boolean =>
-  stage === 'folded' || (stage === 'share' && sinceMs >= SHARE_MS);
+  stage === 'fenced' || stage === 'folded' || (stage === 'share' && sinceMs >= SHARE_MS);
 
 /** Gateways hold new writes from when they read `parked`: the entry itself asks them to. A later leader counts from what it reads. */
 function heldSince(stage: OpenMove['stage'], sinceMs: number | null, nowMs: number): number | null {
