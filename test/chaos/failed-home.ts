@@ -83,11 +83,7 @@ export async function failAndRegain(
     // Awaited below, unless the home does not move at all.
     share?.catch(() => undefined);
     await begin(home);
-    const movedAtMs = (await eventually(
-      () => Promise.resolve(probes.movedAtMs(epochs)),
-      (atMs) => atMs !== null,
-      MOVED_MS_MAX,
-    ))!;
+    const movedAtMs = await probes.moved(epochs, MOVED_MS_MAX);
     await delay(LOAD_MS);
     const gap = probes.longestGapMs(faultMs);
     const log = before === undefined || share === undefined ? null : { ...before, ...(await share) };

@@ -111,11 +111,7 @@ export async function failWhilePaused(
         AWAITED_MS_MAX,
       );
       const decisions = await decisionsOf(history, failover);
-      await eventually(
-        () => Promise.resolve(probes.movedAtMs(epochs)),
-        (atMs) => atMs !== null,
-        MOVED_MS_MAX,
-      );
+      await probes.moved(epochs, MOVED_MS_MAX);
       await delay(LOAD_MS);
       expectNothingCovered(history.reads, { pause, over, home, scope });
       if (trial.scope === 'shard') expectOthersMoved(history.reads, { pause, over, home });
@@ -300,11 +296,7 @@ export async function failBesidePaused(
     const epochs = probes.epochs();
     const begun = await beginPause(world, { via, scope, untilMs: Date.now() + RESUMED_MS_MAX });
     await whileFailed(fault, home, async () => {
-      await eventually(
-        () => Promise.resolve(probes.movedAtMs(epochs)),
-        (atMs) => atMs !== null,
-        MOVED_MS_MAX,
-      );
+      await probes.moved(epochs, MOVED_MS_MAX);
       expect((await post(cluster, via, '/v1/resume', { scope })).status).toBe(200);
       const over = await endOf(history, begun);
       expectNothingCovered(history.reads, { pause: begun, over, home, scope });

@@ -67,13 +67,9 @@ async function fail(ground: Ground, probes: SteadyProbes): Promise<Pick<Outage, 
   const epochs = probes.epochs();
   const faultMs = performance.now();
   await ground.kill();
-  const movedAtMs = await eventually(
-    () => Promise.resolve(probes.movedAtMs(epochs)),
-    (atMs) => atMs !== null,
-    MOVED_MS_MAX,
-  );
+  const movedAtMs = await probes.moved(epochs, MOVED_MS_MAX);
   await pause(LOAD_MS);
-  return { gapMs: probes.longestGapMs(faultMs), takenMs: movedAtMs! - faultMs };
+  return { gapMs: probes.longestGapMs(faultMs), takenMs: movedAtMs - faultMs };
 }
 
 /** What is still found when it should long be gone. */

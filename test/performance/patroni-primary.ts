@@ -22,7 +22,7 @@ export async function losePrimary(cluster: PatroniCluster, trial: string, afterM
     return await failUnderLoad(
       {
         shards: 1,
-        probes: () => new PrimaryProbes(cluster, client, { primary, trial }),
+        probes: () => primaryProbes(cluster, client, { primary, trial }),
         bank: () => openBank(cluster, client, { primary, trial }),
         kill: async () => cluster.kill(primary),
         restore: () => cluster.restore(primary),
@@ -39,12 +39,15 @@ interface Named {
   readonly trial: string;
 }
 
-class PrimaryProbes extends SteadyProbes {
-  readonly #cluster: PatroniCluster;
-  readonly #client: PatroniClient;
-
-  constructor(cluster: PatroniCluster, client: PatroniClient, { primary, trial }: Named) {
-    super(trial, async (key): Promise<ProbeAnswer> => {
+const primaryProbes = (
+  cluster: PatroniCluster,
+  client: PatroniClient,
+  { primary, trial }: Named,
+): SteadyProbes =>
+  new SteadyProbes({
+    keys: trial,
+    databases: [...cluster.urls.keys()],
+    send: async (key): Promise<ProbeAnswer> => {
       const taken = await client.write({
         text: 'insert into orders values ($1, $2, $3) on conflict (id) do nothing',
         values: [key, 'c', 1],
@@ -54,21 +57,12 @@ class PrimaryProbes extends SteadyProbes {
       if (taken.outcome !== 'accepted') return taken.outcome;
       // It stays down until another one has taken over.
       return { shard: SHARD, epoch: taken.by === primary ? 0 : 1 };
-    });
-    this.#cluster = cluster;
-    this.#client = client;
-  }
-
-  override async lost(): Promise<readonly string[]> {
-    const keys = this.accepted.map(({ key }) => key);
-    const lost = [...this.#cluster.urls.keys()].map(async (name) => {
-      const rows = await this.#client.rows(name, 'select id from orders where id = any($1)', [keys]);
-      const stored = new Set(rows.map((row) => row['id']));
-      return keys.filter((key) => !stored.has(key)).map((key) => `${name} ${key}`);
-    });
-    return (await Promise.all(lost)).flat();
-  }
-}
+    },
+    stored: async (name, keys) => {
+      const rows = await client.rows(name as NodeName, 'select id from orders where id = any($1)', [keys]);
+      return new Set(rows.map((row) => row['id']));
+    },
+  });
 
 async function openBank(
   cluster: PatroniCluster,

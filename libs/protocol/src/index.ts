@@ -62,6 +62,7 @@ export type { ControlBody, ControlKind, EntryEvent } from './entry/body.js';
 export {
   groupOfPartition,
   KEY_ID_BYTES_MAX,
+  keyInShard,
   murmur2,
   parseKey,
   partitionCount,

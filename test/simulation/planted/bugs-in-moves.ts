@@ -291,7 +291,7 @@ export const BUGS_IN_MOVES: readonly PlantedBug[] = [
     edits: [
       {
         module: 'engine/gateway/held-shards',
-        text: 'if (clock.monotonicMs() >= giveUpAtMs)',
+        text: 'if (this.options.clock.monotonicMs() >= giveUpAtMs)',
         becomes: 'if (true)',
       },
     ],

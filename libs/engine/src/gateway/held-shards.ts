@@ -6,6 +6,7 @@
 import { HOLD_MS_MAX, parkingOf, type OpenMove, type RegionName, type ShardName } from '@lockstep/protocol';
 import type { ControlLog } from '../control/control-log.js';
 import type { Clock } from '../ports/world.js';
+import { Holds } from './holds.js';
 import type { LedgerFeed } from './ledger-feed.js';
 
 const HOLDING: readonly OpenMove['stage'][] = ['parked', 'drained', 'fencing', 'withdrawing', 'fenced'];
@@ -32,36 +33,38 @@ export function leavingBy(
   return isLeaving ? move : null;
 }
 
-export class HeldShards {
-  /** Until when this process holds the shard, counted from when it first met it parked, and the move by which it is held. */
-  private readonly held = new Map<ShardName, { readonly by: string; readonly untilMs: number }>();
+/** Until the shard has another epoch here, the control log has changed, or the time is over. */
+export async function untilChanged(
+  { control, feed }: Pick<HeldShardsOptions, 'control' | 'feed'>,
+  shard: ShardName,
+  untilMs: number,
+): Promise<void> {
+  const { epoch } = feed.own(shard)!;
+  const hasMoved = (): boolean => feed.own(shard)!.epoch !== epoch;
+  await feed.waitUntil(shard, hasMoved, untilMs, control.nextChange());
+}
 
-  constructor(private readonly options: HeldShardsOptions) {}
+export class HeldShards {
+  private readonly holds: Holds;
+
+  constructor(private readonly options: HeldShardsOptions) {
+    this.holds = new Holds(options.clock, HOLD_MS_MAX);
+  }
 
   /** Resolves at once unless the shard is at home here and held. */
   async pass(shard: ShardName, untilMs: number): Promise<void> {
-    const { clock, control, feed } = this.options;
     for (;;) {
       const giveUpAtMs = Math.min(untilMs, this.heldUntilMs(shard));
-      if (clock.monotonicMs() >= giveUpAtMs) return;
-      const { epoch } = feed.own(shard)!;
-      const hasMoved = (): boolean => feed.own(shard)!.epoch !== epoch;
-      await feed.waitUntil(shard, hasMoved, giveUpAtMs, control.nextChange());
+      if (this.options.clock.monotonicMs() >= giveUpAtMs) return;
+      await untilChanged(this.options, shard, giveUpAtMs);
     }
   }
 
   /** 0 while it is not held. */
   private heldUntilMs(shard: ShardName): number {
     const move = leavingBy(this.options, shard);
-    if (move === null) {
-      this.held.delete(shard);
-      return 0;
-    }
-    const by = parkingOf(move);
-    const known = this.held.get(shard);
-    if (known?.by === by) return known.untilMs;
-    const untilMs = this.options.clock.monotonicMs() + HOLD_MS_MAX;
-    this.held.set(shard, { by, untilMs });
-    return untilMs;
+    if (move !== null) return this.holds.untilMs(shard, parkingOf(move));
+    this.holds.forget(shard);
+    return 0;
   }
 }

@@ -9,65 +9,45 @@ import {
   openingBy,
   OPENING_MS_MAX,
   type OpenMove,
-  type RegionName,
   type ShardName,
 } from '@lockstep/protocol';
-import type { ControlLog } from '../control/control-log.js';
-import type { Clock } from '../ports/world.js';
-import type { LedgerFeed } from './ledger-feed.js';
-
-export interface OpeningShardsOptions {
-  readonly region: RegionName;
-  readonly feed: LedgerFeed;
-  readonly control: ControlLog;
-  readonly clock: Clock;
-}
+import { untilChanged, type HeldShardsOptions } from './held-shards.js';
+import { Holds } from './holds.js';
 
 export interface OpeningWrite {
   readonly shard: ShardName;
   readonly keys: readonly string[];
-  /** Of its dataset. */
-  readonly openFirst: number | null;
+  /** Of its dataset, in per cent of the keys. */
+  readonly openFirst: number;
   readonly untilMs: number;
 }
 
 export class OpeningShards {
-  /** Until when this process holds writes of the shard, counted from when it first met its opening, and by which decision. */
-  private readonly opening = new Map<ShardName, { readonly by: bigint; readonly untilMs: number }>();
+  private readonly holds: Holds;
 
-  constructor(private readonly options: OpeningShardsOptions) {}
+  constructor(private readonly options: HeldShardsOptions) {
+    this.holds = new Holds(options.clock, OPENING_MS_MAX);
+  }
 
   /** Resolves at once unless the shard is at home here and opens for others first. False: the write is to come back. */
   async pass(write: OpeningWrite): Promise<boolean> {
-    const { clock, control, feed } = this.options;
+    const { clock } = this.options;
     const giveUpAtMs = Math.min(write.untilMs, clock.monotonicMs() + HOLD_MS_MAX);
     for (;;) {
-      const changed = control.nextChange();
       const heldUntilMs = this.heldUntilMs(write);
       const nowMs = clock.monotonicMs();
       if (nowMs >= heldUntilMs) return true;
       if (nowMs >= giveUpAtMs) return false;
-      const { epoch } = feed.own(write.shard)!;
-      const hasMoved = (): boolean => feed.own(write.shard)!.epoch !== epoch;
-      await feed.waitUntil(write.shard, hasMoved, Math.min(giveUpAtMs, heldUntilMs), changed);
+      await untilChanged(this.options, write.shard, Math.min(giveUpAtMs, heldUntilMs));
     }
   }
 
   /** 0 for a write that is taken. */
   private heldUntilMs({ keys, openFirst, shard }: OpeningWrite): number {
-    if (openFirst === null) return 0;
     const move = this.openingBy(shard, openFirst);
-    if (move === null) {
-      this.opening.delete(shard);
-      return 0;
-    }
-    if (isTakenFirst(move, keys, openFirst)) return 0;
-    const { decision } = move;
-    const known = this.opening.get(shard);
-    if (known?.by === decision) return known.untilMs;
-    const untilMs = this.options.clock.monotonicMs() + OPENING_MS_MAX;
-    this.opening.set(shard, { by: decision, untilMs });
-    return untilMs;
+    if (move === null) this.holds.forget(shard);
+    if (move === null || isTakenFirst(move, keys, openFirst)) return 0;
+    return this.holds.untilMs(shard, String(move.decision));
   }
 
   private openingBy(shard: ShardName, openFirst: number): OpenMove | null {

@@ -291,11 +291,12 @@ export class Writes {
       return refusal(problem('not-ready', detail));
     }
     await this.held.pass(shard, attempt.untilMs);
-    const keys = entry.events.map(({ key }) => key);
-    if (!(await this.opening.pass({ shard, keys, openFirst: dataset.openFirst, untilMs: attempt.untilMs })))
-      return refusal(
-        problem('home-opening', `${region} takes writes of ${dataset.openFirst} % of the keys first`),
-      );
+    const { openFirst } = dataset;
+    if (openFirst !== null) {
+      const keys = entry.events.map(({ key }) => key);
+      if (!(await this.opening.pass({ shard, keys, openFirst, untilMs: attempt.untilMs })))
+        return refusal(problem('home-opening', `${region} takes writes of ${openFirst} % of the keys first`));
+    }
     const own = feed.own(shard)!;
     if (own.home === region || dataset.configuration.content.writers === 'any') {
       if (own.halted !== null) return refusal(problem('shard-halted', `${shard}: ${own.halted.code}`));

@@ -121,7 +121,7 @@ export function decideMove(state: ControlState, move: OpenMove, view: MoveView):
     case 'parked':
     case 'drained': {
       if (owner.epoch > expectedEpoch) return told.report('lost', `${owner.home} owns epoch ${owner.epoch}`);
-      return settled(told) ?? beforeTheFence(stage, told, state.configuration?.settings.lagRecordsMax ?? 0);
+      return settled(told) ?? beforeTheFence(stage, told);
     }
     case 'fencing':
     case 'withdrawing': {
@@ -145,7 +145,7 @@ export function decideMove(state: ControlState, move: OpenMove, view: MoveView):
       const isOvertaken = owner.epoch > expectedEpoch + 1n;
       return isOvertaken
         ? told.report('lost', `${owner.home} owns epoch ${owner.epoch}`)
-        : behindTheFence(stage, told, state.configuration?.settings.lagRecordsMax ?? 0);
+        : behindTheFence(stage, told);
     }
   }
 }
@@ -183,14 +183,13 @@ function settled(told: Told): MoveStep | null {
 
 function beforeTheFence(
   stage: 'decided' | 'caught-up' | 'parked' | 'drained',
-  { move, report, view }: Told,
-  lagRecordsMax: number,
+  { move, report, state, view }: Told,
 ): MoveStep {
   const { from, to } = move;
   const { nowMs, seen, stageSinceMs } = view;
   const candidate = seenRegion(seen, to);
   const lag = candidate?.told?.lagRecords ?? null;
-  const obstacle = obstacleOf(candidate) ?? (lag === null || lag > lagRecordsMax ? 'lag' : null);
+  const obstacle = obstacleOf(candidate) ?? (keepsUp(state, lag) ? null : 'lag');
   if (obstacle !== null && (stage === 'parked' || stage === 'drained'))
     return report('undrained', `${to}: ${obstacle}`);
   const giveUpAtMs = stageSinceMs + STAGE_MS_MAX;
@@ -224,6 +223,10 @@ function beforeTheFence(
   }
 }
 
+/** One that does not know its lag does not. */
+const keepsUp = ({ configuration }: ControlState, lagRecords: number | null): boolean =>
+  lagRecords !== null && lagRecords <= (configuration?.settings.lagRecordsMax ?? 0);
+
 /** Null when nothing waits there, or when it has been waited for long enough: what is left is undone by the fence, and kept. */
 function emptyOutbox(move: OpenMove, { actedAtMs, heldSinceMs, nowMs, outbox }: MoveView): MoveStep | null {
   const { from, shard } = move;
@@ -256,9 +259,8 @@ const isHeld = ({ heldSinceMs, nowMs }: MoveView): boolean =>
 function behindTheFence(
   stage: 'fenced' | 'folded' | 'canary' | 'share' | 'open' | 'placed',
   told: Told,
-  lagRecordsMax: number,
 ): MoveStep {
-  const { move, report, view } = told;
+  const { move, report, state, view } = told;
   const { expectedEpoch, shard, to } = move;
   const { canary, leader, nowMs, openFirst, seen, stageSinceMs } = view;
   switch (stage) {
@@ -284,13 +286,13 @@ function behindTheFence(
         : report('share', `${to} takes writes of ${openFirst} % of the keys`);
     case 'share': {
       const lag = seenRegion(seen, to)?.told?.lagRecords ?? null;
-      const keepsUp = lag !== null && lag <= lagRecordsMax;
-      if (canary?.isAtQuorum === true && keepsUp)
+      const isBehind = !keepsUp(state, lag);
+      if (canary?.isAtQuorum === true && !isBehind)
         return report('open', `entry ${canary.sequence} is at quorum, ${to} lags ${lag} records`);
       const further = fallBack(told, 'did not sustain its first writes');
       if (further !== null) return further;
       if (canary !== null) {
-        const missing = keepsUp ? `entry ${canary.sequence} is not at quorum yet` : `it lags ${lag} records`;
+        const missing = isBehind ? `it lags ${lag} records` : `entry ${canary.sequence} is not at quorum yet`;
         return wait(`${to} takes a share of the writes: ${missing}`);
       }
       const watchedAtMs = stageSinceMs + SHARE_MS;

@@ -64,10 +64,14 @@ export function routeKey(groups: readonly GroupContent[], key: string): Route {
 }
 
 /** A key of the shard that no service is likely to use. */
-export function canaryKey(groups: readonly GroupContent[], partition: number): string {
+export const canaryKey = (groups: readonly GroupContent[], partition: number): string =>
+  keyInShard(groups, partition, 'lockstep-canary');
+
+/** The first key of the shard whose id is the name and a number. @throws Error for a partition that no group covers. */
+export function keyInShard(groups: readonly GroupContent[], partition: number, idName: string): string {
   const { name } = groupOfPartition(groups, partition);
   for (let number = 0; ; number += 1) {
-    const key = `${name}:lockstep-canary-${number}`;
+    const key = `${name}:${idName}-${number}`;
     const route = routeKey(groups, key);
     if (route.kind === 'shard' && route.partition === partition) return key;
   }

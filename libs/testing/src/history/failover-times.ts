@@ -14,7 +14,8 @@ import type { AuditedCommand } from './control-audit.js';
 export const FAILOVER_MS_MAX = 6_000;
 /** A vote counts for so long. */
 const VOTE_MS = 5_000;
-const BUDGET = 3;
+/** Failovers within an hour. */
+export const BUDGET = 3;
 const MS = 1e6;
 
 /** Moments are those of the history, in nanoseconds. */

@@ -8,7 +8,7 @@ import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { FindingCode, RefoldedLog } from '../history/index.js';
 import { FAULTS, type Fault } from './fault.js';
 import { shardsIn } from './judge-cluster.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 /** No loss explains these: what stands in a log is folded once, whole, and by its rules. */
 const NEVER: ReadonlySet<string> = new Set<FindingCode>([
@@ -41,18 +41,8 @@ export function violationsBeyond(
   const silent = silentlyDifferent(cluster, log);
   const isNamed = namedShards(cluster).size > 0;
   const left = found.filter(({ code }) => NEVER.has(code) || (!isNamed && code !== NOT_ASKED));
-  if (silent.length === 0) return left;
   const sentence = 'A region differs from what the log makes of it, and does not say so.';
-  return [
-    ...left,
-    {
-      invariant: 'I11',
-      code: 'differs-unnamed',
-      sentence,
-      count: silent.length,
-      examples: silent.slice(0, 5),
-    },
-  ];
+  return [...left, ...violationsOf({ invariant: 'I11', code: 'differs-unnamed', sentence }, silent)];
 }
 
 function silentlyDifferent(cluster: SimulatedCluster, log: RefoldedLog): readonly string[] {

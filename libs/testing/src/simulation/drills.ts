@@ -13,14 +13,13 @@ import {
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import { controlHistoryOf } from '../history/control-history.js';
 import type { Tally } from './tally.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 type OperatorCalls = Coordinator['operator'];
 type Asked = Omit<AskedMove, 'dryRun'>;
 
 /** Nothing in the control log may ever be of it. */
 const DRILL = 'drill';
-const EXAMPLES_MAX = 5;
 
 interface Told {
   readonly allowed: boolean;
@@ -68,10 +67,16 @@ export class Drills {
         : [],
     );
     return [
-      ...violation('drill-acted', 'A dry run left an entry in the control log.', left),
-      ...violation(
-        'drill-untrue',
-        'A move was told something else than the dry run just before it.',
+      ...violationsOf(
+        { invariant: null, code: 'drill-acted', sentence: 'A dry run left an entry in the control log.' },
+        left,
+      ),
+      ...violationsOf(
+        {
+          invariant: null,
+          code: 'drill-untrue',
+          sentence: 'A move was told something else than the dry run just before it.',
+        },
         this.untrue,
       ),
     ];
@@ -90,9 +95,4 @@ export class Drills {
     if (lost !== null && drill.entriesLost !== null && lost > drill.entriesLost)
       this.untrue.push(`${move}: lost ${lost} entries, ${drill.entriesLost} were said`);
   }
-}
-
-function violation(code: string, sentence: string, found: readonly string[]): readonly Violation[] {
-  if (found.length === 0) return [];
-  return [{ invariant: null, code, sentence, count: found.length, examples: found.slice(0, EXAMPLES_MAX) }];
 }

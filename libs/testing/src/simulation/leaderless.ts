@@ -8,11 +8,10 @@ import { shardsIn } from './judge-cluster.js';
 import type { Load } from './load.js';
 import type { Services } from './services.js';
 import type { Tally } from './tally.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 /** Nothing else is wrong, so that this is far more than a write takes. */
 const WRITTEN_MS_MAX = 5_000;
-const EXAMPLES_MAX = 5;
 
 export async function withoutCoordinators(
   cluster: SimulatedCluster,
@@ -31,9 +30,7 @@ export async function withoutCoordinators(
   const { datasets, regions, world } = cluster.options;
   world.note('without coordinators');
   for (const region of cluster.regions.values()) region.killProcess('coordinator');
-  let isOver = false;
-  world.after(forMs, null, () => (isOver = true));
-  await world.runUntil(() => isOver, forMs);
+  await world.elapse(forMs);
   const chance = world.branch('leaderless');
   const refused: string[] = [];
   let left = 0;
@@ -59,10 +56,6 @@ export async function withoutCoordinators(
     refused.push(...(services?.undrained() ?? []), ...(left === 0 ? [] : [`${left} are not answered`]));
   }
   for (const region of cluster.regions.values()) region.startProcess('coordinator');
-  if (refused.length === 0) return [];
   const sentence = 'Without coordinators a write of a healthy home did not reach its quorum.';
-  const examples = refused.slice(0, EXAMPLES_MAX);
-  return [
-    { invariant: null, code: 'stopped-without-coordinators', sentence, count: refused.length, examples },
-  ];
+  return violationsOf({ invariant: null, code: 'stopped-without-coordinators', sentence }, refused);
 }

@@ -6,7 +6,7 @@
 import type { Gateway } from '@lockstep/engine';
 import { isPortError } from '@lockstep/engine';
 import {
-  groupOfPartition,
+  keyInShard,
   parseShardName,
   routeKey,
   shardName,
@@ -185,11 +185,11 @@ export class Load {
     const [type, data] = PROBES[dataset] ?? [];
     if (type === undefined) throw new Error(`no probe for ${configuration.content.dataset}`);
     const body = JSON.stringify({ events: [{ key, type, data }], ack: 'everywhere', timeoutMs: 20_000 });
-    return this.asked200(region, { dataset, body, idempotencyKey: `probe-${key}` }, 20_000);
+    return this.askedFor(region, { dataset, body, idempotencyKey: `probe-${key}` }, 20_000);
   }
 
   /** Null when it was answered as asked. */
-  private async asked200(
+  private async askedFor(
     region: string,
     write: { readonly dataset: DatasetName; readonly body: string; readonly idempotencyKey: string },
     timeoutMs: number,
@@ -217,30 +217,20 @@ export class Load {
     tag: string,
     timeoutMs = INSISTING_TIMEOUT_MS,
   ): (via: string, ack: Stage) => Promise<string | null> {
-    const { dataset } = parseShardName(shard)!;
+    const { dataset, partition } = parseShardName(shard)!;
+    const { groups } = this.cluster.options.datasets.get(dataset)!.configuration.content;
     const [type, data] = PROBES[dataset]!;
     let turn = 0;
     return async (via, ack) => {
       turn += 1;
       const name = `${tag}-${turn}`;
-      const body = JSON.stringify({ events: [{ key: this.keyOf(shard, name), type, data }], ack, timeoutMs });
+      const key = keyInShard(groups, partition, name);
+      const body = JSON.stringify({ events: [{ key, type, data }], ack, timeoutMs });
       const write = { dataset, body, idempotencyKey: `${name}-${shard}` };
-      const said = await this.asked200(via, write, timeoutMs);
+      const said = await this.askedFor(via, write, timeoutMs);
       if (said !== null) await this.pause(INSISTING_PAUSE_MS);
       return said;
     };
-  }
-
-  /** A key that no other write has, and that the shard holds. */
-  keyOf(shard: ShardName, tag: string): string {
-    const { dataset, partition } = parseShardName(shard)!;
-    const { groups } = this.cluster.options.datasets.get(dataset)!.configuration.content;
-    const group = groupOfPartition(groups, partition).name;
-    for (let index = 0; ; index += 1) {
-      const route = routeKey(groups, `${group}:${tag}-${index}`);
-      if (route.kind !== 'shard') throw new Error(`${group} has no shard`);
-      if (route.partition === partition) return `${group}:${tag}-${index}`;
-    }
   }
 
   /** Makes unknown writes definite that nobody has asked for yet, by whichever gateway answers. */

@@ -15,7 +15,7 @@ import type { Chance } from '../world/chance.js';
 import { Chaos } from './chaos.js';
 import { type Fault, type FaultKind } from './fault.js';
 import { shardsIn } from './judge-cluster.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 const REGIONS = ['eu', 'us', 'ap'] as const;
 const DAY_MS = 86_400_000;
@@ -31,7 +31,6 @@ const LOG_AWAY_ONCE_IN = 50;
 const STREAMS_LATE_ONCE_IN = 7;
 const STREAMS_LATE_MS_MAX = 3_000;
 const SETTLED_MS_MAX = 60_000;
-const EXAMPLES_MAX = 5;
 
 /**
  * How long each may last: at most four fifths of what makes a region unfit, or, where one observer alone is disturbed,
@@ -171,10 +170,10 @@ export async function runNoise(
   const violations: Violation[] = [];
   try {
     await cluster.start();
-    await elapse(world, LED_WITHIN_MS);
+    await world.elapse(LED_WITHIN_MS);
     chaos.begin(cluster);
     for (const { ms } of episodes) {
-      await elapse(world, ms);
+      await world.elapse(ms);
       world.leap(DAY_MS / EPISODES_PER_DAY - ms);
     }
     chaos.heal(cluster);
@@ -197,11 +196,8 @@ export async function runNoise(
     ),
     ...movedHomes(cluster),
   ];
-  if (moved.length > 0)
-    violations.push({
-      ...{ invariant: 'I14', code: 'moved-by-noise', sentence: 'A home moved though no region had failed.' },
-      ...{ count: moved.length, examples: moved.slice(0, EXAMPLES_MAX) },
-    });
+  const sentence = 'A home moved though no region had failed.';
+  violations.push(...violationsOf({ invariant: 'I14', code: 'moved-by-noise', sentence }, moved));
   return {
     seed,
     days,
@@ -230,12 +226,6 @@ const movedHomes = (cluster: SimulatedCluster): readonly string[] =>
       return cursor?.epoch === 1n ? [] : [`${region}: ${shard} has epoch ${cursor?.epoch ?? 'none'}`];
     }),
   );
-
-async function elapse(world: World, ms: number): Promise<void> {
-  let isOver = false;
-  world.after(ms, null, () => (isOver = true));
-  await world.runUntil(() => isOver, ms);
-}
 
 const stopped = (error: unknown): Violation => ({
   ...{ invariant: 'I20', code: 'world-stopped', sentence: 'The run could not be carried to its end.' },

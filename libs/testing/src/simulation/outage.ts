@@ -11,7 +11,7 @@ import { CONTROL_TOPIC, parseShardName, topicOf, type RegionName, type ShardName
 import type { SimulatedCluster, SimulatedRegion } from '../cluster/simulated-cluster.js';
 import { controlHistoryOf } from '../history/control-history.js';
 import type { AuditedCommand } from '../history/control-audit.js';
-import { judgeFailoverTimes } from '../history/failover-times.js';
+import { BUDGET, judgeFailoverTimes } from '../history/failover-times.js';
 import { isQuorum } from '../history/stage-truth.js';
 import type { Cut } from '../world/network.js';
 import { START_MS } from '../world/world.js';
@@ -20,15 +20,12 @@ import type { Load } from './load.js';
 import type { Outage, Profile } from './profile.js';
 import type { Services } from './services.js';
 import type { Tally } from './tally.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 export const PROGRESS_MS_MAX = 60_000;
 const LOOK_MS = 50;
 const ASK_WHY_MS = 1_000;
 const SAVE_AGAIN_MS = 250;
-const EXAMPLES_MAX = 5;
-/** Failovers within an hour. */
-const BUDGET = 3;
 
 /** What is expected of a shard while the region is away. */
 interface Awaited {
@@ -102,20 +99,11 @@ export class RegionalOutage {
       if (one.acceptedT === null && one.whyLeft === null) left.push(one);
       this.asked.tally.add(`progress: ${one.acceptedT === null ? (one.whyLeft ?? where) : where}`);
     }
-    if (left.length === 0) return [];
     const sentence = 'Without one region, writes that can do without it were not taken within a minute.';
     const examples = left.map(
       ({ homeBefore, said, shard }) => `${shard} of ${homeBefore} without ${region}: ${said}`,
     );
-    return [
-      {
-        invariant: 'I20',
-        code: 'no-progress-without-region',
-        sentence,
-        count: left.length,
-        examples: examples.slice(0, EXAMPLES_MAX),
-      },
-    ];
+    return violationsOf({ invariant: 'I20', code: 'no-progress-without-region', sentence }, examples);
   }
 
   private judgeTimes(awaited: readonly Awaited[]): readonly Violation[] {
@@ -138,11 +126,9 @@ export class RegionalOutage {
     for (const ms of judged.openedMs) tally.took(ms);
     for (const _ of [...judged.openedMs, ...judged.tooSlow]) tally.add('failover: judged');
     for (const why of judged.passedOver) tally.add(`failover: ${why}`);
-    if (judged.tooSlow.length === 0) return [];
     const sentence =
       'A home was gone, all else was in order, and its writes were not open elsewhere in time.';
-    const examples = judged.tooSlow.slice(0, EXAMPLES_MAX);
-    return [{ invariant: null, code: 'failover-slow', sentence, count: judged.tooSlow.length, examples }];
+    return violationsOf({ invariant: null, code: 'failover-slow', sentence }, judged.tooSlow);
   }
 
   /** Answers how it is ended. */

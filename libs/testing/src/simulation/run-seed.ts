@@ -42,7 +42,7 @@ import { BROKERS, type Profile } from './profile.js';
 import { RuleChanges } from './rule-changes.js';
 import { Services } from './services.js';
 import { Tally } from './tally.js';
-import type { Violation } from './violation.js';
+import { violationsOf, type Violation } from './violation.js';
 
 const DAY_MS = 86_400_000;
 const PROTOCOL_EVENTS_MIN = 2_000;
@@ -135,7 +135,7 @@ export async function runSeed(
       load.goOn();
       services.goOn();
     }
-    await elapse(world, profile.chaosMs);
+    await world.elapse(profile.chaosMs);
     // Where faults kept the load from getting on, it goes on until something has happened.
     await world.runUntil(() => world.protocolEvents >= PROTOCOL_EVENTS_MIN || load.isDone, CHAOS_MS_MAX);
     world.note('heal');
@@ -144,7 +144,7 @@ export async function runSeed(
     if (isBeyond(profile.faults)) {
       load.stop();
       await world.runUntil(() => load.isDone, QUIET_MS_MAX);
-      await elapse(world, NAMED_MS_MAX);
+      await world.elapse(NAMED_MS_MAX);
     } else {
       if (profile.outage !== null)
         violations.push(
@@ -234,7 +234,7 @@ async function workAndRest(
   const { cluster, load, services, world } = run;
   load.begin();
   services.begin();
-  await elapse(world, afterMs);
+  await world.elapse(afterMs);
   load.rest();
   services.rest();
   await world.runUntil(() => load.isIdle && services.isIdle, QUIET_MS_MAX);
@@ -264,12 +264,6 @@ async function workAndRest(
 
 const beginsSession = ({ record: { header } }: { readonly record: LogRecord }): boolean =>
   header !== null && decodeHeader(header)?.number === 1n;
-
-async function elapse(world: World, ms: number): Promise<void> {
-  let over = false;
-  world.after(ms, null, () => (over = true));
-  await world.runUntil(() => over, ms);
-}
 
 async function quiet(
   world: World,
@@ -402,19 +396,15 @@ function clocksOf(
 /** A decision is what follows from its inputs, also later and elsewhere. */
 function undecided(moves: OwnershipMoves): readonly Violation[] {
   const examples = moves.differences();
-  if (examples.length === 0) return [];
   const sentence = 'A decision does not follow from what was recorded with it.';
-  const count = examples.length;
-  return [{ invariant: 'I15', code: 'decision-differs', sentence, count, examples: examples.slice(0, 5) }];
+  return violationsOf({ invariant: 'I15', code: 'decision-differs', sentence }, examples);
 }
 
 /** At the end of a run nobody is under way any more: whoever is there answers by the time that it was given. */
 function unresolved(cluster: SimulatedCluster): readonly Violation[] {
   const examples = cluster.waits.overdue(cluster.options.world.elapsedMs());
-  if (examples.length === 0) return [];
   const sentence = 'A gateway did not answer within the time that it was given.';
-  const count = examples.length;
-  return [{ invariant: null, code: 'wait-unresolved', sentence, count, examples: examples.slice(0, 5) }];
+  return violationsOf({ invariant: null, code: 'wait-unresolved', sentence }, examples);
 }
 
 const stopped = (error: unknown): Violation => ({
@@ -448,11 +438,8 @@ function defects(cluster: SimulatedCluster): readonly Violation[] {
   const examples = factsOf(cluster).flatMap((fact) =>
     fact.kind === 'loop-failed' && fact.code === 'defect' ? [`${fact.loop}: ${fact.message}`] : [],
   );
-  if (examples.length === 0) return [];
   const sentence = 'A loop failed by a defect.';
-  return [
-    { invariant: null, code: 'defect', sentence, count: examples.length, examples: examples.slice(0, 5) },
-  ];
+  return violationsOf({ invariant: null, code: 'defect', sentence }, examples);
 }
 
 function namedIn(cluster: SimulatedCluster): ReadonlyMap<string, number> {

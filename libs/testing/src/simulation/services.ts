@@ -9,6 +9,8 @@ import {
   eventsText,
   routeKey,
   shardName,
+  keyInShard,
+  parseShardName,
   type DatasetName,
   type EntryEvent,
   type KeyHash,
@@ -34,8 +36,6 @@ const ABANDONED_SHARE = 0.05;
 /** After everything was repaired: as long as progress may take (I20). */
 const PROBES_MAX = 100;
 const PROBE_PAUSE_MS = 500;
-/** Of a group with two shards each second key is of either. */
-const KEYS_TRIED_MAX = 64;
 const MISFIT_SHARE = 0.04;
 const CANCELLED_SHARE = 0.3;
 /** So few that transactions meet: rows of a region are `group:served-<order>/<part>`. */
@@ -115,16 +115,11 @@ export class Services {
 
   /** One more row of a shard, saved in a region that is its home. */
   async saveAt(home: RegionName, shard: ShardName, tag: string): Promise<void> {
-    const { world } = this.cluster.options;
-    const chance = world.branch(`service ${tag}`);
-    await this.saved(home, this.entryOf([this.keyOf(shard, `served-${tag}`)], chance, false));
-  }
-
-  private keyOf(shard: ShardName, tag: string): string {
-    for (const group of this.profile.regions)
-      for (let index = 0; index < KEYS_TRIED_MAX; index += 1)
-        if (this.shardOf(`${group}:${tag}-${index}`) === shard) return `${group}:${tag}-${index}`;
-    throw new Error(`no key of ${shard} was found`);
+    const { datasets, world } = this.cluster.options;
+    const { dataset, partition } = parseShardName(shard)!;
+    const { groups } = datasets.get(dataset)!.configuration.content;
+    const key = keyInShard(groups, partition, `served-${tag}`);
+    await this.saved(home, this.entryOf([key], world.branch(`service ${tag}`), false));
   }
 
   /** The next home may have yet to fold that it is one. */

@@ -6,3 +6,14 @@ export interface Violation {
   readonly count: number;
   readonly examples: readonly unknown[];
 }
+
+const EXAMPLES_MAX = 5;
+
+/** None where nothing was found; otherwise one, with its first examples. */
+export function violationsOf(
+  { code, invariant, sentence }: Pick<Violation, 'code' | 'invariant' | 'sentence'>,
+  found: readonly unknown[],
+): readonly Violation[] {
+  if (found.length === 0) return [];
+  return [{ invariant, code, sentence, count: found.length, examples: found.slice(0, EXAMPLES_MAX) }];
+}

@@ -206,6 +206,13 @@ export class World implements Completions {
     };
   }
 
+  /** Runs for so long. */
+  async elapse(ms: number): Promise<void> {
+    let isOver = false;
+    this.after(ms, null, () => (isOver = true));
+    await this.runUntil(() => isOver, ms);
+  }
+
   /**
    * Runs until the condition holds.
    * @throws Error when it does not hold within the time, or when nothing could ever happen any more.
