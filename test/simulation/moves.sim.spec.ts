@@ -232,7 +232,10 @@ test('a gateway says where writes are taken before, while and after a shard move
     comeBack: { afterMs: 1_000, withinMs: 3_000 },
   });
   await answered(made, moved);
-  const isOpen = (region: string): boolean => statusBy(made, region).since !== null;
+  const isOpen = (region: string): boolean => {
+    const { move, since } = statusBy(made, region);
+    return since !== null && move === null;
+  };
   await world.runUntil(() => REGIONS.every(isOpen), 10_000);
   expect(statusBy(made, 'us')).toMatchObject({ writes: 'here', home: 'us', epoch: 2, move: null });
   expect(statusBy(made, 'eu')).toMatchObject({ writes: 'forwarded', gateway: 'http://us' });

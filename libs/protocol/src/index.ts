@@ -138,7 +138,15 @@ export type { Demand, DemandsOfRule, Electorate } from './quorum/demand.js';
 export { allDemands, demandsUnder, ruleAt, RULES_KEPT, ruleTextOf } from './quorum/rule-in-force.js';
 export type { RuleInForce } from './quorum/rule-in-force.js';
 export { endOfJointStep } from './quorum/joint-step.js';
-export { addMarks, EMPTY_LEDGER, holders, reachedRanges, recordWatermark, tallyOf } from './quorum/ledger.js';
+export {
+  addMarks,
+  EMPTY_LEDGER,
+  holders,
+  isRetold,
+  reachedRanges,
+  recordWatermark,
+  tallyOf,
+} from './quorum/ledger.js';
 export type { ReachedRange, ShardLedger, Tally } from './quorum/ledger.js';
 export { decodeToken, encodeToken, TOKEN_SHARDS_MAX } from './position/token.js';
 export type { Position, Token } from './position/token.js';

@@ -52,13 +52,24 @@ export const KEEP_ALIVE_LINE = '\n';
 
 /** One line, or several for a frame with very many verdicts; each ends with a newline. */
 export function encodeFrame(frame: StreamFrame): string {
-  if (frame.kind === 'watermark') return `${JSON.stringify(watermarkToJson(frame.watermark))}\n`;
+  if (frame.kind === 'watermark') return watermarkLine(frame.watermark);
   let lines = '';
   for (let from = 0; from < frame.verdicts.length; from += VERDICTS_PER_LINE_MAX) {
     const verdicts = frame.verdicts.slice(from, from + VERDICTS_PER_LINE_MAX).map(toldVerdictToJson);
     lines += `${JSON.stringify({ kind: 'verdicts', shard: frame.shard, verdicts })}\n`;
   }
   return lines;
+}
+
+/** Every listener of a region is told the same watermarks: each is worded once. */
+const worded = new WeakMap<Watermark, string>();
+
+function watermarkLine(watermark: Watermark): string {
+  const known = worded.get(watermark);
+  if (known !== undefined) return known;
+  const line = `${JSON.stringify(watermarkToJson(watermark))}\n`;
+  worded.set(watermark, line);
+  return line;
 }
 
 /** @throws PortError `stream-garbage` for anything that is not a frame. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { RegionName } from '@lockstep/protocol';
@@ -141,6 +141,19 @@ describe('a stream', () => {
     expect(new TextDecoder().decode(value)).toBe(encodeFrame(watermarkFrame(1n)));
     await reader.cancel();
   });
+});
+
+test('frames that are told at one moment are one chunk of the answer', async () => {
+  const subscription = new ToldSubscription();
+  const { address } = await replicator((_request, response) => void serveStream(subscription, response));
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(`${address}/v1/stream`, resolve).on('error', reject);
+  });
+  const chunk = once(response, 'data') as Promise<Buffer[]>;
+  subscription.tell(watermarkFrame(1n), watermarkFrame(2n));
+  const [bytes] = await chunk;
+  expect(String(bytes)).toBe(encodeFrame(watermarkFrame(1n)) + encodeFrame(watermarkFrame(2n)));
+  response.destroy();
 });
 
 describe('a slow reader', () => {

@@ -11,7 +11,7 @@ import { checkFit, fileOf, mayShow, spoilt } from './planted-bug.js';
 import { plantedBug, PLANTED_BUGS } from './planted-bugs.js';
 
 /** More than one, so that a change of the world that shifts what a seed draws does not hide a bug. */
-const SEEDS_MAX = 5;
+const SEEDS_MAX = 8;
 
 const QUICK = [
   'told-before-commit',

@@ -62,18 +62,20 @@ import type { StreamHub } from '../streams/stream-hub.js';
 import { foldEntries, isTold, toTold } from './fold-entries.js';
 import { haltOf, isCaughtUp, newLine, watermarkOf, type Line } from './line.js';
 import { eventsOf, RecordQueue, sizeOf, type Chunk } from './record-queue.js';
+import type { QuietShard } from './quiet-shards.js';
 import type { ToldBefore } from './told-before.js';
 
 export const APPLY_EVENTS_MAX = 2_000;
 export const APPLY_BYTES_MAX = 4 * 1024 * 1024;
 export const PREFETCH_BYTES_MAX = 32 * 1024 * 1024;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
-/** Bounds how long a newly taken shard waits behind a fetch under way, and how long stopping takes. */
+/**
+ * Bounds how long a newly taken shard waits behind a fetch under way, how long stopping takes, and by how much longer a region goes
+ * on asking a log that has stopped answering.
+ */
 const FETCH_WAIT_MS_MAX = 200;
-const IDLE_WAIT_MS = 500;
+const IDLE_WAIT_MS = 1_000;
 const RETRY_PAUSE_MS = 100;
-/** How often an idle shard's watermark is told again, so that its age stays true. */
-const WATERMARK_REFRESH_MS = 1_000;
 const TRUNCATION_GRACE_MS = 10_000;
 const CLEAN_ROUND_MS = 60_000;
 /** How often the cause of a halt is looked at again. */
@@ -279,8 +281,17 @@ export class Lane {
     } else if (isCaughtUp(line)) {
       line.caughtUpAtMs = clock.nowMs();
       this.noteProgress(line);
-      if (clock.monotonicMs() - line.toldAtMs >= WATERMARK_REFRESH_MS) this.tell(line, []);
     }
+  }
+
+  /** Those that are known to be still caught up since a later moment than was told. */
+  quietShards(): readonly QuietShard[] {
+    return [...this.lines.values()]
+      .filter(
+        (line) =>
+          line.phase.kind === 'applying' && isCaughtUp(line) && line.caughtUpAtMs !== line.toldCaughtUpAtMs,
+      )
+      .map((line) => ({ toldAtMs: line.toldAtMs, tell: () => this.tell(line, []) }));
   }
 
   private async applyLoop(): Promise<void> {
@@ -740,6 +751,7 @@ export class Lane {
     const watermark = watermarkOf(line, this.options.region, this.storeIncarnation!);
     if (watermark === null) return;
     line.toldAtMs = this.options.clock.monotonicMs();
+    line.toldCaughtUpAtMs = line.caughtUpAtMs;
     line.marks = [];
     this.options.hub.tell(watermark, verdicts);
     this.options.observer.report({ kind: 'watermark', watermark });

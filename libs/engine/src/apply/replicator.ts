@@ -21,6 +21,7 @@ import { StreamHub } from '../streams/stream-hub.js';
 import { shardsOf } from '../shards-of.js';
 import { APPLY_EVENTS_MAX, Lane } from './lane.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { QuietShards } from './quiet-shards.js';
 import { copyOf, ToldBefore } from './told-before.js';
 
 export interface ReplicatorOptions {
@@ -52,6 +53,7 @@ export class Replicator {
   readonly hub = new StreamHub();
   private readonly lanes: ReadonlyMap<DatasetName, Lane>;
   private readonly leases: LeaseKeeper;
+  private readonly quietShards: QuietShards;
   private readonly slowCopy: SlowCopy;
   private readonly toldBefore: ToldBefore;
   private readonly relays: readonly OutboxRelay[];
@@ -77,6 +79,10 @@ export class Replicator {
       observer,
       clock,
     });
+    this.quietShards = new QuietShards(
+      () => [...this.lanes.values()].flatMap((lane) => lane.quietShards()),
+      clock,
+    );
     this.relays = relaysOf(options, this.lanes);
     // So that a store that went back can be found out (I12).
     this.slowCopy = new SlowCopy({ current: () => hub.current().map(copyOf), log, observer, clock });
@@ -93,7 +99,8 @@ export class Replicator {
   }
 
   private parts(): readonly { run(): Promise<void>; stop(): void }[] {
-    return [...this.lanes.values(), ...this.relays, this.leases, this.slowCopy, this.toldBefore];
+    const { leases, quietShards, relays, slowCopy, toldBefore } = this;
+    return [...this.lanes.values(), ...relays, leases, quietShards, slowCopy, toldBefore];
   }
 
   /** Shards with work that do not move; empty when alive. */

@@ -29,7 +29,7 @@ import type { Clock } from '../ports/world.js';
 import type { StreamHub } from '../streams/stream-hub.js';
 
 const LIVES_KEPT = 16;
-const ROUND_MS = 500;
+const ROUND_MS = 1_000;
 
 export interface ToldBeforeOptions {
   readonly region: RegionName;

@@ -13,11 +13,13 @@ import {
   type DatasetClass,
   type DatasetName,
 } from '@lockstep/protocol';
-import { Gate } from '../gate.js';
+import { Gate, Signal, waitAtMost } from '../gate.js';
 import type { GatewayOptions } from './gateway-options.js';
 import type { ReturnTurns } from './return-turns.js';
 
 const ROUND_MS = 20;
+/** While nothing is under way and all is taken: a process that nobody asks should hardly wake. */
+const QUIET_ROUND_MS = 1_000;
 
 /** What is known of a write before it is read. */
 export interface KnockingWrite {
@@ -33,6 +35,8 @@ export class Admission {
   private underWayInAll = 0;
   private readonly lagRecords = new Map<DatasetName, number>();
   private readonly stopping = new Gate();
+  /** Raised by the first write after a while without any. */
+  private readonly begun = new Signal();
   private limit = LIMIT_MAX;
 
   constructor(
@@ -44,8 +48,10 @@ export class Admission {
   async run(): Promise<void> {
     const { clock } = this.options;
     while (!this.stopping.isOpen) {
-      const dueMs = clock.monotonicMs() + ROUND_MS;
-      await clock.sleep(ROUND_MS).done;
+      const isQuiet = this.underWayInAll === 0 && this.limit === LIMIT_MAX;
+      const roundMs = isQuiet ? QUIET_ROUND_MS : ROUND_MS;
+      const dueMs = clock.monotonicMs() + roundMs;
+      await waitAtMost(isQuiet ? [this.begun.next(), this.stopping] : this.stopping, clock, roundMs);
       this.limit = nextLimit(this.limit, clock.monotonicMs() - dueMs);
       this.measureLag();
     }
@@ -76,6 +82,7 @@ export class Admission {
     const refused = this.refusal(write);
     if (refused !== null) return { refused };
     const datasetClass = this.classOf(write.dataset);
+    if (this.underWayInAll === 0) this.begun.raise();
     this.count(datasetClass, 1);
     return { release: () => this.count(datasetClass, -1) };
   }

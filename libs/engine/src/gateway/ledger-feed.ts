@@ -10,6 +10,7 @@ import {
   groupOfPartition,
   highestMet,
   holders,
+  isRetold,
   parseShardName,
   partitionCount,
   reachedRanges,
@@ -284,7 +285,7 @@ export class LedgerFeed {
       feed.logIncarnation = watermark.logIncarnation;
       feed.ranges = { accepted: [], quorum: [], everywhere: [] };
     }
-    if (feed.logIncarnation !== null) {
+    if (feed.logIncarnation !== null && !isRetold(before, feed.ledger, watermark.region)) {
       feed.tally = tallyOf(feed.ledger, feed.logIncarnation);
       this.step(watermark.shard, feed);
     }

@@ -10,6 +10,7 @@ import {
   addMarks,
   EMPTY_LEDGER,
   holders as holdersOf,
+  isRetold,
   recordWatermark,
   tallyOf,
   type ShardLedger,
@@ -142,6 +143,29 @@ test('the ledger agrees with counting by hand, whatever it hears: restored store
   );
   expect(differed).toBeGreaterThan(60);
   expect(counted).toBeGreaterThan(60);
+});
+
+test('a watermark that is told again leaves the tally as it was', () => {
+  const withheld = fc.constantFrom(null, null, null, { code: 'unverified', detail: '' } as const);
+  let retold = 0;
+  fc.assert(
+    fc.property(fc.array(fc.tuple(told, withheld, fc.boolean()), { maxLength: 24, size: 'max' }), (all) => {
+      let ledger = EMPTY_LEDGER;
+      for (const [one, vote, twice] of all) {
+        const next = watermark({ ...one, withheld: vote });
+        for (const again of twice ? [next, { ...next, caughtUpAtMs: 7, lagRecords: 0 }] : [next]) {
+          const after = recordWatermark(ledger, again);
+          if (isRetold(ledger, after, again.region)) {
+            expect(tallyOf(after, LOG)).toEqual(tallyOf(ledger, LOG));
+            if (after !== ledger) retold += 1;
+          }
+          ledger = after;
+        }
+      }
+    }),
+    { numRuns: 600, seed: 5 },
+  );
+  expect(retold).toBeGreaterThan(600);
 });
 
 test('while nobody is restored and nobody differs, what was reached stays reached (I7)', () => {

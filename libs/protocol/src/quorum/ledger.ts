@@ -67,6 +67,24 @@ const newLine = (watermark: Watermark): RegionLine => ({
   marks: addMarks([], watermark.marks),
 });
 
+/**
+ * True when the region's newer watermark says nothing else that `tallyOf` asks for: it tells only that the shard is quiet. The rules up
+ * to a position are what the fold makes of the log, so that they are the same where the position is.
+ */
+export function isRetold(before: ShardLedger, after: ShardLedger, region: RegionName): boolean {
+  const known = before.regions.get(region);
+  const line = after.regions.get(region);
+  if (known === undefined || line === undefined) return known === line;
+  const [was, is] = [known.watermark, line.watermark];
+  return (
+    known.marks === line.marks &&
+    was.sequence === is.sequence &&
+    was.storeIncarnation === is.storeIncarnation &&
+    was.logIncarnation === is.logIncarnation &&
+    was.withheld?.code === is.withheld?.code
+  );
+}
+
 /** What a ledger says of one life of the shard's log. */
 export interface Tally {
   /** Regions that count, and how far each has committed. */

@@ -1,0 +1,39 @@
+/**
+ * Tells again how far shards are that nothing was told of: that they are still caught up, and that this process lives. A round
+ * takes those that were told longest ago, at least one, so that listeners hear of the region in every round and of each shard
+ * after a few; and it takes them of all lanes at one moment, because a frame that comes alone wakes every listener of every region.
+ */
+import { Gate, waitAtMost } from '../gate.js';
+import type { Clock } from '../ports/world.js';
+
+const ROUND_MS = 500;
+/** In which each of them is told once. */
+const ROUNDS = 4;
+
+export interface QuietShard {
+  readonly toldAtMs: number;
+  readonly tell: () => void;
+}
+
+export class QuietShards {
+  private readonly stopping = new Gate();
+
+  constructor(
+    /** Those of all lanes. */
+    private readonly quiet: () => readonly QuietShard[],
+    private readonly clock: Clock,
+  ) {}
+
+  /** Runs until `stop`. */
+  async run(): Promise<void> {
+    while (!(await waitAtMost(this.stopping, this.clock, ROUND_MS))) {
+      const quiet = this.quiet();
+      const longestAgo = quiet.toSorted((x, y) => x.toldAtMs - y.toldAtMs);
+      for (const { tell } of longestAgo.slice(0, Math.ceil(quiet.length / ROUNDS))) tell();
+    }
+  }
+
+  stop(): void {
+    this.stopping.open();
+  }
+}
