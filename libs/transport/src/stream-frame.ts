@@ -61,14 +61,17 @@ export function encodeFrame(frame: StreamFrame): string {
   return lines;
 }
 
-/** Every listener of a region is told the same watermarks: each is worded once. */
-const worded = new WeakMap<Watermark, string>();
+/**
+ * Every listener of a region is told the same watermarks: each is worded once. Bounded by the shards of the process (I17); a WeakMap would
+ * keep what is told in it until the next great collection.
+ */
+const worded = new Map<ShardName, { readonly watermark: Watermark; readonly line: string }>();
 
 function watermarkLine(watermark: Watermark): string {
-  const known = worded.get(watermark);
-  if (known !== undefined) return known;
+  const known = worded.get(watermark.shard);
+  if (known?.watermark === watermark) return known.line;
   const line = `${JSON.stringify(watermarkToJson(watermark))}\n`;
-  worded.set(watermark, line);
+  worded.set(watermark.shard, { watermark, line });
   return line;
 }
 
