@@ -97,7 +97,7 @@ interface Attempt {
   acts: number;
   /** Where the candidate was when the stage began to be proven: told to have folded its fence, or after the share was watched. */
   candidateAt: Sequence | null;
-  /** The first that it was seen to fold further. */
+  /** The first that it was seen to fold further. `judgedCanary` says what is judged. */
   canary: Sequence | null;
   /** What the home last said of its outbox. */
   outbox: AskedOutbox | null;
@@ -317,7 +317,7 @@ export class Moves {
       attempt.candidateAt ??= candidate;
       if (candidate > attempt.candidateAt && stage !== 'fenced') attempt.canary ??= candidate;
     }
-    const { canary } = attempt;
+    const canary = this.judgedCanary(shard, attempt.canary, candidate);
     return {
       nowMs,
       stageSinceMs: sinceMs,
@@ -333,6 +333,20 @@ export class Moves {
       isAutomatic: this.options.isAutomatic(shard),
       openFirst: this.options.openFirst(shard),
     };
+  }
+
+  /**
+   * The canary, or the entry behind it that put the rule in force: that one is judged as writes will be, where the canary may
+   * need a region that is gone, because the rule was being changed.
+   */
+  private judgedCanary(
+    shard: ShardName,
+    canary: Sequence | null,
+    candidate: Sequence | null,
+  ): Sequence | null {
+    const from = this.options.feed.tally(shard).rules.at(-1)?.from;
+    if (canary === null || candidate === null || from === undefined) return canary;
+    return canary < from && from <= candidate ? from : canary;
   }
 
   private async take(
