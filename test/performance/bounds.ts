@@ -26,6 +26,9 @@ More callers would close it; at 256 the gateway's door refuses some while it is 
   'debezium-chain': `the client's thread, which writes and applies here and is full; at a thousand rows a second nothing is, and a row waits for an append, a
 fetch and a commit. Debezium: its worker, which takes 50 to 110 us for an event of source and sink, more than a core in sum, and with defaults builds and parses a
 schema for each; its rows wait for the source, which looks every 500 ms, or every 10 ms when it is tuned.`,
+  'catch-up': `the machine: its two processors are full. What three regions, their log and the client need for 10,000 events a second takes 1.2 of them, so that
+0.7 are left to the region that catches up, four tenths for its replicator and three for its database; 14 us an event are 48,000 a second. The limit has the same processors while it
+runs and needs half as much for an event. Critical writes wait for the same processors. On machines of their own this has to be measured again.`,
   idle: `wakes: 19 a second in a gateway, 26 in a coordinator, 31 in a replicator, 0.1 to 0.2 ms each because caches are cold and code that runs
 so seldom is not compiled. Heartbeats of the control log each 250 ms, which all nine read; leases each 250 ms; a poll of each dataset each 200 ms, by which a region finds
 out that its log has gone; streams each 500 ms. Each of them bounds how soon something is noticed, and was not given up for this figure. It was 13 before decision 0092.`,
