@@ -25,12 +25,7 @@ export const leaderSeenBy = (made: SimulatedCluster, region: string): string | n
   (made.region(region).coordinator.describe() as { leader: string | null }).leader;
 
 /** Lets so much of virtual time pass. */
-export async function elapse(made: SimulatedCluster, ms: number): Promise<void> {
-  const { world } = made.options;
-  const untilMs = world.elapsedMs() + ms;
-  world.after(ms, null, () => undefined);
-  await world.runUntil(() => world.elapsedMs() >= untilMs, ms + 1_000);
-}
+export const elapse = (made: SimulatedCluster, ms: number): Promise<void> => made.options.world.elapse(ms);
 
 /** Accounts, orders and readings through random gateways; the answers in the order of the requests. */
 export async function work(made: SimulatedCluster, entries: number): Promise<readonly Answer[]> {

@@ -5,7 +5,8 @@
  * - The telling is asked for more only when the response has taken what was written, so that memory here stays at one
  *   answer of the telling, whatever the reader does (I17).
  * - A reader that takes nothing for `DRAIN_MS_MAX` is cut off; it connects again.
- * - Something goes out at least every second, an empty part where there is nothing else, so that the other side notices a dead peer within its silence limit.
+ * - Something goes out at least every second, an empty part where there is nothing else, so that the other side
+ *   notices a dead peer within its silence limit.
  */
 import type { ServerResponse } from 'node:http';
 

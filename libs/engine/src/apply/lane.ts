@@ -286,11 +286,11 @@ export class Lane {
 
   /** Those that are known to be still caught up since a later moment than was told. */
   quietShards(): readonly QuietShard[] {
+    const { hub } = this.options;
+    const isNews = ({ caughtUpAtMs, shard }: Line): boolean =>
+      hub.newest(shard)?.caughtUpAtMs !== caughtUpAtMs;
     return [...this.lines.values()]
-      .filter(
-        (line) =>
-          line.phase.kind === 'applying' && isCaughtUp(line) && line.caughtUpAtMs !== line.toldCaughtUpAtMs,
-      )
+      .filter((line) => line.phase.kind === 'applying' && isCaughtUp(line) && isNews(line))
       .map((line) => ({ toldAtMs: line.toldAtMs, tell: () => this.tell(line, []) }));
   }
 
@@ -751,7 +751,6 @@ export class Lane {
     const watermark = watermarkOf(line, this.options.region, this.storeIncarnation!);
     if (watermark === null) return;
     line.toldAtMs = this.options.clock.monotonicMs();
-    line.toldCaughtUpAtMs = line.caughtUpAtMs;
     line.marks = [];
     this.options.hub.tell(watermark, verdicts);
     this.options.observer.report({ kind: 'watermark', watermark });

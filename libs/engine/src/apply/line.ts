@@ -46,8 +46,6 @@ export interface Line {
   pending: number;
   caughtUpAtMs: number | null;
   toldAtMs: number;
-  /** As it was told last. */
-  toldCaughtUpAtMs: number | null;
   /** When the log was first seen to end before the cursor; null when it did not. */
   truncatedAtMs: number | null;
   progressAtMs: number;
@@ -77,7 +75,6 @@ export function newLine(lease: Lease, partition: number, life: number, nowMs: nu
     pending: 0,
     caughtUpAtMs: null,
     toldAtMs: 0,
-    toldCaughtUpAtMs: null,
     truncatedAtMs: null,
     progressAtMs: nowMs,
   };

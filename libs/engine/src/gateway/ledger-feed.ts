@@ -281,11 +281,13 @@ export class LedgerFeed {
     const before = feed.ledger;
     feed.ledger = recordWatermark(before, watermark);
     if (feed.ledger === before) return;
-    if (watermark.logIncarnation !== null && watermark.logIncarnation !== feed.logIncarnation) {
+    const isOfOther = watermark.logIncarnation !== null && watermark.logIncarnation !== feed.logIncarnation;
+    if (isOfOther) {
       feed.logIncarnation = watermark.logIncarnation;
       feed.ranges = { accepted: [], quorum: [], everywhere: [] };
     }
-    if (feed.logIncarnation !== null && !isRetold(before, feed.ledger, watermark.region)) {
+    const isNews = isOfOther || !isRetold(before, feed.ledger, watermark.region);
+    if (feed.logIncarnation !== null && isNews) {
       feed.tally = tallyOf(feed.ledger, feed.logIncarnation);
       this.step(watermark.shard, feed);
     }

@@ -2,8 +2,8 @@
  * Streams between regions: a replicator tells watermarks and verdicts, gateways and coordinators listen.
  *
  * Promises of an adapter: frames of one connection arrive in the order told; a connection begins with the present
- * watermark of every shard that its instance holds; watermark frames may be merged per shard (only the newest counts); verdicts may be missing
- * (a gateway then reads the stored outcome), never wrong.
+ * watermark of every shard that its instance holds; watermark frames may be merged per shard (only the newest
+ * counts); verdicts may be missing (a gateway then reads the stored outcome), never wrong.
  */
 import type {
   EntryNumber,

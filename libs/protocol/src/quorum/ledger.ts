@@ -68,8 +68,8 @@ const newLine = (watermark: Watermark): RegionLine => ({
 });
 
 /**
- * True when the region's newer watermark says nothing else that `tallyOf` asks for: it tells only that the shard is quiet. The rules up
- * to a position are what the fold makes of the log, so that they are the same where the position is.
+ * True when the region's newer watermark says nothing else that `tallyOf` asks for: it tells only that the shard is
+ * quiet. The rules up to a position are what the fold makes of the log, so that they are the same where it is.
  */
 export function isRetold(before: ShardLedger, after: ShardLedger, region: RegionName): boolean {
   const known = before.regions.get(region);

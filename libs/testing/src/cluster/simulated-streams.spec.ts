@@ -28,19 +28,13 @@ function scene() {
   return { world, server, heard, tell: () => tell([FRAME]) };
 }
 
-async function pass(world: World, ms: number): Promise<void> {
-  let isOver = false;
-  world.after(ms, null, () => (isOver = true));
-  await world.runUntil(() => isOver, ms);
-}
-
 describe('a simulated stream', () => {
   test('of a process that has nothing to tell stays', async () => {
     const { heard, tell, world } = scene();
-    await pass(world, 60_000);
+    await world.elapse(60_000);
     expect(heard).toEqual([]);
     tell();
-    await pass(world, 100);
+    await world.elapse(100);
     expect(heard).toEqual(['1 frames']);
   });
 
@@ -48,10 +42,10 @@ describe('a simulated stream', () => {
     const { heard, server, tell, world } = scene();
     server.pause();
     tell();
-    await pass(world, 1_000);
+    await world.elapse(1_000);
     expect(heard).toEqual([]);
     server.goOn();
-    await pass(world, 100);
+    await world.elapse(100);
     expect(heard).toEqual(['1 frames']);
   });
 
@@ -60,9 +54,9 @@ describe('a simulated stream', () => {
     const { heard, server, tell, world } = scene();
     server.pause();
     tell();
-    await pass(world, 1_000);
+    await world.elapse(1_000);
     server.end();
-    await pass(world, 3_000);
+    await world.elapse(3_000);
     expect(heard).toEqual(['us/replicator-0 is out of reach']);
   });
 });

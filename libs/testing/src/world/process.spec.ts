@@ -25,22 +25,16 @@ function scene(): {
   return { world, network, process, call };
 }
 
-async function pass(world: World, ms: number): Promise<void> {
-  let over = false;
-  world.after(ms, null, () => (over = true));
-  await world.runUntil(() => over, ms);
-}
-
 describe('a simulated process', () => {
   test('that is paused hears what was done for it only when it goes on', async () => {
     const { call, process, world } = scene();
     const log: string[] = [];
     call(log, 'a');
     process.pause();
-    await pass(world, 100);
+    await world.elapse(100);
     expect(log).toEqual(['done a']);
     process.goOn();
-    await pass(world, 10);
+    await world.elapse(10);
     expect(log).toEqual(['done a', 'told a']);
   });
 
@@ -49,7 +43,7 @@ describe('a simulated process', () => {
     const log: string[] = [];
     call(log, 'a');
     process.end();
-    await pass(world, 2_000);
+    await world.elapse(2_000);
     expect(log).toEqual(['done a']);
   });
 
@@ -63,11 +57,11 @@ describe('a simulated process', () => {
     const cut = { from, to, fault: 'cut' };
     network.cut(cut);
     call(log, 'a');
-    await pass(world, 1_500);
+    await world.elapse(1_500);
     expect(log).toEqual(expected);
     network.heal(cut);
     call(log, 'b');
-    await pass(world, 100);
+    await world.elapse(100);
     expect(log.slice(expected.length).filter((line) => line.endsWith(' b'))).toEqual(['done b', 'told b']);
   });
 
@@ -87,7 +81,7 @@ describe('a simulated process', () => {
       () => log.push('told a'),
       (error: Error) => log.push(error.message),
     );
-    await pass(world, 10_500);
+    await world.elapse(10_500);
     expect(log).toEqual(expected);
   });
 
@@ -101,9 +95,9 @@ describe('a simulated process', () => {
     expect(clock.nowMs() - wallMs).toBe(86_400_000);
     expect(world.nowMs() - wallMs).toBe(86_400_000);
     expect(clock.monotonicMs()).toBe(monotonicMs);
-    await pass(world, 99);
+    await world.elapse(99);
     expect(isAwake).toBe(false);
-    await pass(world, 2);
+    await world.elapse(2);
     expect(isAwake).toBe(true);
   });
 
@@ -112,14 +106,14 @@ describe('a simulated process', () => {
     const process = new Process('eu/gateway', world, new Network(), { offsetMs: 500, drift: 0.01 });
     const startedAtMs = world.nowMs();
     process.jump(-60_000);
-    await pass(world, 10_000);
+    await world.elapse(10_000);
     expect(process.clock.nowMs()).toBe(startedAtMs + 500 - 60_000 + 10_100);
     expect(process.clock.monotonicMs()).toBeCloseTo(10_100);
     let isAwake = false;
     void process.clock.sleep(101).done.then(() => (isAwake = true));
-    await pass(world, 99);
+    await world.elapse(99);
     expect(isAwake).toBe(false);
-    await pass(world, 2);
+    await world.elapse(2);
     expect(isAwake).toBe(true);
   });
 });
