@@ -28,16 +28,16 @@ function judged(
   {
     acceptedMs = null,
     homeAtEnd = 'eu',
-    isRuleMet = true,
+    ruleMetT = 0,
     ...more
-  }: { acceptedMs?: number | null; homeAtEnd?: string; isRuleMet?: boolean } & Partial<JudgedOutage> = {},
+  }: { acceptedMs?: number | null; homeAtEnd?: string; ruleMetT?: number } & Partial<JudgedOutage> = {},
 ) {
   const shards = [
     {
       shard: SHARD,
       acceptedT: acceptedMs === null ? null : acceptedMs * MS,
       homeAtEnd: homeAtEnd as RegionName,
-      isRuleMet,
+      ruleMetT,
     },
   ];
   const fromT = GONE_MS * MS;
@@ -70,9 +70,16 @@ describe('the time until a home that is gone is replaced', () => {
     expect(judged(another).tooSlow).toHaveLength(1);
   });
 
-  test('begins when the others are in order, believe each other, and no pause holds', () => {
+  test('begins when the others are in order and meet the rule, believe each other, and no pause holds', () => {
     const late = openedIn(9_000);
     expect(judged(late).tooSlow).toHaveLength(1);
+    expect(judged(late, { ruleMetT: (GONE_MS + 6_000) * MS })).toMatchObject({
+      openedMs: [3_000],
+      tooSlow: [],
+    });
+    expect(judged(late, { ruleMetT: (GONE_MS + 2_000) * MS }).tooSlow).toEqual([
+      'orders/0: open 7.0 s after eu was gone',
+    ]);
     expect(judged(late, { orderlyT: (GONE_MS + 5_000) * MS })).toMatchObject({
       openedMs: [4_000],
       tooSlow: [],
@@ -97,7 +104,7 @@ describe('the time until a home that is gone is replaced', () => {
     expect(passed(log(failover(1_000, 'us')))).toEqual([]);
     expect(passed(log(decided(19_000)))).toEqual(['move-under-way']);
     expect(passed(log(decided(19_000), staged(19_500, 1n, 'done')))).toEqual([]);
-    expect(passed(log(), { isRuleMet: false })).toEqual(['rule-not-met']);
+    expect(passed(log(), { ruleMetT: Infinity })).toEqual(['rule-not-met']);
     expect(passed(log(), { homeAtEnd: 'us' })).toEqual(['moved-otherwise']);
     expect(passed(log(), { orderlyT: Infinity })).toEqual(['others-not-in-order']);
   });

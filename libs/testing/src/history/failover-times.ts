@@ -33,8 +33,11 @@ export interface JudgedOutage {
     readonly acceptedT: number | null;
     /** When the region was brought back, as the others have folded it. */
     readonly homeAtEnd: string;
-    /** The rule in force is met without the region: otherwise no canary of a new home reaches its quorum. */
-    readonly isRuleMet: boolean;
+    /**
+     * From when on the rule in force was met without the region: before, no canary of a new home reaches its quorum.
+     * Infinity: not by `endT`.
+     */
+    readonly ruleMetT: number;
   }[];
 }
 
@@ -52,11 +55,13 @@ export type PassedOver =
 export function judgeFailoverTimes(outage: JudgedOutage, commands: readonly AuditedCommand[]): FailoverTimes {
   const accepted = commands.filter(({ verdict }) => verdict === 'accepted');
   const { endT, fromT, orderlyT, region, shards } = outage;
-  const sinceT = Math.max(fromT, orderlyT, doubtedUntil(accepted, region), pausedUntil(accepted));
+  const quietT = Math.max(fromT, orderlyT, doubtedUntil(accepted, region), pausedUntil(accepted));
   const openedMs: number[] = [];
   const passedOver: PassedOver[] = [];
   const tooSlow: string[] = [];
-  for (const { acceptedT, homeAtEnd, isRuleMet, shard } of shards) {
+  for (const { acceptedT, homeAtEnd, ruleMetT, shard } of shards) {
+    const isRuleMet = ruleMetT !== Infinity;
+    const sinceT = isRuleMet ? Math.max(quietT, ruleMetT) : quietT;
     const openedT = openedAt(accepted, shard, fromT) ?? acceptedT;
     const isInTime = openedT !== null && openedT - sinceT <= FAILOVER_MS_MAX * MS;
     const why = whyNotJudged(accepted, outage, shard);

@@ -37,6 +37,8 @@ interface Awaited {
   said: string;
   /** Why it is not expected to take writes; null while it is. */
   whyLeft: string | null;
+  /** From when on the rule in force has been met without the region; Infinity while it is not. */
+  ruleMetT: number;
 }
 
 export class RegionalOutage {
@@ -72,6 +74,7 @@ export class RegionalOutage {
       acceptedT: null,
       said: 'nothing was answered',
       whyLeft: null,
+      ruleMetT: Infinity,
     }));
     for (const one of awaited) one.whyLeft = this.whyLeft(one);
     const open = awaited.filter(({ whyLeft }) => whyLeft === null);
@@ -113,11 +116,11 @@ export class RegionalOutage {
     const shards = awaited
       .filter(({ whyLeft }) => whyLeft === null)
       .filter(({ homeBefore, shard }) => homeBefore === outage.region && !this.isOfAll(shard))
-      .map(({ acceptedT, shard }) => ({
+      .map(({ acceptedT, ruleMetT, shard }) => ({
         shard,
         acceptedT,
         homeAtEnd: this.homeOf(shard),
-        isRuleMet: this.stageOf(shard) === 'quorum',
+        ruleMetT,
       }));
     const judged = judgeFailoverTimes(
       { region: outage.region, fromT: this.fromT, orderlyT, endT: this.t, shards },
@@ -215,13 +218,20 @@ export class RegionalOutage {
     return rule !== undefined && isQuorum(rule, there) ? 'quorum' : 'accepted';
   }
 
-  /** Notes since when all others have been in order, and now and then for which shards nothing can be expected any more. */
+  /**
+   * Notes since when all others have been in order and each rule has been met by them, and now and then for which
+   * shards nothing can be expected any more.
+   */
   private look(ends: ReadonlyMap<ShardName, bigint>, open: readonly Awaited[]): void {
     const nowMs = this.cluster.options.world.elapsedMs();
     if (nowMs - this.lookedAtMs < LOOK_MS) return;
     this.lookedAtMs = nowMs;
     if (!this.isOrderly(ends)) this.orderlyT = Infinity;
     else if (this.orderlyT === Infinity) this.orderlyT = this.t;
+    for (const one of open) {
+      if (this.stageOf(one.shard) !== 'quorum') one.ruleMetT = Infinity;
+      else if (one.ruleMetT === Infinity) one.ruleMetT = this.t;
+    }
     if (nowMs - this.askedWhyAtMs < ASK_WHY_MS) return;
     this.askedWhyAtMs = nowMs;
     for (const one of open) if (one.acceptedT === null) one.whyLeft = this.whyLeft(one);
