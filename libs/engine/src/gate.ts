@@ -52,6 +52,18 @@ export async function waitAtMost(
   return isOpen();
 }
 
+/** What the promise comes to; null when the time is over first. Nobody hears then what becomes of it. */
+export async function answerWithin<T>(
+  answer: Promise<T>,
+  clock: Pick<Clock, 'sleep'>,
+  ms: number,
+): Promise<T | null> {
+  const answered = new Gate();
+  const note = (): void => answered.open();
+  answer.then(note, note);
+  return (await waitAtMost(answered, clock, ms)) ? answer : null;
+}
+
 /** A signal that is raised again and again: `next` waits for the first raise after the call. */
 export class Signal {
   private gate = new Gate();

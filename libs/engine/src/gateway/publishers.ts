@@ -12,7 +12,7 @@ import {
   type Sequence,
   type ShardName,
 } from '@lockstep/protocol';
-import { Gate, waitAtMost } from '../gate.js';
+import { answerWithin } from '../gate.js';
 import { ShardPublisher, type Published } from '../publish/shard-publisher.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 
@@ -66,14 +66,7 @@ export class Publishers {
     untilMs: number,
   ): Promise<Published | { readonly kind: 'late' }> {
     const { clock } = this.options;
-    const gate = new Gate();
-    let result: Published | null = null;
-    void settled.then((published) => {
-      result = published;
-      gate.open();
-    });
-    await waitAtMost(gate, clock, untilMs - clock.monotonicMs());
-    return result ?? { kind: 'late' };
+    return (await answerWithin(settled, clock, untilMs - clock.monotonicMs())) ?? { kind: 'late' };
   }
 
   /**

@@ -34,7 +34,7 @@ import {
   type WriteEntry,
   type WriteFacts,
 } from '@lockstep/protocol';
-import { Gate, waitAtMost } from '../gate.js';
+import { answerWithin, Gate, waitAtMost } from '../gate.js';
 import type { ForwardAnswer } from '../ports/forwarder.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Published } from '../publish/shard-publisher.js';
@@ -47,6 +47,8 @@ import { OpeningShards } from './opening-shards.js';
 import type { Publishers } from './publishers.js';
 import { unknownDataset } from './refusals.js';
 
+/** How long the store is asked for an outcome when the caller's time is over: he may still be told what became of his write. */
+const STORED_OUTCOME_MS = 500;
 /** How long a verdict that must have been told by now is awaited before the stored outcome is read. */
 const MISSED_VERDICT_MS = 150;
 const RETRY_PAUSE_MS = 100;
@@ -357,7 +359,7 @@ export class Writes {
       if (published.kind === 'logged' && attempt.ack === 'logged') return { kind: 'logged', stages };
       await this.awaitVerdict(attempt, published, verdict);
       if (told === null) {
-        const outcome = key === null ? null : await this.storedOutcome(shard, key.hash);
+        const outcome = key === null ? null : await this.storedOutcome(shard, key.hash, untilMs);
         if (outcome === null) return { kind: 'unknown', stages };
         return this.fromOutcome(outcome, key!.fingerprint, logIncarnation);
       }
@@ -559,9 +561,11 @@ export class Writes {
     return `/v1/datasets/${dataset}/receipts/${encodeURIComponent(attempt.key.text)}?shard=${shard}&deadline=${attempt.deadlineMs}`;
   }
 
-  private async storedOutcome(shard: ShardName, key: KeyHash): Promise<Outcome | null> {
+  private async storedOutcome(shard: ShardName, key: KeyHash, untilMs: number): Promise<Outcome | null> {
+    const { clock, store } = this.options;
+    const forMs = Math.max(STORED_OUTCOME_MS, untilMs - clock.monotonicMs());
     try {
-      const [hit] = await this.options.store.outcomes([shard], key);
+      const [hit] = (await answerWithin(store.outcomes([shard], key), clock, forMs)) ?? [];
       // What contradicts the other regions is no answer (I11); one of them tells the verdict.
       if (this.options.feed.isDoubted(shard, this.options.region)) return null;
       return hit?.outcome ?? null;
