@@ -104,6 +104,11 @@ describe('the time until a home that is gone is replaced', () => {
     expect(passed(log(failover(1_000, 'us')))).toEqual([]);
     expect(passed(log(decided(19_000)))).toEqual(['move-under-way']);
     expect(passed(log(decided(19_000), staged(19_500, 1n, 'done')))).toEqual([]);
+    const cancel = said(19_600, { kind: 'cancel', decision: 1n });
+    expect(passed(log(decided(19_000), cancel))).toEqual([]);
+    expect(passed(log(decided(19_000), staged(19_500, 1n, 'fencing'), cancel))).toEqual(['move-under-way']);
+    const withdrawn = staged(19_700, 1n, 'withdrawn');
+    expect(passed(log(decided(19_000), staged(19_500, 1n, 'fencing'), cancel, withdrawn))).toEqual([]);
     expect(passed(log(), { ruleMetT: Infinity })).toEqual(['rule-not-met']);
     expect(passed(log(), { homeAtEnd: 'us' })).toEqual(['moved-otherwise']);
     expect(passed(log(), { orderlyT: Infinity })).toEqual(['others-not-in-order']);

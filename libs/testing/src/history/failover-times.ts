@@ -93,12 +93,15 @@ function whyNotJudged(
   return last !== undefined && !hasEnded(before, last.at) ? 'move-under-way' : null;
 }
 
-const hasEnded = (commands: readonly AuditedCommand[], decision: bigint): boolean =>
-  ofKind(commands, 'cancel').some(({ command }) => command.decision === decision) ||
-  ofKind(commands, 'stage').some(
-    ({ command: { decision: of, event } }) =>
-      of === decision && ['done', 'abort', 'withdrawn', 'lost'].includes(event),
+/** What is cancelled while its fence may be under way goes on until the log has shown whether that took effect. */
+function hasEnded(commands: readonly AuditedCommand[], decision: bigint): boolean {
+  const stages = ofKind(commands, 'stage').flatMap(({ command: { decision: of, event } }) =>
+    of === decision ? [event] : [],
   );
+  if (stages.some((event) => ['done', 'abort', 'withdrawn', 'lost'].includes(event))) return true;
+  const isCancelled = ofKind(commands, 'cancel').some(({ command }) => command.decision === decision);
+  return isCancelled && !stages.includes('fencing');
+}
 
 /** By a decision behind the moment, or before it; null where no move of the shard was opened. */
 function openedAt(accepted: readonly AuditedCommand[], shard: ShardName, fromT: number): number | null {
