@@ -2,6 +2,7 @@
  * An operator in a simulated world: changes the quorum rules of datasets while faults come and go, withdraws regions, and at the
  * end asks for what the datasets say. What is asked while a coordinator is down or paused is not asked, or late, or twice.
  */
+import type { ChangedShard } from '@lockstep/engine';
 import { ruleTextOf, type RegionName } from '@lockstep/protocol';
 import type { SimulatedCluster } from '../cluster/simulated-cluster.js';
 import type { Chance } from '../world/chance.js';
@@ -10,11 +11,20 @@ import type { Profile } from './profile.js';
 
 const CHANGE_MS_MAX = 2_000;
 const RETRY_PAUSE_MS = 500;
+/** What a change sent may come to stand for so long after it was asked for: twice the time of an append, in a cut network. */
+const STRAY_MS_MAX = CHANGE_MS_MAX + 10_000;
+
+interface Change {
+  readonly by: Process;
+  readonly askedAtMs: number;
+  /** Answered, by one that does not know what became of it. */
+  isOpen: boolean;
+}
 
 export class RuleChanges {
   private readonly chance: Chance;
-  /** Who still carries out a change: it may come to stand behind whatever is asked meanwhile. */
-  private readonly changing = new Set<{ readonly by: Process }>();
+  /** Those of which something may come to stand behind whatever is asked meanwhile. */
+  private readonly changing = new Set<Change>();
 
   constructor(
     private readonly cluster: SimulatedCluster,
@@ -34,7 +44,8 @@ export class RuleChanges {
   async restore(): Promise<void> {
     if (this.profile.ruleChanges === 0) return;
     const { datasets, regions, world } = this.cluster.options;
-    while ([...this.changing].some(({ by }) => !by.hasEnded)) await world.clock().sleep(RETRY_PAUSE_MS).done;
+    while ([...this.changing].some((change) => this.mayStillStand(change)))
+      await world.clock().sleep(RETRY_PAUSE_MS).done;
     for (const [dataset, { configuration }] of datasets) {
       const rule = ruleTextOf(configuration.content);
       for (let isRestored = false; !isRestored;) {
@@ -59,10 +70,19 @@ export class RuleChanges {
     const request = { rule, withdrawn, reason: 'chaos', timeoutMs: CHANGE_MS_MAX };
     const { coordinator, process } = running;
     process.enter(() => {
-      const change = { by: process };
+      const askedAtMs = this.cluster.options.world.elapsedMs();
+      const change: Change = { by: process, askedAtMs, isOpen: false };
       this.changing.add(change);
-      void coordinator!.changeRule(dataset, request, 'operator').then(() => this.changing.delete(change));
+      void coordinator!.changeRule(dataset, request, 'operator').then((answer) => {
+        change.isOpen = answer?.kind === 'asked' && answer.shards.some(({ state }) => isOpen(state));
+        if (!change.isOpen) this.changing.delete(change);
+      });
     });
+  }
+
+  private mayStillStand({ askedAtMs, by, isOpen }: Change): boolean {
+    const isStray = this.cluster.options.world.elapsedMs() < askedAtMs + STRAY_MS_MAX;
+    return by.hasEnded || isOpen ? isStray : true;
   }
 
   private drawRule(regions: readonly RegionName[]): string {
@@ -72,3 +92,5 @@ export class RuleChanges {
     return this.chance.pick(['majority', 'all', 'home', any, any, any]);
   }
 }
+
+const isOpen = (state: ChangedShard['state']): boolean => state === 'joint' || state === 'unknown';
