@@ -21,6 +21,7 @@ import {
   type WriteFacts,
 } from '@lockstep/protocol';
 import { shardsOf } from '../shards-of.js';
+import { askStore } from './ask-store.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import type { KnownStages } from './known-stages.js';
 import type { Publishers } from './publishers.js';
@@ -61,12 +62,12 @@ export class Receipts {
     dataset: GatewayDataset,
     query: ReceiptQuery,
   ): Promise<Answer> {
-    const { clock, identities } = this.options;
+    const { clock, identities, store } = this.options;
     const key = identities.keyHash(call.caller.principal, call.idempotencyKey);
     const shards = query.shard === null ? shardsOf(dataset.table.dataset, dataset.partitions) : [query.shard];
     const untilMs = clock.monotonicMs() + query.timeoutMs;
     for (;;) {
-      const hits = await this.options.store.outcomes(shards, key);
+      const hits = await askStore(store.outcomes(shards, key), clock, untilMs);
       if (hits.length > 1) {
         const named = hits.map((hit) => hit.shard).join(', ');
         return answerProblem(problem('several-shards-hit', `the key is known in ${named}`));
@@ -144,7 +145,8 @@ export class Receipts {
     if (end.kind === 'refused') return end.answer;
     // The key may be bound now, or later, or never: still unknown (I9).
     if (end.kind === 'unknown') return answerProblem(problem('not-seen', `not settled yet: ${end.detail}`));
-    const [hit] = await this.options.store.outcomes([shard], key);
+    const { clock, store } = this.options;
+    const [hit] = await askStore(store.outcomes([shard], key), clock, untilMs);
     return hit === undefined ? neverOrExpired : this.answerOutcome(call, dataset, hit, null, untilMs);
   }
 }

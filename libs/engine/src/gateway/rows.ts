@@ -24,6 +24,7 @@ import {
   type Token,
 } from '@lockstep/protocol';
 import type { RowPlace, StoredRow } from '../ports/store.js';
+import { askStore } from './ask-store.js';
 import type { Caller, GatewayDataset, GatewayOptions } from './gateway-options.js';
 import type { Publishers } from './publishers.js';
 import { readTimeout, strangeName } from './query.js';
@@ -234,7 +235,7 @@ export class Rows {
   ): Promise<Answer> {
     const { clock, store } = this.options;
     for (;;) {
-      const stored = await store.rows(places);
+      const stored = await askStore(store.rows(places), clock, untilMs);
       const behind = stored.find(({ cursor }) => !floors.get(cursor.shard)!.isReached(cursor));
       if (behind === undefined) {
         const doubted = places.map(({ shard }) => refusalOfDoubted(this.options, shard));

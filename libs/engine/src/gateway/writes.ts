@@ -34,7 +34,7 @@ import {
   type WriteEntry,
   type WriteFacts,
 } from '@lockstep/protocol';
-import { answerWithin, Gate, waitAtMost } from '../gate.js';
+import { Gate, waitAtMost } from '../gate.js';
 import type { ForwardAnswer } from '../ports/forwarder.js';
 import { isPortError } from '../ports/port-error.js';
 import type { Published } from '../publish/shard-publisher.js';
@@ -45,10 +45,9 @@ import type { KnownStages } from './known-stages.js';
 import type { ToldByRegion } from './ledger-feed.js';
 import { OpeningShards } from './opening-shards.js';
 import type { Publishers } from './publishers.js';
+import { askStore } from './ask-store.js';
 import { unknownDataset } from './refusals.js';
 
-/** How long the store is asked for an outcome when the caller's time is over: he may still be told what became of his write. */
-const STORED_OUTCOME_MS = 500;
 /** How long a verdict that must have been told by now is awaited before the stored outcome is read. */
 const MISSED_VERDICT_MS = 150;
 const RETRY_PAUSE_MS = 100;
@@ -563,9 +562,8 @@ export class Writes {
 
   private async storedOutcome(shard: ShardName, key: KeyHash, untilMs: number): Promise<Outcome | null> {
     const { clock, store } = this.options;
-    const forMs = Math.max(STORED_OUTCOME_MS, untilMs - clock.monotonicMs());
     try {
-      const [hit] = (await answerWithin(store.outcomes([shard], key), clock, forMs)) ?? [];
+      const [hit] = await askStore(store.outcomes([shard], key), clock, untilMs);
       // What contradicts the other regions is no answer (I11); one of them tells the verdict.
       if (this.options.feed.isDoubted(shard, this.options.region)) return null;
       return hit?.outcome ?? null;
