@@ -56,7 +56,7 @@ export const best = (connections: 1 | 2): Manner => ({
 
 export const SERVERS = `One broker, one Postgres 18 (fsync, synchronous_commit, full_page_writes on; shared_buffers 64 MB), all on one \
 machine. Each measurement has a database of its own and a checkpoint before it, and every row is compared afterwards with a \
-model's; a log is filled once in a run. lockstep: Replicator over kafkaLog and openApplyStore in this process, one lane, from the \
+model's; a log is filled once in a run. lockstep: Replicator over kafkaLog and openApplyStore in this process, one lane and its helper, from the \
 last shard taken to the last commit, nothing switched off.`;
 const READINGS = `${ENTRIES} entries of ${EVENTS_PER_ENTRY} readings over ${STATIONS * EVENTS_PER_ENTRY} keys`;
 const MEMORY = `mem2, mem1: the same events as parsed objects in memory, coalesced and sorted by key, merged from unnest with their \

@@ -8,7 +8,10 @@ import { sampleDatasets } from './sample-datasets.js';
 export const REGIONS = ['eu', 'us', 'ap'] as RegionName[];
 const datasets = await sampleDatasets();
 
-type Faults = Pick<SimulatedClusterOptions, 'logFaults' | 'storeFault' | 'replicators' | 'logRetentionMs'>;
+type Faults = Pick<
+  SimulatedClusterOptions,
+  'applyEventsMax' | 'logFaults' | 'storeFault' | 'replicators' | 'logRetentionMs'
+>;
 
 export async function cluster(
   seed: number,

@@ -6,20 +6,20 @@ import { expect, test } from '@jest/globals';
 import { drawProfile, runSeed, type SeedResult } from '@lockstep/testing/simulation';
 import { sampleDatasets } from './sample-datasets.js';
 
-const rested = async (days: number): Promise<SeedResult> => {
+const rested = async (days: number, seed: number): Promise<SeedResult> => {
   const rest = { afterMs: 2_000, days, lateCopies: 30 };
-  return runSeed({ ...drawProfile('calm', 2), moves: 0, rest }, await sampleDatasets());
+  return runSeed({ ...drawProfile('calm', seed), moves: 0, rest }, await sampleDatasets());
 };
 
 test('after eight days publishers begin new sessions, and late copies take no effect: they are holes or expired', async () => {
-  const { verdicts, violations } = await rested(8);
+  const { verdicts, violations } = await rested(8, 8);
   expect(violations).toEqual([]);
   expect(verdicts['hole']).toBeGreaterThan(5);
   expect(verdicts['expired']).toBeGreaterThan(0);
 });
 
 test('after two days keys are forgotten and sessions are not: late copies are duplicates', async () => {
-  const { verdicts, violations } = await rested(2);
+  const { verdicts, violations } = await rested(2, 2);
   expect(violations).toEqual([]);
   expect(verdicts['duplicate']).toBeGreaterThan(5);
   expect(verdicts['hole']).toBeUndefined();

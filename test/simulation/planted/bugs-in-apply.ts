@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const LANE = 'engine/apply/lane';
+const BATCH = 'engine/apply/batch';
 
 export const BUGS_IN_APPLY: readonly PlantedBug[] = [
   {
@@ -200,7 +201,23 @@ export const BUGS_IN_APPLY: readonly PlantedBug[] = [
       'Of the shards that one transaction commits together, only the rows of the first one are written.',
     breaks: 'I4',
     profile: 'calm',
-    edits: [{ module: LANE, text: 'return parts.flat().sort(', becomes: 'return parts[0].slice().sort(' }],
+    edits: [{ module: BATCH, text: 'return parts.flat().sort(', becomes: 'return parts[0].slice().sort(' }],
+  },
+  {
+    listed: null,
+    name: 'shard-in-two-batches',
+    defect: 'A helper takes entries of shards that the applier has under way.',
+    breaks: 'I20',
+    profile: 'mixed',
+    edits: [{ module: LANE, text: 'return (shard) => !shards.has(shard);', becomes: 'return () => true;' }],
+  },
+  {
+    listed: null,
+    name: 'helper-not-awaited',
+    defect: 'Cursors are read again while a batch of the helper is still on its way to the store.',
+    breaks: 'I4',
+    profile: 'store',
+    edits: [{ module: LANE, text: 'await this.helperRests.opened();', becomes: '' }],
   },
   {
     listed: null,

@@ -1,13 +1,17 @@
 /**
  * A lane applies the shards of one dataset in one region: fetch -> decode -> fold -> one commit -> verdicts, watermark.
  *
- * Two loops share a bounded queue. The reader prefetches from explicit offsets; the applier folds whatever has piled
+ * Three loops share a bounded queue. The reader prefetches from explicit offsets; the applier folds whatever has piled
  * up and commits it. Where a whole batch has piled up, it is folded while the store commits the one before; it goes out
- * only after that one. A lane decides nothing: `plan`, `ShardFold`, `decideResume` and `judgeStore` do.
+ * only after that one. Where more has piled up than the applier has under way, a helper takes a batch of other shards
+ * to the store on a connection of its own (decision 0093): no shard is ever under way in both, and whatever is not a
+ * batch (taking shards up, a store that is doubted) waits until the helper rests. A lane decides nothing: `plan`,
+ * `ShardFold`, `decideResume` and `judgeStore` do.
  *
  * Upheld here: I4 (effects and cursor in one commit, checked by the store's compare-and-set; in-memory state advances
- * only after it, and what was folded ahead of a commit that failed is thrown away), I7 (verdicts and watermarks are told after the commit only), I12 (no vote of a store that went back
- * until it has proved itself), I17 (queue, batch and waits are bounded), I20 (a halt does not outlive its cause).
+ * only after it, and what was folded ahead of a commit that failed is thrown away), I7 (verdicts and watermarks are
+ * told after the commit only), I12 (no vote of a store that went back until it has proved itself), I17 (queue, batch
+ * and waits are bounded), I20 (a halt does not outlive its cause).
  * A commit whose answer was lost, or that lost the compare-and-set, drops the in-memory state: cursors are read again.
  */
 import {
@@ -38,7 +42,6 @@ import {
   type ReadAnswers,
   type Reads,
   type RegionName,
-  type RowOperation,
   type ShardName,
   type ShardState,
   type SignatureOf,
@@ -47,7 +50,7 @@ import {
   type Verdict,
   type Watermark,
 } from '@lockstep/protocol';
-import { Signal, waitAtMost } from '../gate.js';
+import { Gate, Signal, waitAtMost } from '../gate.js';
 import { reportLoopFailure } from '../loop-failure.js';
 import { observeLog } from '../observe-log.js';
 import type { FetchedPartition, Log, LogReader } from '../ports/log.js';
@@ -59,6 +62,16 @@ import type { ToldVerdict } from '../ports/streams.js';
 import type { Clock } from '../ports/world.js';
 import type { Footing } from '../publish/outbox-relay.js';
 import type { StreamHub } from '../streams/stream-hub.js';
+import {
+  mergeRows,
+  shardsOfBatch,
+  type Folded,
+  type Gathered,
+  type Ground,
+  type Halted,
+  type Portion,
+  type Work,
+} from './batch.js';
 import { foldEntries, isTold, toTold } from './fold-entries.js';
 import { haltOf, isCaughtUp, newLine, watermarkOf, type Line } from './line.js';
 import { eventsOf, RecordQueue, sizeOf, type Chunk } from './record-queue.js';
@@ -76,6 +89,8 @@ const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const FETCH_WAIT_MS_MAX = 200;
 const IDLE_WAIT_MS = 1_000;
 const RETRY_PAUSE_MS = 100;
+/** A helper that found nothing to do for so long gives its connection up. */
+const HELPER_IDLE_MS = 10_000;
 const TRUNCATION_GRACE_MS = 10_000;
 const CLEAN_ROUND_MS = 60_000;
 /** How often the cause of a halt is looked at again. */
@@ -99,49 +114,30 @@ export interface LaneOptions {
   readonly applyEventsMax: number;
 }
 
-/** From what a shard's entries are folded; once the line is elsewhere, they are read again. */
-interface Ground {
-  readonly line: Line;
-  readonly life: number;
-  readonly before: ShardState;
+/** Takes batches to the store, on a connection of its own. */
+interface Applier {
+  store: ApplyStore | null;
+  /** What was begun of the next batch while the one before was committed. */
+  ahead: Gathered | Folded | null;
+  /** Whose entries it has taken and not yet committed; nobody else takes any of them meanwhile. */
+  shards: ReadonlySet<ShardName>;
 }
 
-interface Portion extends Ground {
-  readonly entries: readonly DecodedEntry[];
-}
-
-/** Entries of several shards that are to be folded and committed together, and what must be read for it. */
-interface Gathered {
-  readonly kind: 'gathered';
-  readonly startedAtMs: number;
-  readonly portions: readonly Portion[];
-  readonly reads: ReadonlyMap<ShardName, Reads>;
-  readonly withColumns: boolean;
-}
-
-interface Work extends Ground {
-  readonly folded: readonly FoldedEntry[];
-  readonly batch: FoldedBatch;
-  readonly bytes: number;
-}
-
-type Halted = Pick<Ground, 'line' | 'life'> & { readonly halt: Halt };
-
-interface Folded {
-  readonly kind: 'folded';
-  readonly startedAtMs: number;
-  readonly readMs: number;
-  readonly foldMs: number;
-  readonly works: readonly Work[];
-  /** Take effect once what was folded before them is committed. */
-  readonly halts: readonly Halted[];
-}
+const newApplier = (): Applier => ({ store: null, ahead: null, shards: new Set() });
 
 export class Lane {
   private readonly lines = new Map<ShardName, Line>();
   private readonly queue = new RecordQueue(PREFETCH_BYTES_MAX);
   private readonly wake = new Signal();
-  private store: ApplyStore | null = null;
+  private readonly applier = newApplier();
+  private readonly helper = newApplier();
+  /** Raised when there may be a batch more than the applier takes. */
+  private readonly plenty = new Signal();
+  private isHelperHeld = false;
+  /** Until then no connection is opened for it. */
+  private helpNotBeforeMs = -Infinity;
+  /** Open while the helper has nothing under way. */
+  private helperRests = openGate();
   /** The life of the store as last read; null before. */
   private storeIncarnation: StoreIncarnation | null = null;
   private isStoreDoubted = false;
@@ -186,12 +182,14 @@ export class Lane {
 
   /** Runs until `stop`; failures of the world are reported and retried, never thrown. */
   async run(): Promise<void> {
-    await Promise.all([this.readLoop(), this.applyLoop()]);
+    await Promise.all([this.readLoop(), this.applyLoop(), this.helpLoop()]);
+    await this.dropStore();
   }
 
   stop(): void {
     this.stopped = true;
     this.wake.raise();
+    this.plenty.raise();
   }
 
   /**
@@ -278,6 +276,7 @@ export class Lane {
       line.pending += entries.length;
       this.queue.put({ shard, life: line.life, entries });
       this.wake.raise();
+      this.tellOfPlenty();
     } else if (isCaughtUp(line)) {
       line.caughtUpAtMs = clock.nowMs();
       this.noteProgress(line);
@@ -295,41 +294,133 @@ export class Lane {
   }
 
   private async applyLoop(): Promise<void> {
+    const { applier } = this;
     const { clock, openStore } = this.options;
-    let ahead: Gathered | Folded | null = null;
     while (!this.stopped) {
       const woken = this.wake.next();
-      const next: Gathered | Folded | null = ahead;
-      ahead = null;
       try {
-        // Here and not when the doubt arises: no batch is under way.
-        if (this.isStoreDoubted || this.isLifeOver()) await this.dropStore();
-        this.store ??= await openStore();
+        let loaded = false;
         this.judgeHaltsAgain();
-        const loaded = await this.loadClaimed(this.store);
-        await this.cleanSometimes(this.store);
-        if (next === null && this.queue.isEmpty && !loaded) {
+        if (this.mustHoldHelper()) {
+          await this.holdHelper();
+          if (this.isStoreDoubted || this.isLifeOver()) await this.dropStore();
+          applier.store ??= await openStore();
+          loaded = await this.loadClaimed(applier.store);
+          await this.cleanSometimes(applier.store);
+          this.releaseHelper();
+        }
+        applier.store ??= await openStore();
+        if (applier.ahead === null && !loaded && !this.queue.has(this.isFreeFor(applier))) {
           await waitAtMost(woken, clock, IDLE_WAIT_MS);
           continue;
         }
-        ahead = await this.apply(this.store, next ?? this.gather([]));
+        await this.turn(applier, applier.store);
       } catch (error) {
         this.reportFailure('applier', error);
+        await this.holdHelper();
         await this.dropStore();
         await clock.sleep(RETRY_PAUSE_MS).done;
       }
     }
-    await this.dropStore();
+  }
+
+  /** Batches of shards that the applier has not under way, whenever there is a whole one. */
+  private async helpLoop(): Promise<void> {
+    const { helper } = this;
+    const { clock, openStore } = this.options;
+    while (!this.stopped) {
+      const plenty = this.plenty.next();
+      if (this.isHelperHeld || !(helper.ahead !== null || this.isPlenty())) {
+        const isTold = await waitAtMost(plenty, clock, HELPER_IDLE_MS);
+        if (!isTold && !this.isHelperHeld && helper.store !== null) await this.rest(helper);
+        continue;
+      }
+      this.helperRests = new Gate();
+      try {
+        if (helper.store === null) {
+          // Nothing is lost where there is no connection for it: the applier goes on alone for a while.
+          this.helpNotBeforeMs = clock.monotonicMs() + HELPER_IDLE_MS;
+          helper.store = await openStore();
+        }
+        await this.turn(helper, helper.store);
+      } catch (error) {
+        this.reportFailure('helper', error);
+        if (helper.shards.size > 0) {
+          // What it has taken stays taken until the applier has dropped everything: cursors are read again.
+          this.isHelperHeld = true;
+          this.doubtStore();
+        }
+      }
+      this.helperRests.open();
+    }
+  }
+
+  /** Shards are taken up, the store is doubted and cleaned only while no batch is under way. */
+  private mustHoldHelper(): boolean {
+    const isSomeClaimed = [...this.lines.values()].some((line) => line.phase.kind === 'claimed');
+    return isSomeClaimed || this.isStoreDoubted || this.isLifeOver() || this.isCleaningDue();
+  }
+
+  private async holdHelper(): Promise<void> {
+    this.isHelperHeld = true;
+    await this.helperRests.opened();
+  }
+
+  private releaseHelper(): void {
+    this.isHelperHeld = false;
+    this.plenty.raise();
+  }
+
+  private tellOfPlenty(): void {
+    if (this.queue.isFullBatch(this.options.applyEventsMax, APPLY_BYTES_MAX)) this.plenty.raise();
+  }
+
+  /** The applier has its batch, and of other shards there is one more. */
+  private isPlenty(): boolean {
+    const { applyEventsMax, clock } = this.options;
+    const mayOpen = this.helper.store !== null || clock.monotonicMs() >= this.helpNotBeforeMs;
+    return (
+      mayOpen &&
+      this.applier.shards.size > 0 &&
+      this.queue.isFullBatch(applyEventsMax, APPLY_BYTES_MAX, this.isFreeFor(this.helper))
+    );
+  }
+
+  private isFreeFor(by: Applier): (shard: ShardName) => boolean {
+    const { shards } = by === this.applier ? this.helper : this.applier;
+    return (shard) => !shards.has(shard);
+  }
+
+  /** One batch: what was begun of it, or whatever has piled up. */
+  private async turn(by: Applier, store: ApplyStore): Promise<void> {
+    const batch = by.ahead ?? this.gather(by, []);
+    by.ahead = null;
+    const ahead = await this.apply(by, store, batch);
+    by.ahead = ahead;
+    by.shards = ahead === null ? NOTHING_TAKEN : shardsOfBatch(ahead);
+    this.wake.raise();
+  }
+
+  private async rest(by: Applier): Promise<void> {
+    const { store } = by;
+    by.store = null;
+    await store?.close().catch(() => undefined);
   }
 
   /** Deletes what the fold has forgotten: a bounded piece of it once in a while, between batches. */
   private async cleanSometimes(store: ApplyStore): Promise<void> {
-    const nowMs = this.options.clock.monotonicMs();
-    if (nowMs - this.cleanedAtMs < CLEAN_ROUND_MS) return;
-    const applying = [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
-    if (applying.length === 0) return;
-    this.cleanedAtMs = nowMs;
-    await store.clean(applying.map((line) => line.shard));
+    if (!this.isCleaningDue()) return;
+    this.cleanedAtMs = this.options.clock.monotonicMs();
+    await store.clean(this.applying().map((line) => line.shard));
+  }
+
+  private isCleaningDue(): boolean {
+    const isLong = this.options.clock.monotonicMs() - this.cleanedAtMs >= CLEAN_ROUND_MS;
+    return isLong && this.applying().length > 0;
+  }
+
+  private applying(): readonly Line[] {
+    return [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
   }
 
   /**
@@ -433,7 +524,11 @@ export class Lane {
   }
 
   /** Commits a batch; answers what was begun of the next one meanwhile, where a whole one has piled up. */
-  private async apply(store: ApplyStore, batch: Gathered | Folded): Promise<Gathered | Folded | null> {
+  private async apply(
+    by: Applier,
+    store: ApplyStore,
+    batch: Gathered | Folded,
+  ): Promise<Gathered | Folded | null> {
     const { clock } = this.options;
     const folded = batch.kind === 'folded' ? batch : await this.readAndFold(store, batch);
     const works = folded.works.filter((work) => this.stands(work));
@@ -441,7 +536,7 @@ export class Lane {
     if (works.length > 0) {
       const commitFromMs = clock.monotonicMs();
       const committing = this.commit(store, works);
-      ahead = this.foldAhead(works);
+      ahead = this.foldAhead(by, works);
       const committed = await committing;
       if (committed) this.afterCommit(works, { ...folded, commitFromMs });
     }
@@ -457,18 +552,22 @@ export class Lane {
   }
 
   /** While the store commits these; null where waiting for more costs nothing. */
-  private foldAhead(works: readonly Work[]): Gathered | Folded | null {
-    if (!this.queue.isFullBatch(this.options.applyEventsMax, APPLY_BYTES_MAX)) return null;
-    const gathered = this.gather(works);
+  private foldAhead(by: Applier, works: readonly Work[]): Gathered | Folded | null {
+    const { applyEventsMax } = this.options;
+    if (!this.queue.isFullBatch(applyEventsMax, APPLY_BYTES_MAX, this.isFreeFor(by))) return null;
+    const gathered = this.gather(by, works);
     return gathered.reads.size === 0 ? this.fold(gathered, NO_ANSWERS, 0) : gathered;
   }
 
   /** Takes what has piled up, to be folded on from what the commit under way will leave. */
-  private gather(underWay: readonly Work[]): Gathered {
+  private gather(by: Applier, underWay: readonly Work[]): Gathered {
     const { applyEventsMax, clock, configurations } = this.options;
     const startedAtMs = clock.nowMs();
     const left = new Map(underWay.map((work) => [work.line, work]));
-    const portions = this.portionsOf(this.queue.take(applyEventsMax, APPLY_BYTES_MAX), left);
+    const chunks = this.queue.take(applyEventsMax, APPLY_BYTES_MAX, this.isFreeFor(by));
+    const portions = this.portionsOf(chunks, left);
+    by.shards = new Set([...by.shards, ...portions.map(({ line }) => line.shard)]);
+    this.tellOfPlenty();
     const reads = new Map<ShardName, Reads>();
     let withColumns = false;
     for (const { line, before, entries } of portions) {
@@ -724,7 +823,7 @@ export class Lane {
       this.options.observer.report({ kind: 'vote', shard: line.shard, withheld });
   }
 
-  private reportFailure(loop: 'reader' | 'applier', error: unknown): void {
+  private reportFailure(loop: 'reader' | 'applier' | 'helper', error: unknown): void {
     this.failedAtMs = this.options.clock.monotonicMs();
     reportLoopFailure(this.options.observer, `${loop} ${this.options.table.dataset}`, error);
   }
@@ -739,12 +838,15 @@ export class Lane {
     this.wake.raise();
   }
 
+  /** While nobody has a batch under way. */
   private async dropStore(): Promise<void> {
-    const { store } = this;
-    this.store = null;
     this.isStoreDoubted = false;
     for (const line of this.lines.values()) if (line.phase.kind === 'applying') this.restart(line);
-    await store?.close().catch(() => undefined);
+    for (const by of [this.applier, this.helper]) {
+      by.ahead = null;
+      by.shards = NOTHING_TAKEN;
+    }
+    await Promise.all([this.rest(this.applier), this.rest(this.helper)]);
   }
 
   private tell(line: Line, verdicts: readonly ToldVerdict[]): void {
@@ -762,13 +864,15 @@ export class Lane {
   }
 }
 
+const NOTHING_TAKEN: ReadonlySet<ShardName> = new Set();
+
+function openGate(): Gate {
+  const gate = new Gate();
+  gate.open();
+  return gate;
+}
+
 /** Flags of a W3C trace context that is recorded. */
 const SAMPLED = '-01';
 const NO_ANSWER: ReadAnswers = { outcomes: new Map(), rows: new Map() };
 const NO_ANSWERS: ReadonlyMap<ShardName, PlacedAnswers> = new Map();
-
-/** Keys of different shards differ (routing), so that merging is sorting. */
-function mergeRows(parts: readonly (readonly RowOperation[])[]): readonly RowOperation[] {
-  if (parts.length === 1) return parts[0]!;
-  return parts.flat().sort((x, y) => (x.key < y.key ? -1 : x.key > y.key ? 1 : 0));
-}

@@ -28,13 +28,26 @@ export class RecordQueue {
     this.emptied.open();
   }
 
-  get isEmpty(): boolean {
-    return this.chunks.length === 0;
+  /** Whether there is anything of the shards that are asked for. */
+  has(isWanted: (shard: ShardName) => boolean): boolean {
+    return this.chunks.some(({ shard }) => isWanted(shard));
   }
 
   /** Whether so much has piled up that waiting would not make what `take` answers larger. */
-  isFullBatch(eventsMax: number, bytesMax: number): boolean {
-    return this.events >= eventsMax || this.bytes >= bytesMax;
+  isFullBatch(
+    eventsMax: number,
+    bytesMax: number,
+    isWanted: ((shard: ShardName) => boolean) | null = null,
+  ): boolean {
+    let { bytes, events } = this;
+    if (isWanted === null || (events < eventsMax && bytes < bytesMax))
+      return events >= eventsMax || bytes >= bytesMax;
+    for (const chunk of this.chunks)
+      if (!isWanted(chunk.shard)) {
+        events -= chunk.events;
+        bytes -= chunk.bytes;
+      }
+    return events >= eventsMax || bytes >= bytesMax;
   }
 
   /** Opens when the next chunk may be put. */
@@ -48,13 +61,15 @@ export class RecordQueue {
     this.weigh(weighed, 1);
   }
 
-  /** Chunks from the front, up to the limits; at least one entry when there is one. */
-  take(eventsMax: number, bytesMax: number): readonly Chunk[] {
+  /** Chunks of the shards that are asked for from the front, up to the limits; at least one entry when there is one. */
+  take(eventsMax: number, bytesMax: number, isWanted: (shard: ShardName) => boolean): readonly Chunk[] {
     const taken: Chunk[] = [];
     let events = 0;
     let bytes = 0;
-    while (this.chunks.length > 0 && events < eventsMax && bytes < bytesMax) {
-      const chunk = this.chunks.shift()!;
+    while (events < eventsMax && bytes < bytesMax) {
+      const at = this.chunks.findIndex(({ shard }) => isWanted(shard));
+      if (at < 0) break;
+      const [chunk] = this.chunks.splice(at, 1) as [WeighedChunk];
       this.weigh(chunk, -1);
       const cut = cutAt(chunk, eventsMax - events, bytesMax - bytes);
       const left = this.putBack(chunk, cut.at);
