@@ -196,37 +196,63 @@ const SINGLE_READINGS = 'readings, one an entry';
 const ORDERS = 'orders, one an entry, minted keys';
 const ACCOUNTS = 'accounts, one an entry, minted keys, guards';
 
+const DATASETS = [LOCKSTEP, SINGLE_READINGS, ORDERS, ACCOUNTS];
+const OF_DATASETS = `${SINGLE_ENTRIES} entries of one event each: readings over 12 shards and ${SINGLE_ENTRIES / 5} keys without idempotency \
+keys; orders over 6 shards, placed, paid, shipped; accounts over 6 shards, opened and four times credited, the balance guarded by \
+the fold; both under minted keys. Beside them ${ENTRIES / 2} entries of ${EVENTS_PER_ENTRY} readings. ${SERVERS}`;
+
+async function datasetSides(stage: Stage): Promise<readonly Side[]> {
+  const dataset = await named('readings');
+  const single = renamed(dataset, 'readings_single');
+  const [ordersDataset, accountsDataset] = [await named('orders'), await named('accounts')];
+  const side = async (name: string, of: typeof dataset, entries: Work['entries']): Promise<Side> =>
+    byReplicator(stage, name, await prepareWork(stage, of, entries));
+  return [
+    await side(LOCKSTEP, dataset, readings(dataset, ENTRIES / 2, STATIONS)),
+    await side(SINGLE_READINGS, single, singleReadings(single, SINGLE_ENTRIES, SINGLE_ENTRIES / 5)),
+    await side(ORDERS, ordersDataset, orders(ordersDataset, SINGLE_ENTRIES)),
+    await side(ACCOUNTS, accountsDataset, accounts(accountsDataset, SINGLE_ENTRIES)),
+  ];
+}
+
 export const applyDatasets: Benchmark = {
   name: 'apply-datasets',
-  profile: `${SINGLE_ENTRIES} entries of one event each: readings over 12 shards and ${SINGLE_ENTRIES / 5} keys without idempotency \
-keys; orders over 6 shards, placed, paid, shipped; accounts over 6 shards, opened and four times credited, the balance guarded by \
-the fold; both under minted keys. Beside them ${ENTRIES / 2} entries of ${EVENTS_PER_ENTRY} readings. ${SERVERS}`,
+  profile: OF_DATASETS,
   run: (context) =>
     onStage(context, async (stage) => {
-      const dataset = await named('readings');
-      const single = renamed(dataset, 'readings_single');
-      const work = async (of: typeof dataset, entries: Work['entries']) => prepareWork(stage, of, entries);
-      const [ordersDataset, accountsDataset] = [await named('orders'), await named('accounts')];
-      const rounds = await takeTurns(stage, [
-        byReplicator(stage, LOCKSTEP, await work(dataset, readings(dataset, ENTRIES / 2, STATIONS))),
-        byReplicator(
-          stage,
-          SINGLE_READINGS,
-          await work(single, singleReadings(single, SINGLE_ENTRIES, SINGLE_ENTRIES / 5)),
-        ),
-        byReplicator(stage, ORDERS, await work(ordersDataset, orders(ordersDataset, SINGLE_ENTRIES))),
-        byReplicator(stage, ACCOUNTS, await work(accountsDataset, accounts(accountsDataset, SINGLE_ENTRIES))),
-      ]);
-      const sides = [LOCKSTEP, SINGLE_READINGS, ORDERS, ACCOUNTS];
+      const rounds = await takeTurns(stage, await datasetSides(stage));
       return [
         ratio(rounds, ORDERS, SINGLE_READINGS, 0.6),
         ratio(rounds, ACCOUNTS, SINGLE_READINGS, 0.5),
         ratio(rounds, ORDERS, LOCKSTEP),
         ratio(rounds, ACCOUNTS, LOCKSTEP),
         ratio(rounds, SINGLE_READINGS, LOCKSTEP),
-        ...sides.map((side) => rate(rounds, side, 'events/s')),
-        ...sides.map((side) => counted(rounds, side, WAL_BYTES, 'event')),
-        ...sides.flatMap((side) => cost(rounds, side, 'event')),
+        ...DATASETS.map((side) => rate(rounds, side, 'events/s')),
+        ...DATASETS.map((side) => counted(rounds, side, WAL_BYTES, 'event')),
+        ...DATASETS.flatMap((side) => cost(rounds, side, 'event')),
+        disturbance(rounds),
+      ];
+    }),
+};
+
+const ROUNDS_AT_LENGTH = 56;
+
+/** Both connections of a lane, for so long that what seldom happens between them (a deadlock) would. */
+export const applyAtLength: Benchmark = {
+  name: 'apply-at-length',
+  profile: `As \`apply-datasets\`, ${ROUNDS_AT_LENGTH} rounds. Whatever fails in a replicator, a deadlock too, ends the run. ${OF_DATASETS}`,
+  run: (context) =>
+    onStage(context, async (stage) => {
+      const { processes } = stage.servers;
+      const sides = await datasetSides(stage);
+      const rounds = await inTurns({ say: stage.say, processes, sides, rounds: ROUNDS_AT_LENGTH });
+      const events = DATASETS.flatMap((side) => rounds.get(side)!).reduce(
+        (sum, { amount }) => sum + amount,
+        0,
+      );
+      return [
+        { name: 'events applied without a failure', unit: 'events', ...spread([events]), goal: 10_000_000 },
+        ...DATASETS.map((side) => rate(rounds, side, 'events/s')),
         disturbance(rounds),
       ];
     }),

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { apply, applyDatasets, applyHotKeys, applyOneShard, limit } from './apply.ts';
+import { apply, applyAtLength, applyDatasets, applyHotKeys, applyOneShard, limit } from './apply.ts';
 import { catchUp } from './catch-up.ts';
 import { LocalCluster } from '../e2e/local-cluster.ts';
 import type { Benchmark, Figure, Stoppable } from './benchmark.ts';
@@ -33,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
     apply,
     applyOneShard,
     applyDatasets,
+    applyAtLength,
     applyHotKeys,
     limit,
     peers,
