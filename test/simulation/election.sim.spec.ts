@@ -47,17 +47,11 @@ async function until(made: SimulatedCluster, holds: () => boolean, ms: number): 
   return world.nowMs() - startedAtMs;
 }
 
-const pass = (made: SimulatedCluster, ms: number): Promise<number> => {
-  const endMs = made.options.world.nowMs() + ms;
-  made.options.world.after(ms, null, () => undefined);
-  return until(made, () => made.options.world.nowMs() >= endMs, ms + 1);
-};
-
 const NEW_LEADER_MS_MAX = 3_000;
 
 test('the coordinators agree on one leader', async () => {
   const { leader, made } = await cluster();
-  await pass(made, 1_000);
+  await made.options.world.elapse(1_000);
   expect(REGIONS.map((region) => seenBy(made, region))).toEqual(
     REGIONS.map(() => expect.objectContaining({ term: 1, leader, members: REGIONS })),
   );
@@ -69,7 +63,7 @@ test('a leader that is killed is followed within three seconds, and comes back a
   const tookMs = await until(made, () => seenBy(made, next).term === 2, 10_000);
   expect(tookMs).toBeLessThan(NEW_LEADER_MS_MAX);
   made.region(leader).startProcess('coordinator');
-  await pass(made, 5_000);
+  await made.options.world.elapse(5_000);
   expect(REGIONS.map((region) => seenBy(made, region))).toEqual(
     REGIONS.map(() => expect.objectContaining({ term: 2, leader: next })),
   );
@@ -91,7 +85,7 @@ test('a leader that stood still finds another one when it goes on, and changes n
   const tookMs = await until(made, () => seenBy(made, next).term === 2, 10_000);
   expect(tookMs).toBeLessThan(NEW_LEADER_MS_MAX);
   process.goOn();
-  await pass(made, 5_000);
+  await made.options.world.elapse(5_000);
   expect(REGIONS.map((region) => seenBy(made, region))).toEqual(
     REGIONS.map(() => expect.objectContaining({ term: 2, leader: next })),
   );
@@ -101,9 +95,9 @@ test('a leader that stands still for less than the others bear stays the leader'
   const { leader, made, next } = await cluster();
   const process = made.region(leader).process('coordinator')!;
   process.pause();
-  await pass(made, 700);
+  await made.options.world.elapse(700);
   process.goOn();
-  await pass(made, 5_000);
+  await made.options.world.elapse(5_000);
   expect(seenBy(made, next)).toMatchObject({ term: 1, leader });
 });
 
@@ -117,7 +111,7 @@ test.each(['what it says does not arrive', 'it hears nothing'])(
     const tookMs = await until(made, () => seenBy(made, next).term === 2, 15_000);
     expect(tookMs).toBeLessThan(what === 'it hears nothing' ? 10_000 : NEW_LEADER_MS_MAX);
     made.network.heal(cut);
-    await pass(made, 5_000);
+    await made.options.world.elapse(5_000);
     expect(REGIONS.map((region) => seenBy(made, region).term)).toEqual([2, 2, 2]);
   },
 );
@@ -128,9 +122,9 @@ test('a control log that stands still for five seconds leaves the incumbent wher
     logFaults: { append: ({ topic }) => (isStalled && topic === CONTROL_TOPIC ? 'refused' : 'appended') },
   });
   isStalled = true;
-  await pass(made, 5_000);
+  await made.options.world.elapse(5_000);
   isStalled = false;
-  await pass(made, 10_000);
+  await made.options.world.elapse(10_000);
   expect(REGIONS.map((region) => seenBy(made, region))).toEqual(
     REGIONS.map(() => expect.objectContaining({ term: 1, leader })),
   );
@@ -141,7 +135,7 @@ test.each([-600_000, 600_000])(
   async (ms) => {
     const { leader, made, next } = await cluster({ brokers: 3 });
     for (const id of [1, 2, 3]) made.log.setBrokerClock(id, ms);
-    await pass(made, 10_000);
+    await made.options.world.elapse(10_000);
     expect(seenBy(made, next)).toMatchObject({ term: 1, leader });
     made.region(leader).killProcess('coordinator');
     const tookMs = await until(made, () => seenBy(made, next).term === 2, 15_000);

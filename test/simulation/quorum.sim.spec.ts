@@ -27,11 +27,6 @@ async function settled<T>(made: SimulatedCluster, promise: Promise<T>): Promise<
   return (result as unknown as { readonly value: T }).value;
 }
 
-async function rest(made: SimulatedCluster, ms: number): Promise<void> {
-  const { world } = made.options;
-  await settled(made, world.clock().sleep(ms).done);
-}
-
 const CALLER = {
   principal: 'anonymous',
   trace: { traceId: '1', spanId: '1', parentSpanId: null, sampled: false },
@@ -79,7 +74,7 @@ test('a rule is changed in every shard, its entry says why and by whom, and posi
   const made = await cluster();
   const before = await opened(made, 'before');
   expect(await changeRule(made, 'all')).toEqual(SIX('in-force'));
-  await rest(made, 100);
+  await made.options.world.elapse(100);
   const rules = rulesOf(made, before.shard, 'ap');
   expect(rules.map(({ text }) => text)).toEqual(['majority', 'all']);
   expect(rules[1]!.from).toBeGreaterThan(BigInt(before.sequence!));
@@ -107,7 +102,7 @@ test('two changes at once: one of them is made in each shard, and both say which
     changeRule(made, 'all'),
     changeRule(made, 'any 2 of [eu, us]', { by: 'us' }),
   ]);
-  await rest(made, 100);
+  await made.options.world.elapse(100);
   for (const [shard, state] of one.entries()) {
     expect([state, other[shard]].sort()).toEqual(['in-force', 'refused']);
     const text = state === 'in-force' ? 'all' : 'any 2 of [eu, us]';
@@ -147,7 +142,7 @@ test('without any coordinator writes go on, and a joint step ends when one comes
   expect(await opened(made, 'alone')).toMatchObject({ status: 200, stage: 'quorum' });
   made.region('ap').startProcess('coordinator');
   await made.options.world.runUntil(() => made.region('ap').served('coordinator') !== null, 10_000);
-  await rest(made, 1_000);
+  await made.options.world.elapse(1_000);
   expect(await changeRule(made, 'any 1 of [ap]', { by: 'ap', timeoutMs: 20_000 })).toEqual(SIX('in-force'));
 });
 
@@ -156,7 +151,7 @@ test('a stage that was told stays told: after withdrawn votes and a restart, in 
   const told = await opened(made, 'history', { ack: 'everywhere' });
   expect(told.stages.everywhere).toBeDefined();
   // What was reached is written down within a second.
-  await rest(made, 2_000);
+  await made.options.world.elapse(2_000);
   expect(await changeRule(made, 'any 1 of [eu]', { withdrawn: ['ap', 'us'] as RegionName[] })).toEqual(
     SIX('in-force'),
   );
@@ -165,7 +160,7 @@ test('a stage that was told stays told: after withdrawn votes and a restart, in 
     made.region(region).startProcess('gateway');
   }
   await made.options.world.runUntil(() => made.isReady(), 20_000);
-  await rest(made, 2_000);
+  await made.options.world.elapse(2_000);
   for (const region of ['eu', 'us', 'ap']) {
     const again = await receipt(made, region, 'history');
     expect(again).toMatchObject({ outcome: 'accepted', stage: 'everywhere', holders: ['eu'] });
@@ -206,7 +201,7 @@ test.each(['us', 'eu'])(
     expect(JSON.parse(answer.body)).toMatchObject({ outcome: 'accepted', stage: 'accepted', degraded: true });
     expect(made.region('eu').facts).toContainEqual(expect.objectContaining({ kind: 'write-degraded' }));
     for (const region of ['us', 'ap']) made.region(region).startReplicator();
-    await rest(made, 5_000);
+    await made.options.world.elapse(5_000);
     for (const region of REGIONS) {
       const again = await receipt(made, region, 'late');
       expect(again).toMatchObject({ stage: 'everywhere', degraded: true, sequence: expect.any(Number) });

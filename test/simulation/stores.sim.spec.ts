@@ -24,13 +24,6 @@ const lives = ({ facts }: SimulatedRegion): readonly string[] => [
   ...new Set(facts.flatMap((fact) => (fact.kind === 'store-went-back' ? [fact.to] : []))),
 ];
 
-async function rest(made: SimulatedCluster, ms: number): Promise<void> {
-  const { world } = made.options;
-  const untilMs = world.nowMs() + ms;
-  void world.clock().sleep(ms);
-  await world.runUntil(() => world.nowMs() >= untilMs, ms + 1_000);
-}
-
 async function expectEqual(made: SimulatedCluster): Promise<void> {
   const [eu, us, ap] = await stores(made);
   expect(us).toEqual(eu);
@@ -65,7 +58,7 @@ test.each(['while its replicator runs', 'while its replicator is down'])(
     await work(made, 40);
     await quiet(made);
     // The slow copy goes out once a second.
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     if (when.endsWith('down')) ap.killReplicator();
     ap.database.restore(copy);
     if (when.endsWith('down')) ap.startReplicator();
@@ -86,11 +79,11 @@ test('a store that is put back to before its last new beginning begins anew once
   for (let life = 1; life <= 2; life += 1) {
     await work(made, 20);
     await quiet(made);
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     ap.database.restore(copy);
     await made.options.world.runUntil(() => lives(ap).length === life, 20_000);
     // Its other datasets find it out as well.
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
   }
   await quiet(made);
   await expectEqual(made);
@@ -104,7 +97,7 @@ test('a store that goes back only by what was never told goes on as it is', asyn
   await work(made, 20);
   await quiet(made);
   const copy = ap.database.snapshot();
-  await rest(made, 2_000);
+  await made.options.world.elapse(2_000);
   ap.database.restore(copy);
   await work(made, 20);
   await quiet(made);
@@ -146,7 +139,7 @@ test('the home probes an idle shard before a quarter of the retention has passed
   const shard = 'accounts/0' as ShardName;
   const at = (region: RegionName): bigint => made.region(region).feed.own(shard)!.sequence;
   const before = at('eu' as RegionName);
-  await rest(made, logRetentionMs);
+  await made.options.world.elapse(logRetentionMs);
   await quiet(made);
   const probes = at('eu' as RegionName) - before;
   expect(probes).toBeGreaterThanOrEqual(2n);
@@ -168,19 +161,19 @@ test.each([41, 42, 43, 44])(
     };
     const placed = { type: 'placed', data: { customer: 'c', total: 1 } };
     expect(await write('orders', { key: 'eu:before', ...placed })).toBe(200);
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     const copy = ap.database.snapshot();
     // Only accounts move, so that only their lane finds out that the store went back.
     const opened = { type: 'opened', data: { owner: 'Ada', currency: 'EUR' } };
     expect(await write('accounts', { key: 'eu:ada', ...opened })).toBe(200);
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     const holder = [0, 1].find((one) => ap.replicator(one)!.hub.newest('orders/0' as ShardName) !== null)!;
     const paused = ap.process(`replicator-${holder}`)!;
     paused.pause();
     ap.database.restore(copy);
     await world.runUntil(() => lives(ap).length > 0, 20_000);
     paused.goOn();
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     expect(await write('orders', { key: 'eu:after', ...placed })).toBe(200);
     await quiet(made);
     await expectEqual(made);
@@ -198,7 +191,7 @@ test.each([51, 52])(
     const early = ap.database.snapshot();
     await work(made, 20);
     await quiet(made);
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     const late = ap.database.snapshot();
     ap.database.restore(early);
     await world.runUntil(() => lives(ap).length > 0 && knownAs(made, ap, lives(ap)[0]!), 20_000);
@@ -250,7 +243,7 @@ test.each([
     const ap = made.region('ap');
     await work(made, 10);
     await quiet(made);
-    await rest(made, 2_000);
+    await made.options.world.elapse(2_000);
     // As of a store that was put back, and had folded something else before.
     const told = ap.feed.watermark(ORDERS, ap.region)!;
     const place = sequence(told.sequence + 2n);
@@ -272,7 +265,7 @@ test.each([
       await working;
       await work(made, 5);
       await quiet(made);
-      await rest(made, 2_000);
+      await made.options.world.elapse(2_000);
       expect(folded()).toBeGreaterThan(place + further);
       for (const region of REGIONS)
         expect(made.region(region).feed.watermark(ORDERS, ap.region)!.withheld?.code).toBe('diverged');

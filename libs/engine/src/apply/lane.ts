@@ -230,7 +230,7 @@ export class Lane {
         await waitAtMost(room, clock, IDLE_WAIT_MS);
         continue;
       }
-      const reading = [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
+      const reading = this.inPhase('applying');
       if (reading.length === 0) {
         await waitAtMost(this.wake.next(), clock, IDLE_WAIT_MS);
         continue;
@@ -357,8 +357,8 @@ export class Lane {
 
   /** Shards are taken up, the store is doubted and cleaned only while no batch is under way. */
   private mustHoldHelper(): boolean {
-    const isSomeClaimed = [...this.lines.values()].some((line) => line.phase.kind === 'claimed');
-    return isSomeClaimed || this.isStoreDoubted || this.isLifeOver() || this.isCleaningDue();
+    if (this.isStoreDoubted || this.inPhase('claimed').length > 0) return true;
+    return this.isLifeOver() || this.isCleaningDue();
   }
 
   private async holdHelper(): Promise<void> {
@@ -372,7 +372,7 @@ export class Lane {
   }
 
   private tellOfPlenty(): void {
-    if (this.queue.isFullBatch(this.options.applyEventsMax, APPLY_BYTES_MAX)) this.plenty.raise();
+    if (this.queue.isFullBatch(this.options.applyEventsMax, APPLY_BYTES_MAX, OF_ANY)) this.plenty.raise();
   }
 
   /** The applier has its batch, and of other shards there is one more. */
@@ -411,16 +411,16 @@ export class Lane {
   private async cleanSometimes(store: ApplyStore): Promise<void> {
     if (!this.isCleaningDue()) return;
     this.cleanedAtMs = this.options.clock.monotonicMs();
-    await store.clean(this.applying().map((line) => line.shard));
+    await store.clean(this.inPhase('applying').map((line) => line.shard));
   }
 
   private isCleaningDue(): boolean {
     const isLong = this.options.clock.monotonicMs() - this.cleanedAtMs >= CLEAN_ROUND_MS;
-    return isLong && this.applying().length > 0;
+    return isLong && this.inPhase('applying').length > 0;
   }
 
-  private applying(): readonly Line[] {
-    return [...this.lines.values()].filter((line) => line.phase.kind === 'applying');
+  private inPhase(kind: Line['phase']['kind']): readonly Line[] {
+    return [...this.lines.values()].filter(({ phase }) => phase.kind === kind);
   }
 
   /**
@@ -428,7 +428,7 @@ export class Lane {
    * last, and against what this region told before, which its store must not lack.
    */
   private async loadClaimed(store: ApplyStore): Promise<boolean> {
-    const claimed = [...this.lines.values()].filter((line) => line.phase.kind === 'claimed');
+    const claimed = this.inPhase('claimed');
     if (claimed.length === 0) return false;
     const lives = new Map(claimed.map((line) => [line, line.life]));
     if (claimed.some((line) => line.recurring?.code === 'configuration-missing'))
@@ -512,8 +512,9 @@ export class Lane {
 
   /** Another instance began a later life, and the store was put back to before it: what is told in this one counts nowhere. */
   private isLifeOver(): boolean {
-    const isTold = [...this.lines.values()].some((line) => line.phase.kind === 'applying');
-    return isTold && this.storeIncarnation !== null && this.options.toldBefore.isOver(this.storeIncarnation);
+    const { storeIncarnation } = this;
+    if (storeIncarnation === null || !this.options.toldBefore.isOver(storeIncarnation)) return false;
+    return this.inPhase('applying').length > 0;
   }
 
   /** A new leader may for a moment call less committed than what was read from the old one; a lost tail stays lost. */
@@ -865,6 +866,7 @@ export class Lane {
 }
 
 const NOTHING_TAKEN: ReadonlySet<ShardName> = new Set();
+const OF_ANY = (): boolean => true;
 
 function openGate(): Gate {
   const gate = new Gate();

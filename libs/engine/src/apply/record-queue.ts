@@ -21,7 +21,6 @@ interface WeighedChunk extends Chunk {
 export class RecordQueue {
   private chunks: WeighedChunk[] = [];
   private bytes = 0;
-  private events = 0;
   private emptied = new Gate();
 
   constructor(private readonly bytesMax: number) {
@@ -34,20 +33,16 @@ export class RecordQueue {
   }
 
   /** Whether so much has piled up that waiting would not make what `take` answers larger. */
-  isFullBatch(
-    eventsMax: number,
-    bytesMax: number,
-    isWanted: ((shard: ShardName) => boolean) | null = null,
-  ): boolean {
-    let { bytes, events } = this;
-    if (isWanted === null || (events < eventsMax && bytes < bytesMax))
-      return events >= eventsMax || bytes >= bytesMax;
-    for (const chunk of this.chunks)
-      if (!isWanted(chunk.shard)) {
-        events -= chunk.events;
-        bytes -= chunk.bytes;
-      }
-    return events >= eventsMax || bytes >= bytesMax;
+  isFullBatch(eventsMax: number, bytesMax: number, isWanted: (shard: ShardName) => boolean): boolean {
+    let events = 0;
+    let bytes = 0;
+    for (const chunk of this.chunks) {
+      if (!isWanted(chunk.shard)) continue;
+      events += chunk.events;
+      bytes += chunk.bytes;
+      if (events >= eventsMax || bytes >= bytesMax) return true;
+    }
+    return false;
   }
 
   /** Opens when the next chunk may be put. */
@@ -95,8 +90,7 @@ export class RecordQueue {
     for (const chunk of dropped) this.weigh(chunk, -1);
   }
 
-  private weigh({ events, bytes }: WeighedChunk, sign: 1 | -1): void {
-    this.events += sign * events;
+  private weigh({ bytes }: WeighedChunk, sign: 1 | -1): void {
     this.bytes += sign * bytes;
     if (this.bytes < this.bytesMax) this.emptied.open();
     else if (this.emptied.isOpen) this.emptied = new Gate();
