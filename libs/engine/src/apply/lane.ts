@@ -286,11 +286,11 @@ export class Lane {
   /** Those that are known to be still caught up since a later moment than was told. */
   quietShards(): readonly QuietShard[] {
     const { hub } = this.options;
-    const isNews = ({ caughtUpAtMs, shard }: Line): boolean =>
-      hub.newest(shard)?.caughtUpAtMs !== caughtUpAtMs;
-    return [...this.lines.values()]
-      .filter((line) => line.phase.kind === 'applying' && isCaughtUp(line) && isNews(line))
-      .map((line) => ({ toldAtMs: line.toldAtMs, tell: () => this.tell(line, []) }));
+    return this.inPhase('applying').flatMap((line) => {
+      const { caughtUpAtMs, shard, toldAtMs } = line;
+      const isNews = caughtUpAtMs !== null && hub.newest(shard)?.caughtUpAtMs !== caughtUpAtMs;
+      return isNews && isCaughtUp(line) ? [{ toldAtMs, caughtUpAtMs, tell: () => this.tell(line, []) }] : [];
+    });
   }
 
   private async applyLoop(): Promise<void> {
