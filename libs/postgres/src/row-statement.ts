@@ -53,15 +53,10 @@ export function rowStatement(
 type TakeArray = (literal: string, type: string) => string;
 
 function merge(table: ProjectedTable, puts: readonly Put[], array: TakeArray): string {
-  const known = new Set(table.columns.map((column) => column.name));
-  for (const put of puts) {
-    for (const name of put.columns.keys()) {
-      if (!known.has(name))
-        throw effectsRefused(`Table "${table.table}" has no column "${name}"; correct the projection.`);
-    }
-  }
+  const given = table.columns.map(({ name }) => puts.map((put) => put.columns.get(name)));
+  assertAllKnown(table, puts, given);
   const replaces = puts.some((put) => put.replaces);
-  const modes = table.columns.map((column) => modeOf(column, puts));
+  const modes = table.columns.map((column, index) => modeOf(column, given[index]!));
 
   const arrays = [
     array(
@@ -87,10 +82,10 @@ function merge(table: ProjectedTable, puts: readonly Put[], array: TakeArray): s
   const inserted: string[] = [];
   const assigned: string[] = [];
   table.columns.forEach((column, index) => {
-    const mode = modes[index]!;
+    const [mode, operations] = [modes[index]!, given[index]!];
     if (mode === 'absent' && !replaces) return;
     const target = quoteIdentifier(column.name);
-    const given = `r.c${index}`;
+    const incoming = `r.c${index}`;
     const nothing = `null::${column.type}`;
     const stored = `t.${target}`;
     const kept = replaces ? `case when r.replaces then ${nothing} else ${stored} end` : stored;
@@ -99,7 +94,7 @@ function merge(table: ProjectedTable, puts: readonly Put[], array: TakeArray): s
         array(
           columnArray(
             column,
-            puts.map((put) => put.columns.get(column.name)?.value ?? null),
+            operations.map((operation) => operation?.value ?? null),
           ),
           column.type,
         ),
@@ -109,14 +104,14 @@ function merge(table: ProjectedTable, puts: readonly Put[], array: TakeArray): s
     if (mode === 'mixed') {
       arrays.push(
         array(
-          plainArray(puts, (put) => LETTERS[put.columns.get(column.name)?.kind ?? 'absent']),
+          plainArray(operations, (operation) => LETTERS[operation?.kind ?? 'absent']),
           'text',
         ),
       );
       names.push(`m${index}`);
     }
     const after = (old: string): string =>
-      mode === 'mixed' ? mixed(column, `r.m${index}`, old, given) : combined(mode, column, old, given);
+      mode === 'mixed' ? mixed(column, `r.m${index}`, old, incoming) : combined(mode, column, old, incoming);
     targets.push(target);
     inserted.push(after(nothing));
     assigned.push(`${target} = ${after(kept)}`);
@@ -150,10 +145,28 @@ deleted as (
 )`;
 }
 
-function modeOf(column: ColumnContent, puts: readonly Put[]): ColumnMode {
+/** What each row does to one column. */
+type Given = readonly (ColumnOperation | undefined)[];
+
+/** Every column that a row names is one of the table's if the table's are as many. */
+function assertAllKnown(
+  { columns, table }: ProjectedTable,
+  puts: readonly Put[],
+  given: readonly Given[],
+): void {
+  let unknown = 0;
+  for (const put of puts) unknown += put.columns.size;
+  for (const operations of given) for (const one of operations) if (one !== undefined) unknown -= 1;
+  if (unknown === 0) return;
+  const known = new Set(columns.map(({ name }) => name));
+  const name = puts.flatMap((put) => [...put.columns.keys()]).find((named) => !known.has(named));
+  throw effectsRefused(`Table "${table}" has no column "${name}"; correct the projection.`);
+}
+
+function modeOf(column: ColumnContent, given: Given): ColumnMode {
   let mode: ColumnMode | null = null;
-  for (const put of puts) {
-    const kind = put.columns.get(column.name)?.kind ?? 'absent';
+  for (const operation of given) {
+    const kind = operation?.kind ?? 'absent';
     if (kind === 'add' && column.type !== 'numeric') {
       throw effectsRefused(
         `Column "${column.name}" (${column.type}) cannot be added to; only numeric columns can.`,

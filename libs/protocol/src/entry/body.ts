@@ -1,7 +1,7 @@
 /**
  * Bodies of records: the events of a data entry, the fields of a control entry. Decoders are total: a body or `null`.
  */
-import { parseKey } from '../routing/key.js';
+import { isKey, isLowerName } from '../routing/key.js';
 import {
   epoch,
   isConfigurationHash,
@@ -29,7 +29,7 @@ export interface EntryEvent {
   readonly expectedVersion: Sequence | null;
 }
 
-const TYPE_PATTERN = /^[a-z][a-z0-9-]{0,63}$/;
+const TYPE_LENGTH_MAX = 64;
 export const EVENT_NAMES: ReadonlySet<string> = new Set(['key', 'type', 'v', 'data', 'expectedVersion']);
 
 /** The canonical text of an entry's events: body of the record and source of the fingerprint. */
@@ -63,8 +63,8 @@ export function toEvent(item: unknown): EntryEvent | null {
   if (!isRecord(item)) return null;
   for (const name of Object.keys(item)) if (!EVENT_NAMES.has(name)) return null;
   const { key, type, v = 1, data, expectedVersion } = item;
-  if (typeof key !== 'string' || parseKey(key) === null) return null;
-  if (typeof type !== 'string' || !TYPE_PATTERN.test(type)) return null;
+  if (typeof key !== 'string' || !isKey(key)) return null;
+  if (typeof type !== 'string' || !isLowerName(type, type.length, TYPE_LENGTH_MAX)) return null;
   if (typeof v !== 'number' || !Number.isSafeInteger(v) || v < 1) return null;
   if (!isRecord(data)) return null;
   if (expectedVersion === undefined) return { key, type, v, data, expectedVersion: null };

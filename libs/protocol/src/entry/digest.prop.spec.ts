@@ -129,3 +129,19 @@ test('bytes are their length and then their words, big-endian and padded with ze
     { numRuns: 200 },
   );
 });
+
+test('two texts joined are absorbed as the one that they are together', () => {
+  const first = fc.string({ unit: 'binary', minLength: 1, maxLength: 9 });
+  const second = fc.string({ unit: 'binary', maxLength: 35, size: 'max' });
+  const before = fc.array(fc.nat(), { maxLength: 4 });
+  fc.assert(
+    fc.property(first, second, before, (one, other, words) => {
+      const [together, joined] = [new Absorber(ZERO_HASH), new Absorber(ZERO_HASH)];
+      for (const word of words) for (const absorber of [together, joined]) absorber.word(word);
+      together.text(one + other);
+      joined.joined(one, other);
+      expect(joined.finish()).toEqual(together.finish());
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -76,6 +76,8 @@ function scramble(h: number): number {
   return h ^ (h >>> 16);
 }
 
+const pairAt = (text: string, at: number): number => (text.charCodeAt(at) << 16) | text.charCodeAt(at + 1);
+
 /**
  * Absorbs 32-bit words into four lanes, one block of four words at a time. Long parts go in block by block once a block is
  * empty: a fold spends a good part of its time here.
@@ -154,17 +156,33 @@ export class Absorber {
       this.word(0xffffffff);
       return;
     }
-    const length = part.length;
-    this.word(length);
-    const whole = length - (length % 2);
-    const wordAt = (i: number): number => (part.charCodeAt(i) << 16) | part.charCodeAt(i + 1);
-    let at = 0;
-    for (; at < whole && this.filled !== 0; at += 2) this.word(wordAt(at));
+    this.word(part.length);
+    this.units(part, 0);
+  }
+
+  /** As the text of both, one behind the other, which is not made. */
+  joined(first: string, second: string): void {
+    this.word(first.length + second.length);
+    const last = first.length - 1;
+    for (let at = 0; at < last; at += 2) this.word(pairAt(first, at));
+    if (last % 2 !== 0) this.units(second, 0);
+    else if (second === '') this.word(first.charCodeAt(last) << 16);
+    else {
+      this.word((first.charCodeAt(last) << 16) | second.charCodeAt(0));
+      this.units(second, 1);
+    }
+  }
+
+  private units(part: string, from: number): void {
+    const { length } = part;
+    const whole = length - ((length - from) % 2);
+    let at = from;
+    for (; at < whole && this.filled !== 0; at += 2) this.word(pairAt(part, at));
     for (; at + 8 <= whole; at += 8) {
       this.words += 4;
-      this.block(wordAt(at), wordAt(at + 2), wordAt(at + 4), wordAt(at + 6));
+      this.block(pairAt(part, at), pairAt(part, at + 2), pairAt(part, at + 4), pairAt(part, at + 6));
     }
-    for (; at < whole; at += 2) this.word(wordAt(at));
+    for (; at < whole; at += 2) this.word(pairAt(part, at));
     if (whole < length) this.word(part.charCodeAt(whole) << 16);
   }
 

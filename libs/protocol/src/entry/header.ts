@@ -70,7 +70,7 @@ const FIXED_BYTES = 69;
 const FLAG_KEY = 1;
 const FLAG_SIGNATURE = 2;
 /** The latest instant that a Date can hold; more is not a time. */
-const TIME_MS_MAX = 8_640_000_000_000_000n;
+const TIME_MS_MAX = 8_640_000_000_000_000;
 
 export const NO_PUBLISHER = '0'.repeat(32) as PublisherId;
 export const NO_CONFIGURATION_PREFIX = '0'.repeat(32);
@@ -116,15 +116,14 @@ export function decodeHeader(bytes: Uint8Array): EntryHeader | null {
   const withSignature = (flags & FLAG_SIGNATURE) !== 0;
   if (bytes.length !== FIXED_BYTES + regionLength + (withKey ? 32 : 0) + (withSignature ? 64 : 0))
     return null;
-  let region = '';
-  for (let i = 0; i < regionLength; i += 1) region += String.fromCharCode(bytes[69 + i]!);
+  const region = regions.of(bytes, FIXED_BYTES, regionLength);
   if (!isRegionName(region)) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const publisherClock = view.getBigInt64(12);
-  const notAfter = view.getBigInt64(20);
+  const publisherClockMs = timeAt(view, 12);
+  const notAfterMs = timeAt(view, 20);
   const number = view.getBigUint64(44);
-  const publisher = readHex(bytes, 28, 16) as PublisherId;
-  if (!isTime(publisherClock) || !isTime(notAfter)) return null;
+  const publisher = publishers.of(bytes, 28, 16) as PublisherId;
+  if (!isTime(publisherClockMs) || !isTime(notAfterMs)) return null;
   const numbered = number > 0n && publisher !== NO_PUBLISHER;
   const bare = number === 0n && publisher === NO_PUBLISHER;
   if (kind === 'data' ? !numbered : !bare) return null;
@@ -140,26 +139,76 @@ export function decodeHeader(bytes: Uint8Array): EntryHeader | null {
   return {
     kind,
     epoch: epoch(view.getBigUint64(4)),
-    publisherClockMs: Number(publisherClock),
-    notAfterMs: Number(notAfter),
+    publisherClockMs,
+    notAfterMs,
     publisher,
     number: entryNumber(number),
-    configurationPrefix: readHex(bytes, 52, 16),
+    configurationPrefix: configurations.of(bytes, 52, 16),
     region,
     idempotency,
     signature: withSignature ? readHex(bytes, at, 64) : null,
   };
 }
 
-const isTime = (ms: bigint): boolean => ms >= -TIME_MS_MAX && ms <= TIME_MS_MAX;
+/** A signed integer of 64 bits; rounded where it is too large for a time. */
+const timeAt = (view: DataView, at: number): number =>
+  view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const isTime = (ms: number): boolean => ms >= -TIME_MS_MAX && ms <= TIME_MS_MAX;
 
+/** @param length a multiple of eight. */
 function readHex(bytes: Uint8Array, at: number, length: number): string {
   let hex = '';
-  for (let i = at; i < at + length; i += 1) hex += HEX[bytes[i]!]!;
+  for (let i = at; i < at + length; i += 8) hex += hexOfEight(bytes, i);
   return hex;
 }
+
+/** At once: put together from the texts of its bytes, an identity costs more than everything else in a header. */
+function hexOfEight(bytes: Uint8Array, at: number): string {
+  const high = (i: number): number => HEX_DIGITS[bytes[at + i]! >>> 4]!;
+  const low = (i: number): number => HEX_DIGITS[bytes[at + i]! & 0x0f]!;
+  // prettier-ignore
+  return String.fromCharCode(
+    high(0), low(0), high(1), low(1), high(2), low(2), high(3), low(3),
+    high(4), low(4), high(5), low(5), high(6), low(6), high(7), low(7),
+  );
+}
+
+const HEX_DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+
+function readAscii(bytes: Uint8Array, at: number, length: number): string {
+  let text = '';
+  for (let i = at; i < at + length; i += 1) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
+
+/** A field that mostly stands in a header as in the one before: its last text, which need not be made and hashed again. */
+class Repeated {
+  private bytes = new Uint8Array(0);
+  private text = '';
+
+  constructor(private readonly read: (bytes: Uint8Array, at: number, length: number) => string) {}
+
+  of(header: Uint8Array, at: number, length: number): string {
+    if (!this.standsIn(header, at, length)) {
+      // A copy: what was fetched is not kept for it.
+      this.bytes = new Uint8Array(header.subarray(at, at + length));
+      this.text = this.read(header, at, length);
+    }
+    return this.text;
+  }
+
+  private standsIn(header: Uint8Array, at: number, length: number): boolean {
+    const { bytes } = this;
+    if (bytes.length !== length) return false;
+    for (let i = 0; i < length; i += 1) if (bytes[i] !== header[at + i]) return false;
+    return true;
+  }
+}
+
+const publishers = new Repeated(readHex);
+const configurations = new Repeated(readHex);
+const regions = new Repeated(readAscii);
 
 function writeHex(bytes: Uint8Array, at: number, hex: string): void {
   for (let i = 0; i < hex.length; i += 2) bytes[at + i / 2] = Number.parseInt(hex.slice(i, i + 2), 16);

@@ -124,13 +124,23 @@ type Judgement =
       readonly degraded?: Outcome;
     };
 
+/** Of a column's value in the effects hash. */
+const TYPE_PREFIXES = {
+  string: 'string:',
+  number: 'number:',
+  boolean: 'boolean:',
+  bigint: 'bigint:',
+} as const;
+
 export class ShardFold {
   private cursor: Cursor;
   private readonly changedSessions = new Map<PublisherId, Session>();
   private readonly boundOutcomes = new Map<KeyHash, Outcome>();
-  private readonly versions = new Map<string, Sequence>();
   private readonly aggregates = new Map<string, AggregateState>();
   private readonly operations: RowOperation[] = [];
+  /** Of the rows that these operations change, as many as stood there when a version was asked for: most never are. */
+  private readonly versions = new Map<string, Sequence>();
+  private versioned = 0;
   private readonly marks: Mark[] = [];
   private readonly fenced: FencedAttempt[] = [];
   private readonly partition: number;
@@ -178,19 +188,20 @@ export class ShardFold {
     this.remember(logTimeMs);
     const judgement = this.judge(entry, at, logTimeMs);
     const operations = 'operations' in judgement ? judgement.operations : [];
-    const change = 'change' in judgement ? judgement.change : {};
-    const epochAfter = change.epoch ?? this.cursor.epoch;
+    // Most entries change nothing of it beside their own place.
+    const changed = 'change' in judgement ? { ...this.cursor, ...judgement.change } : this.cursor;
+    const epochAfter = changed.epoch;
 
+    const effectsHash = this.chainEffects(judgement.verdict, operations);
     this.bind(entry, judgement, { at, logTimeMs, epoch: epochAfter });
     for (const operation of operations) this.operations.push(operation);
     this.cursor = {
-      ...this.cursor,
-      ...change,
+      ...changed,
       offset: record.offset,
       sequence: at,
       logTimeMs,
       inputHash: chainDigest(this.cursor.inputHash, record.digest),
-      effectsHash: this.chainEffects(judgement.verdict, operations),
+      effectsHash,
       recordDigest: record.digest,
     };
     if (at % MARK_INTERVAL === 0n) {
@@ -460,9 +471,6 @@ export class ShardFold {
         operations.push({ kind: 'put', key, version: at, replaces: false, columns });
       }
     }
-    for (const operation of operations) {
-      this.versions.set(operation.key, operation.kind === 'delete' ? sequence(0n) : at);
-    }
     return operations;
   }
 
@@ -488,7 +496,9 @@ export class ShardFold {
         if (column === undefined) continue;
         absorber.word(i + 1);
         absorber.text(column.kind);
-        absorber.text(column.value === null ? null : `${typeof column.value}:${String(column.value)}`);
+        const { value } = column;
+        if (value === null) absorber.text(null);
+        else absorber.joined(TYPE_PREFIXES[typeof value as keyof typeof TYPE_PREFIXES], String(value));
       }
     }
     return absorber.finish();
@@ -554,6 +564,10 @@ export class ShardFold {
   }
 
   private versionOf(key: string): Sequence {
+    for (; this.versioned < this.operations.length; this.versioned += 1) {
+      const operation = this.operations[this.versioned]!;
+      this.versions.set(operation.key, operation.kind === 'delete' ? sequence(0n) : operation.version);
+    }
     return this.versions.get(key) ?? this.answers.rows.get(key)?.version ?? sequence(0n);
   }
 

@@ -15,21 +15,27 @@ export interface ParsedKey {
   readonly id: string;
 }
 
-/** Null when the text is not a key. Every key of every event comes by here, some of them twice. */
+/** Null when the text is not a key. */
 export function parseKey(key: string): ParsedKey | null {
   const colon = key.indexOf(':');
-  if (!isGroup(key, colon)) return null;
-  const id = key.slice(colon + 1);
-  return isId(id) ? { group: key.slice(0, colon), id } : null;
+  return isKey(key, colon) ? { group: key.slice(0, colon), id: key.slice(colon + 1) } : null;
 }
+
+/**
+ * Every key of every event comes by here, and then by `routeKey`: neither makes anything of it.
+ *
+ * @param colon where the first one stands.
+ */
+export const isKey = (key: string, colon = key.indexOf(':')): boolean =>
+  isLowerName(key, colon, GROUP_LENGTH_MAX) && isId(key, colon + 1);
 
 const GROUP_LENGTH_MAX = 32;
 
-/** Whether the text up to there is the name of a group. */
-function isGroup(key: string, end: number): boolean {
-  if (end < 1 || end > GROUP_LENGTH_MAX) return false;
+/** Whether the text up to there is `[a-z][a-z0-9-]*`, and no longer than that. */
+export function isLowerName(text: string, end: number, lengthMax: number): boolean {
+  if (end < 1 || end > lengthMax) return false;
   for (let i = 0; i < end; i += 1) {
-    const unit = key.charCodeAt(i);
+    const unit = text.charCodeAt(i);
     const isLetter = unit >= 0x61 && unit <= 0x7a;
     const isInner = (unit >= 0x30 && unit <= 0x39) || unit === 0x2d;
     if (!isLetter && (i === 0 || !isInner)) return false;
@@ -37,15 +43,16 @@ function isGroup(key: string, end: number): boolean {
   return true;
 }
 
-function isId(id: string): boolean {
-  if (id.length === 0 || id.length > KEY_ID_BYTES_MAX) return false;
+/** Whether the text from there on is the id of a key. */
+function isId(key: string, from: number): boolean {
+  if (from === key.length || key.length - from > KEY_ID_BYTES_MAX) return false;
   let isAscii = true;
-  for (let i = 0; i < id.length; i += 1) {
-    const unit = id.charCodeAt(i);
+  for (let i = from; i < key.length; i += 1) {
+    const unit = key.charCodeAt(i);
     if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) return false;
     isAscii &&= unit < 0x80;
   }
-  return isAscii || (id.isWellFormed() && utf8Length(id) <= KEY_ID_BYTES_MAX);
+  return isAscii || (key.isWellFormed() && utf8Length(key) - from <= KEY_ID_BYTES_MAX);
 }
 
 export type Route =
@@ -54,14 +61,27 @@ export type Route =
   | { readonly kind: 'unknown-group'; readonly group: string };
 
 export function routeKey(groups: readonly GroupContent[], key: string): Route {
-  const parsed = parseKey(key);
-  if (parsed === null) return { kind: 'malformed-key' };
-  const group = groups.find((candidate) => candidate.name === parsed.group);
-  if (group === undefined) return { kind: 'unknown-group', group: parsed.group };
-  const slash = parsed.id.indexOf('/');
-  const routed = slash < 0 ? parsed.id : parsed.id.slice(0, slash);
-  return { kind: 'shard', partition: group.firstShard + (murmur2(utf8(routed)) % group.shards), group };
+  const colon = key.indexOf(':');
+  if (!isKey(key, colon)) return { kind: 'malformed-key' };
+  const group = groups.find(({ name }) => name.length === colon && key.startsWith(name));
+  if (group === undefined) return { kind: 'unknown-group', group: key.slice(0, colon) };
+  const slash = key.indexOf('/', colon + 1);
+  const hash = murmur2OfText(key, colon + 1, slash < 0 ? key.length : slash);
+  return { kind: 'shard', partition: group.firstShard + (hash % group.shards), group };
 }
+
+/** Of the bytes of an id's beginning. */
+function murmur2OfText(key: string, from: number, end: number): number {
+  for (let i = from; i < end; i += 1) {
+    const unit = key.charCodeAt(i);
+    if (unit >= 0x80) return murmur2(utf8(key.slice(from, end)));
+    ASCII[i - from] = unit;
+  }
+  return murmur2(ASCII, end - from);
+}
+
+/** Filled anew for each id. */
+const ASCII = new Uint8Array(KEY_ID_BYTES_MAX);
 
 /** A key of the shard that no service is likely to use. */
 export const canaryKey = (groups: readonly GroupContent[], partition: number): string =>
@@ -91,9 +111,8 @@ export const partitionCount = (groups: readonly GroupContent[]): number =>
   groups.reduce((sum, group) => sum + group.shards, 0);
 
 /** Kafka's murmur2 (seed 0x9747b28c), made positive by clearing the sign bit. */
-export function murmur2(bytes: Uint8Array): number {
+export function murmur2(bytes: Uint8Array, length = bytes.length): number {
   const M = 0x5bd1e995;
-  const length = bytes.length;
   let h = 0x9747b28c ^ length;
   const whole = length - (length % 4);
   for (let i = 0; i < whole; i += 4) {
