@@ -27,7 +27,7 @@ export interface DigestedParts {
 }
 
 export function recordDigest(parts: DigestedParts): Hash128 {
-  const absorber = new Absorber(ZERO_HASH);
+  const absorber = atOnce.begin(ZERO_HASH);
   absorber.bytes(parts.key);
   absorber.bytes(parts.value);
   absorber.bytes(parts.header);
@@ -37,7 +37,7 @@ export function recordDigest(parts: DigestedParts): Hash128 {
 
 /** The rolling input hash after one more record. */
 export function chainDigest(previous: Hash128, digest: Hash128): Hash128 {
-  const absorber = new Absorber(previous);
+  const absorber = atOnce.begin(previous);
   absorber.word(digest.a);
   absorber.word(digest.b);
   absorber.word(digest.c);
@@ -78,46 +78,42 @@ function scramble(h: number): number {
 
 const pairAt = (text: string, at: number): number => (text.charCodeAt(at) << 16) | text.charCodeAt(at + 1);
 
+/** A whole number of blocks. */
+const GATHERED_WORDS_MAX = 256;
+
 /**
- * Absorbs 32-bit words into four lanes, one block of four words at a time. Long parts go in block by block once a block is
- * empty: a fold spends a good part of its time here.
+ * Absorbs 32-bit words into four lanes, one block of four words at a time. Words are gathered and then mixed in together: a fold
+ * spends a good part of its time here. For the same reason one absorber is begun again and again.
  */
 export class Absorber {
-  private h1: number;
-  private h2: number;
-  private h3: number;
-  private h4: number;
-  private k1 = 0;
-  private k2 = 0;
-  private k3 = 0;
-  private filled = 0;
-  private words = 0;
+  private h1 = 0;
+  private h2 = 0;
+  private h3 = 0;
+  private h4 = 0;
+  private readonly gathered = new Int32Array(GATHERED_WORDS_MAX);
+  private count = 0;
+  /** Words that were mixed in before. */
+  private mixed = 0;
 
   constructor(seed: Hash128) {
-    this.h1 = seed.a | 0;
-    this.h2 = seed.b | 0;
-    this.h3 = seed.c | 0;
-    this.h4 = seed.d | 0;
+    this.begin(seed);
+  }
+
+  /** Forgets whatever was absorbed. */
+  begin(seed: Hash128): this {
+    this.h1 = seed.a;
+    this.h2 = seed.b;
+    this.h3 = seed.c;
+    this.h4 = seed.d;
+    this.count = 0;
+    this.mixed = 0;
+    return this;
   }
 
   word(value: number): void {
-    this.words += 1;
-    switch (this.filled) {
-      case 0:
-        this.k1 = value | 0;
-        this.filled = 1;
-        return;
-      case 1:
-        this.k2 = value | 0;
-        this.filled = 2;
-        return;
-      case 2:
-        this.k3 = value | 0;
-        this.filled = 3;
-        return;
-    }
-    this.filled = 0;
-    this.block(this.k1, this.k2, this.k3, value | 0);
+    if (this.count === GATHERED_WORDS_MAX) this.mix();
+    this.gathered[this.count] = value;
+    this.count += 1;
   }
 
   unsigned64(value: number): void {
@@ -134,15 +130,16 @@ export class Absorber {
     const length = part.length;
     this.word(length);
     const whole = length - (length % 4);
-    const wordAt = (i: number): number =>
-      (part[i]! << 24) | (part[i + 1]! << 16) | (part[i + 2]! << 8) | part[i + 3]!;
-    let at = 0;
-    for (; at < whole && this.filled !== 0; at += 4) this.word(wordAt(at));
-    for (; at + 16 <= whole; at += 16) {
-      this.words += 4;
-      this.block(wordAt(at), wordAt(at + 4), wordAt(at + 8), wordAt(at + 12));
+    for (let at = 0; at < whole;) {
+      const end = Math.min(whole, at + 4 * this.room());
+      let { count } = this;
+      for (; at < end; at += 4) {
+        this.gathered[count] =
+          (part[at]! << 24) | (part[at + 1]! << 16) | (part[at + 2]! << 8) | part[at + 3]!;
+        count += 1;
+      }
+      this.count = count;
     }
-    for (; at < whole; at += 4) this.word(wordAt(at));
     if (whole < length) {
       let last = 0;
       for (let i = 0; i < 4; i += 1) last = (last << 8) | (whole + i < length ? part[whole + i]! : 0);
@@ -176,19 +173,29 @@ export class Absorber {
   private units(part: string, from: number): void {
     const { length } = part;
     const whole = length - ((length - from) % 2);
-    let at = from;
-    for (; at < whole && this.filled !== 0; at += 2) this.word(pairAt(part, at));
-    for (; at + 8 <= whole; at += 8) {
-      this.words += 4;
-      this.block(pairAt(part, at), pairAt(part, at + 2), pairAt(part, at + 4), pairAt(part, at + 6));
+    for (let at = from; at < whole;) {
+      const end = Math.min(whole, at + 2 * this.room());
+      let { count } = this;
+      for (; at < end; at += 2) {
+        this.gathered[count] = pairAt(part, at);
+        count += 1;
+      }
+      this.count = count;
     }
-    for (; at < whole; at += 2) this.word(pairAt(part, at));
     if (whole < length) this.word(part.charCodeAt(whole) << 16);
   }
 
+  /** How many words can be gathered now, one at least. */
+  private room(): number {
+    if (this.count === GATHERED_WORDS_MAX) this.mix();
+    return GATHERED_WORDS_MAX - this.count;
+  }
+
+  /** What was absorbed since it was begun. It must be begun again before anything else. */
   finish(): Hash128 {
-    const words = this.words;
-    while (this.filled !== 0) this.word(0);
+    const words = this.mixed + this.count;
+    while (this.count % 4 !== 0) this.word(0);
+    this.mix();
     let h1 = this.h1 ^ words;
     let h2 = this.h2 ^ words;
     let h3 = this.h3 ^ words;
@@ -208,14 +215,28 @@ export class Absorber {
     return { a: h1 >>> 0, b: h2 >>> 0, c: h3 >>> 0, d: h4 >>> 0 };
   }
 
-  private block(k1: number, k2: number, k3: number, k4: number): void {
-    k1 = Math.imul(rotate(Math.imul(k1, 0x239b961b), 15), 0xab0e9789);
-    this.h1 = (Math.imul((rotate(this.h1 ^ k1, 19) + this.h2) | 0, 5) + 0x561ccd1b) | 0;
-    k2 = Math.imul(rotate(Math.imul(k2, 0xab0e9789), 16), 0x38b34ae5);
-    this.h2 = (Math.imul((rotate(this.h2 ^ k2, 17) + this.h3) | 0, 5) + 0x0bcaa747) | 0;
-    k3 = Math.imul(rotate(Math.imul(k3, 0x38b34ae5), 17), 0xa1e38b93);
-    this.h3 = (Math.imul((rotate(this.h3 ^ k3, 15) + this.h4) | 0, 5) + 0x96cd1c35) | 0;
-    k4 = Math.imul(rotate(Math.imul(k4, 0xa1e38b93), 18), 0x239b961b);
-    this.h4 = (Math.imul((rotate(this.h4 ^ k4, 13) + this.h1) | 0, 5) + 0x32ac3b17) | 0;
+  /** Mixes in what was gathered, which is whole blocks. */
+  private mix(): void {
+    const { count, gathered } = this;
+    let [h1, h2, h3, h4] = [this.h1 | 0, this.h2 | 0, this.h3 | 0, this.h4 | 0];
+    for (let at = 0; at < count; at += 4) {
+      const k1 = rotate(Math.imul(gathered[at]!, 0x239b961b), 15);
+      h1 = (Math.imul((rotate(h1 ^ Math.imul(k1, 0xab0e9789), 19) + h2) | 0, 5) + 0x561ccd1b) | 0;
+      const k2 = rotate(Math.imul(gathered[at + 1]!, 0xab0e9789), 16);
+      h2 = (Math.imul((rotate(h2 ^ Math.imul(k2, 0x38b34ae5), 17) + h3) | 0, 5) + 0x0bcaa747) | 0;
+      const k3 = rotate(Math.imul(gathered[at + 2]!, 0x38b34ae5), 17);
+      h3 = (Math.imul((rotate(h3 ^ Math.imul(k3, 0xa1e38b93), 15) + h4) | 0, 5) + 0x96cd1c35) | 0;
+      const k4 = rotate(Math.imul(gathered[at + 3]!, 0xa1e38b93), 18);
+      h4 = (Math.imul((rotate(h4 ^ Math.imul(k4, 0x239b961b), 13) + h1) | 0, 5) + 0x32ac3b17) | 0;
+    }
+    this.h1 = h1;
+    this.h2 = h2;
+    this.h3 = h3;
+    this.h4 = h4;
+    this.mixed += count;
+    this.count = 0;
   }
 }
+
+/** Of whatever is absorbed to its end at once. */
+const atOnce = new Absorber(ZERO_HASH);

@@ -12,7 +12,7 @@ import type { ConfigurationContent } from '../configuration/content.js';
 import type { FoldConfiguration } from '../configuration/fold-configuration.js';
 import type { AggregateState } from '../configuration/reducer.js';
 import type { ControlBody, EntryEvent } from '../entry/body.js';
-import { Absorber, chainDigest, type Hash128 } from '../entry/digest.js';
+import { Absorber, chainDigest, ZERO_HASH, type Hash128 } from '../entry/digest.js';
 import { NO_PUBLISHER, type EntryHeader } from '../entry/header.js';
 import { needsAuthority, signedBytes, type SigningKey, type VerifySignature } from '../entry/signature.js';
 import {
@@ -143,6 +143,7 @@ export class ShardFold {
   private versioned = 0;
   private readonly marks: Mark[] = [];
   private readonly fenced: FencedAttempt[] = [];
+  private readonly effects = new Absorber(ZERO_HASH);
   private readonly partition: number;
   private readonly dataset: DatasetName | undefined;
 
@@ -482,7 +483,7 @@ export class ShardFold {
   }
 
   private chainEffects(verdict: Verdict, operations: readonly RowOperation[]): Hash128 {
-    const absorber = new Absorber(this.cursor.effectsHash);
+    const absorber = this.effects.begin(this.cursor.effectsHash);
     absorber.word(VERDICTS.indexOf(verdict));
     const columns = this.active()?.content.projection.columns ?? [];
     for (const operation of operations) {

@@ -51,8 +51,9 @@ export function explore<State>(model: Model<State>, statesMax: number): Explorat
   let depth = 0;
   let ends = 0;
   let isComplete = true;
+  const absorber = new Absorber(ZERO_HASH);
   const add = (state: State, parent: number, ordinal: number): boolean => {
-    const absorber = new Absorber(ZERO_HASH);
+    absorber.begin(ZERO_HASH);
     for (const word of model.words(state)) absorber.word(word);
     const { a, b } = absorber.finish();
     if (!seen.add(a, b)) return false;
