@@ -1,13 +1,13 @@
 /** What stops the benchmarks, as their profiles show it; the page repeats it beside the figures. */
 export const BOUNDS: Readonly<Record<string, string>> = {
-  apply: `one thread, which is full: 8.4 us of it for an event at 116,000 a second. Half of that is the fold (effects hash, checks, routing,
-coalescing), an eighth decoding, an eighth garbage; the rest fetches and builds statements. Two commits are under way most of the time since decision 0093, so that nothing
-waits for the database any more, which is busy for half of the time. The limit needs a tenth of the thread and has the other processor for its database: 0.85 of it would leave the
-thread 3.9 us. Reading without work costs next to nothing for an event because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
+  apply: `one thread, which is full: 7.7 us of it for an event at 110,000 a second (8.4 before keys, headers and hashes were read with less to throw away). Of that four
+tenths are the fold (effects hash, checks, routing, coalescing), a seventh decoding, a sixth garbage, a fifth building and sending statements. Two commits are under way most of the time since
+decision 0093, so that nothing waits for the database any more. The limit needs a fifth of the thread and has the other processor for its database: 0.85 of it would leave
+the thread 5 us. Reading without work costs next to nothing for an event because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
   'apply-one-shard': `as \`apply\`; one shard has one commit under way, for which the thread waits a fifth of the time.`,
-  'apply-datasets': `the client's thread, which is full for all of them: 16 us for a reading that is an entry by itself, 27 and 29 us for an order and a booking under a
-minted key, which have an outcome besides, a second row to write, and ask the database for outcomes and rows before the fold. 16 to 27 and 29 are the ratios 0.61 and 0.56 at best. An entry of one event has its own header, digest
-and session number, which ten readings share.`,
+  'apply-datasets': `the two processors, which are full. A reading that is an entry by itself takes 15 us of them, four fifths of it in the client; an order 33 and a booking 42 us, half of it or more in
+the database: under a minted key they have an outcome besides, a second row to write and to index, and ask for outcomes and rows before the fold. 15 to 33 and 42 are the ratios 0.45 and 0.35. Since the client needs less for an entry (27
+and 29 us before for orders and bookings, 16 for readings) all three are quicker by a third, and the ratios are lower.`,
   'apply-hot-keys': `the client's thread alone: few rows are left for the database, but each event is checked, hashed and given a verdict.`,
   writing: `statements: a save through the outbox holds the shard, reads what was changed and stores the entry, each 0.3 to 0.6 ms, beside TypeORM's four,
 which take 0.9 ms in all; 1.3 times that leaves less than 0.3 ms for everything. Its change and its commit take twice as long, because the database catches and keeps each
