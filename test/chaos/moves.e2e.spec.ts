@@ -141,9 +141,10 @@ test("readers go on at each broker that leads next, and not where it has another
       partitions: 1,
       replicationFactor: 3,
       minInsyncReplicas: 2,
+      compression: 'none',
       retentionMs: 86_400_000,
       replicas: [[1, 2, 3]],
-    };
+    } as const;
     await eventually(
       () => log.admin.ensure(description),
       (findings) => findings.length === 0,

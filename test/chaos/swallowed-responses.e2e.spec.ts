@@ -206,6 +206,7 @@ async function publishThroughLosses(
     partitions: 1,
     replicationFactor: 1,
     minInsyncReplicas: 1,
+    compression: 'none',
     retentionMs: 3_600_000,
     replicas: null,
   });

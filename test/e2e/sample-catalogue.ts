@@ -32,6 +32,12 @@ export const attended = {
   'datasets/readings.yaml': attend,
 };
 
+/** Brokers compress what datasets append. */
+export const compressed = {
+  'topology.yaml': (text: string): string =>
+    text.replace(/^( +)minInsyncReplicas: 1$/m, '$&\n$1compression: zstd'),
+};
+
 const openFirst = (text: string): string => `${text}\nopenFirst: 10%\n`;
 
 /** A new home takes writes of a tenth of the orders first. */

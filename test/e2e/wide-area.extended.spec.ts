@@ -1,15 +1,16 @@
 /**
- * Three brokers, one per region, and delayed links between the regions: leaders stand at home, a write reaches every
+ * Three brokers, one per region, and delayed links between the regions, over which records go compressed: leaders stand at home, a write reaches every
  * region, and a region that is cut off is missed by nobody and catches up alone when its links heal (I11, I20).
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { call, eventually, LocalCluster, write } from './local-cluster.js';
+import { attended, compressed } from './sample-catalogue.js';
 import { partitionsOf } from './topic-partitions.js';
 
 let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await LocalCluster.start(['--brokers', '3', '--wan', '20']);
+  cluster = await LocalCluster.startWith({ ...attended, ...compressed }, ['--brokers', '3', '--wan', '20']);
 }, 300_000);
 
 afterAll(() => cluster?.stop(), 60_000);

@@ -1,4 +1,5 @@
 /** Both Kafka clients under the log port, with the same records: which of them writes and reads for less. */
+import type { Compression, Log, LogWriter } from '@lockstep/engine';
 import { kafkaLog } from '@lockstep/kafka';
 import type { KafkaClient } from '@lockstep/kafka';
 import { platformaticClient } from '@lockstep/kafka/platformatic';
@@ -26,23 +27,32 @@ import { createTopic } from './shard-publishers.ts';
 
 const ENTRIES = 18_000;
 const STATIONS = 5_004;
+const PARTITIONS = 12;
 const APPENDS = 300;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
 const WRITTEN = 'bench.written';
 const READ = 'bench.read';
+const COMPRESSIONS = ['none', 'zstd'] as const;
+const topicOf = (name: string, compression: Compression): string => `${name}.${compression}`;
 
 const CLIENTS: readonly (readonly [name: string, client: KafkaClient | undefined])[] = [
   ['kafkajs', undefined],
   ['@platformatic/kafka', platformaticClient],
 ];
-const WORKS = ['writing', 'reading', 'one append after the other'] as const;
+const WORKS = [
+  'writing',
+  'reading',
+  'writing, compressed',
+  'reading, compressed',
+  'one append after the other',
+] as const;
 const sideOf = (work: (typeof WORKS)[number], client: string): string => `${work}, ${client}`;
 
 export const kafkaClients: Benchmark = {
   name: 'kafka-clients',
-  profile: `kafkaLog with either client, ${ENTRIES} records with a header each, 12 partitions, one broker, one replica, acks all, no \
-compression; client and broker on one machine. Writing: appends of at most ${BATCH_ENTRIES_MAX} records or ${BATCH_BYTES_MAX / 1024} \
+  profile: `kafkaLog with either client, ${ENTRIES} records with a header each, 12 partitions, one broker, one replica, acks all; topics are \
+uncompressed, or compressed by their broker (zstd level 1); client and broker on one machine. Writing: appends of at most ${BATCH_ENTRIES_MAX} records or ${BATCH_BYTES_MAX / 1024} \
 KiB, headers ready, keys and values as texts, one in flight per partition. Reading: all partitions from their beginning, one fetch at a time of \
 at most ${FETCH_BYTES_MAX / 2 ** 20} MiB, with the digest of each record; @platformatic/kafka also checks each batch's CRC. One append after the other: ${APPENDS} of one record \
 in one partition, each awaited.`,
@@ -58,55 +68,31 @@ in one partition, each awaited.`,
     );
     try {
       const [log] = logs;
-      for (const topic of [WRITTEN, READ]) await createTopic(log!, topic, dataset.partitions);
-      await appendAll(await log!.openWriter(), READ, batches);
+      const first = await log!.openWriter();
+      for (const compression of COMPRESSIONS) {
+        for (const name of [WRITTEN, READ])
+          await createTopic(log!, topicOf(name, compression), dataset.partitions, compression);
+        await appendAll(first, topicOf(READ, compression), batches);
+      }
       const sides = await Promise.all(
         CLIENTS.map(async ([name], index): Promise<readonly Side[]> => {
           const writer = await logs[index]!.openWriter();
           const single = sideOf('one append after the other', name);
           return [
-            {
-              name: sideOf('writing', name),
-              measure: async (watch) => {
-                watch.start();
-                await appendAll(writer, WRITTEN, batches);
-                watch.stop();
-                return ENTRIES;
-              },
-            },
-            {
-              name: sideOf('reading', name),
-              measure: async (watch) => {
-                const reader = await logs[index]!.openReader(READ);
-                watch.start();
-                let read = 0;
-                const next = new Map<number, Offset>(batches.map((_, partition) => [partition, offset(0n)]));
-                while (read < ENTRIES) {
-                  const positions = [...next].map(([partition, at]) => ({ partition, offset: at }));
-                  const answers = await reader.fetch({
-                    positions,
-                    waitMsMax: 1_000,
-                    bytesMax: FETCH_BYTES_MAX,
-                  });
-                  for (const { nextOffset, partition, records } of answers) {
-                    read += records.length;
-                    next.set(partition, nextOffset);
-                  }
-                }
-                watch.stop();
-                await reader.close();
-                return read;
-              },
-            },
+            ...COMPRESSIONS.flatMap((compression): readonly Side[] => [
+              writingSide(writer, name, compression, batches),
+              readingSide(logs[index]!, name, compression),
+            ]),
             {
               name: single,
               measure: async (watch) => {
+                const topic = topicOf(WRITTEN, 'none');
                 const tookMs: number[] = [];
                 const records = [batches[0]![0]![0]!];
                 watch.start();
                 for (let count = 0; count < APPENDS; count += 1) {
                   const startMs = performance.now();
-                  await writer.append({ topic: WRITTEN, partition: 0, records, timeoutMs: TIMEOUT_MS });
+                  await writer.append({ topic, partition: 0, records, timeoutMs: TIMEOUT_MS });
                   tookMs.push(performance.now() - startMs);
                 }
                 watch.stop();
@@ -130,6 +116,9 @@ in one partition, each awaited.`,
           const title = `client time per record, ${work}: ${platformatic} / ${kafkajs}`;
           return [ratio(rounds, ...pair), between(rounds, title, pair, clientTimeOf)];
         }),
+        ...(['writing', 'reading'] as const).map((work) =>
+          ratio(rounds, sideOf(`${work}, compressed`, kafkajs), sideOf(work, kafkajs)),
+        ),
         ...WORKS.flatMap((work) =>
           CLIENTS.flatMap(([name]) => [
             rate(rounds, sideOf(work, name), 'records/s'),
@@ -144,3 +133,45 @@ in one partition, each awaited.`,
     }
   },
 };
+
+function writingSide(
+  writer: LogWriter,
+  client: string,
+  compression: Compression,
+  batches: ReturnType<typeof readyBatches>,
+): Side {
+  return {
+    name: sideOf(compression === 'none' ? 'writing' : 'writing, compressed', client),
+    measure: async (watch) => {
+      watch.start();
+      await appendAll(writer, topicOf(WRITTEN, compression), batches);
+      watch.stop();
+      return ENTRIES;
+    },
+  };
+}
+
+function readingSide(log: Log, client: string, compression: Compression): Side {
+  return {
+    name: sideOf(compression === 'none' ? 'reading' : 'reading, compressed', client),
+    measure: async (watch) => {
+      const reader = await log.openReader(topicOf(READ, compression));
+      watch.start();
+      let read = 0;
+      const next = new Map<number, Offset>(
+        Array.from({ length: PARTITIONS }, (_, partition) => [partition, offset(0n)]),
+      );
+      while (read < ENTRIES) {
+        const positions = [...next].map(([partition, at]) => ({ partition, offset: at }));
+        const answers = await reader.fetch({ positions, waitMsMax: 1_000, bytesMax: FETCH_BYTES_MAX });
+        for (const { nextOffset, partition, records } of answers) {
+          read += records.length;
+          next.set(partition, nextOffset);
+        }
+      }
+      watch.stop();
+      await reader.close();
+      return read;
+    },
+  };
+}

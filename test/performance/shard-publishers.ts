@@ -2,6 +2,7 @@
 import {
   ShardPublisher,
   shardsOf,
+  type Compression,
   type GatewayDataset,
   type Log,
   type Published,
@@ -26,12 +27,18 @@ const unused = (): never => {
 };
 
 /** A topic on one broker, with the settings that the coordinator gives it. */
-export async function createTopic(log: Log, topic: string, partitions: number): Promise<void> {
+export async function createTopic(
+  log: Log,
+  topic: string,
+  partitions: number,
+  compression: Compression = 'none',
+): Promise<void> {
   const findings = await log.admin.ensure({
     topic,
     partitions,
     replicationFactor: 1,
     minInsyncReplicas: 1,
+    compression,
     retentionMs: RETENTION_MS,
     replicas: null,
   });

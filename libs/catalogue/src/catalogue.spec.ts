@@ -190,7 +190,10 @@ describe('the sample catalogue', () => {
 
   test('names the addresses of the local cluster', async () => {
     const { topology } = await validCatalogue(SAMPLE);
-    expect(topology.clusters.get('main')?.brokers).toEqual(['127.0.0.1:19092']);
+    expect(topology.clusters.get('main')).toMatchObject({
+      brokers: ['127.0.0.1:19092'],
+      compression: 'none',
+    });
     expect([...topology.regions.keys()]).toEqual(['eu', 'us', 'ap']);
     expect(topology.regions.get('us' as RegionName)).toMatchObject({
       gateway: 'http://127.0.0.1:7102',
@@ -489,6 +492,11 @@ const BAD_CATALOGUES: readonly BadCatalogue[] = [
     'with more in-sync replicas than replicas',
     change(TOPOLOGY, 'minInsyncReplicas: 1', 'minInsyncReplicas: 2'),
     { marker: 'minInsyncReplicas: 2', reason: /no write could be stored/ },
+  ),
+  bad(
+    'with a codec that readers do not have',
+    change(TOPOLOGY, '    minInsyncReplicas: 1\n', '    minInsyncReplicas: 1\n    compression: lz4\n'),
+    { marker: 'compression: lz4', reason: /compression/, next: /`none` or `zstd`/ },
   ),
   bad('with a region name in capitals', change(TOPOLOGY, '  ap:', '  AP:'), {
     marker: '  AP:',

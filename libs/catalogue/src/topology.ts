@@ -37,7 +37,11 @@ export interface ClusterTopology {
   readonly brokers: readonly string[];
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number;
+  /** How brokers store what datasets append, and send it to each other and to regions. */
+  readonly compression: (typeof COMPRESSIONS)[number];
 }
+
+const COMPRESSIONS = ['none', 'zstd'] as const;
 
 export interface RegionTopology {
   readonly provider: string;
@@ -74,6 +78,7 @@ const topologyShape = closed({
       brokers: z.array(z.string()).min(1).max(100),
       replicationFactor: z.int().min(1).max(9),
       minInsyncReplicas: z.int().min(1).max(9),
+      compression: z.enum(COMPRESSIONS).optional(),
     }),
   ),
   regions: z.record(
@@ -112,10 +117,11 @@ const DURATION = 'a length of time such as 10m or 1h';
 const URL_SENTENCE = 'an address such as http://127.0.0.1:7101';
 const SENTENCES: SettingSentences = {
   clusters: 'at least one cluster, by name',
-  'clusters.*': 'the settings brokers, replicationFactor and minInsyncReplicas',
+  'clusters.*': 'the settings brokers, replicationFactor, minInsyncReplicas and compression',
   'clusters.*.brokers': 'a list of 1 to 100 addresses such as 127.0.0.1:19092',
   'clusters.*.replicationFactor': 'a whole number from 1 to 9',
   'clusters.*.minInsyncReplicas': 'a whole number from 1 to 9',
+  'clusters.*.compression': '`none` or `zstd`',
   regions: 'at least one region, by name',
   'regions.*': 'the settings provider, zone, jurisdiction, cluster, gateway, replicator and coordinator',
   'regions.*.provider': LABEL,
@@ -149,8 +155,11 @@ export function readTopology(
     if (Object.keys(shape[section]).length > 0) continue;
     findings.at(document, [section], `\`${section}\` is empty`, `name at least one of the ${section}`);
   }
-  for (const [name, cluster] of Object.entries(shape.clusters)) {
+  const clusters = new Map<string, ClusterTopology>();
+  for (const [name, { compression = 'none', ...rest }] of Object.entries(shape.clusters)) {
+    const cluster = { ...rest, compression };
     checkCluster(document, name, cluster, findings);
+    clusters.set(name, cluster);
   }
   const borne = readThresholds(document, shape, findings);
   const regions = new Map<RegionName, RegionTopology>();
@@ -195,7 +204,7 @@ export function readTopology(
   }
   const signingKeys = readKeys(document, shape.keys ?? {}, files, findings);
   const failover = readFailover(document, shape.failover ?? {}, findings);
-  return { clusters: new Map(Object.entries(shape.clusters)), regions, signingKeys, failover };
+  return { clusters, regions, signingKeys, failover };
 }
 
 function readKeys(

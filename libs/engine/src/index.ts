@@ -3,6 +3,7 @@ export type { Disposition } from './ports/port-error.js';
 export type {
   AppendRequest,
   Appended,
+  Compression,
   FetchedPartition,
   FetchRequest,
   Log,

@@ -12,6 +12,7 @@ import { crc32c } from './crc32c.js';
 import { RECORD_HEADER_BYTES, TRACE_HEADER_BYTES } from './fetch-answer.js';
 import type { BrokerCall } from './kafka-client.js';
 import { plainCall } from './kafkajs-internals.js';
+import { BATCH_HEADER_BYTES, LENGTH_END } from './unpacked-batch.js';
 
 export interface AppendTarget {
   readonly topic: string;
@@ -33,9 +34,7 @@ export interface AppendAnswer {
 }
 
 const ACKS_OF_ALL_IN_SYNC = -1;
-/** Of a batch, before its records; the length counts what is behind it, the checksum what is behind that. */
-const BATCH_HEADER_BYTES = 61;
-const LENGTH_END = 12;
+/** The checksum counts what is behind it. */
 const CHECKSUM_END = 21;
 const FORMAT = 2;
 

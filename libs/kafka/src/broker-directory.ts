@@ -34,8 +34,13 @@ export interface PartitionPlace {
   readonly replicas: readonly number[];
 }
 
+export interface DirectoryOptions extends LinkOptions {
+  /** Told of a batch that no publisher can have appended, whenever a reader steps over it. */
+  readonly onForeignBatch: ((story: string) => void) | null;
+}
+
 export class BrokerDirectory {
-  readonly #options: LinkOptions;
+  readonly #options: DirectoryOptions;
   readonly #bootstrap: readonly BrokerAddress[];
   /** Those to ask, in this order; a broker that failed us stands last. */
   #candidates: readonly BrokerAddress[];
@@ -43,7 +48,7 @@ export class BrokerDirectory {
   readonly #attempts = new Set<BrokerLink>();
   #closed = false;
 
-  constructor(brokers: readonly string[], options: LinkOptions) {
+  constructor(brokers: readonly string[], options: DirectoryOptions) {
     this.#options = options;
     this.#bootstrap = brokers.map(parseAddress);
     this.#candidates = this.#bootstrap;
@@ -51,6 +56,10 @@ export class BrokerDirectory {
 
   get client(): KafkaClient {
     return this.#options.client;
+  }
+
+  tellForeign(story: string): void {
+    this.#options.onForeignBatch?.(story);
   }
 
   /** Throws the broker's error when the topic is unknown. */

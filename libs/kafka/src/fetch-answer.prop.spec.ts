@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readBatches, textOf } from './fetch-answer.js';
 import { kafkajsClient } from './kafkajs-client.js';
 import { platformaticClient } from './platformatic-client.js';
-import { batchBytes } from './record-batch.fixture.js';
+import { batchBytes, ZSTD } from './record-batch.fixture.js';
 
 const anyBytes = fc.uint8Array({ maxLength: 200, size: 'max' });
 const orNull = fc.option(anyBytes, { nil: null });
@@ -21,6 +21,7 @@ const record = fc.record({
 const batch = fc.record({
   baseOffset: fc.bigInt({ min: 0n, max: 2n ** 53n }),
   baseTimeMs: fc.integer({ min: 0, max: 2_000_000_000_000 }),
+  attributes: fc.constantFrom(0, ZSTD),
   records: fc.array(record, { minLength: 1, maxLength: 5 }),
 });
 

@@ -5,7 +5,16 @@ import { readBatches as readBatchesBy, readFetchAnswer } from './fetch-answer.js
 import { kafkajsClient } from './kafkajs-client.js';
 import { platformaticClient } from './platformatic-client.js';
 import type { RecordFixture } from './record-batch.fixture.js';
-import { CONTROL, GZIP, LOG_APPEND_TIME, TRANSACTIONAL, batchBytes } from './record-batch.fixture.js';
+import {
+  CONTROL,
+  GZIP,
+  LOG_APPEND_TIME,
+  TRANSACTIONAL,
+  ZSTD,
+  batchBytes,
+  crc32c,
+} from './record-batch.fixture.js';
+import { BATCH_BYTES_MAX, BATCH_HEADER_BYTES } from './unpacked-batch.js';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const record = (value: string, more: Partial<RecordFixture> = {}): RecordFixture => ({
@@ -14,6 +23,8 @@ const record = (value: string, more: Partial<RecordFixture> = {}): RecordFixture
   headers: [],
   ...more,
 });
+/** Of a record with the key `k` and a value of two mebibytes or nearly so, beside its value. */
+const AROUND_BYTES = 4 + 3 + 2 + 4 + 1;
 const batch = (baseOffset: bigint, ...values: readonly string[]): Buffer =>
   batchBytes({ baseOffset, attributes: LOG_APPEND_TIME, records: values.map((value) => record(value)) });
 
@@ -116,7 +127,7 @@ describe.each([
       const { records, nextOffset } = readBatches(Buffer.concat([whole, cut.subarray(0, length)]), 0n);
       expect([records.length, nextOffset]).toEqual([2, 2n]);
     }
-    expect(readBatches(cut.subarray(0, 30), 2n)).toEqual({
+    expect(readBatches(cut.subarray(0, 30), 2n)).toMatchObject({
       records: [],
       nextOffset: 2n,
       leaderEpoch: null,
@@ -128,15 +139,81 @@ describe.each([
     batches.writeInt32BE(2, 12);
     batches.writeInt32BE(7, batch(4n, 'a').length + 12);
     expect(readBatches(batches, 4n)).toMatchObject({ nextOffset: 6n, leaderEpoch: 7 });
-    expect(readBatches(batches, 6n)).toEqual({ records: [], nextOffset: 6n, leaderEpoch: 7 });
-    expect(readBatches(batches.subarray(0, -1), 5n)).toEqual({ records: [], nextOffset: 5n, leaderEpoch: 2 });
-    expect(readBatches(batches, 7n)).toEqual({ records: [], nextOffset: 7n, leaderEpoch: null });
+    expect(readBatches(batches, 6n)).toMatchObject({ records: [], nextOffset: 6n, leaderEpoch: 7 });
+    expect(readBatches(batches.subarray(0, -1), 5n)).toMatchObject({
+      records: [],
+      nextOffset: 5n,
+      leaderEpoch: 2,
+    });
+    expect(readBatches(batches, 7n)).toMatchObject({ records: [], nextOffset: 7n, leaderEpoch: null });
   });
 
-  test('a compressed batch is refused by name', () => {
-    expect(() =>
-      readBatches(batchBytes({ baseOffset: 0n, attributes: GZIP, records: [record('a')] }), 0n),
-    ).toThrow(expect.objectContaining({ kind: 'batch-compressed' }));
+  test('a batch compressed by zstd says what it said before', () => {
+    const records = Array.from({ length: 400 }, (_, index) =>
+      record(`station ${index % 7}: 21.5`, { headers: [['lockstep', Uint8Array.of(1, index & 0xff)]] }),
+    );
+    const plain = batchBytes({ baseOffset: 40n, attributes: LOG_APPEND_TIME, records });
+    const packed = batchBytes({ baseOffset: 40n, attributes: LOG_APPEND_TIME | ZSTD, records });
+    expect(packed.length).toBeLessThan(plain.length / 5);
+    const expected = readBatches(plain, 41n);
+    expect(expected.records).toHaveLength(399);
+    expect(readBatches(packed, 41n)).toEqual({
+      ...expected,
+      packedBytes: packed.length,
+      bytes: plain.length,
+    });
+    expect(readBatches(Buffer.concat([packed, batch(440n, 'z')]), 440n).records).toHaveLength(1);
+  });
+
+  test('batches are unpacked until as many bytes as are wanted are read, and one at least', () => {
+    const long = (baseOffset: bigint): Buffer =>
+      batchBytes({ baseOffset, attributes: ZSTD, records: [record('x'.repeat(1_000))] });
+    const batches = Buffer.concat([0n, 1n, 2n, 3n].map(long));
+    const offsetsWithin = (bytesMax: number): readonly bigint[] => {
+      const { nextOffset, records } = readBatchesBy(batches, 0n, client.readBatch, bytesMax);
+      expect(nextOffset).toBe(BigInt(records.length));
+      return records.map(({ offset }) => offset);
+    };
+    expect(offsetsWithin(-1)).toEqual([0n]);
+    expect(offsetsWithin(1_500)).toEqual([0n, 1n]);
+    expect(offsetsWithin(1_000_000)).toEqual([0n, 1n, 2n, 3n]);
+  });
+
+  test('a batch compressed from more than anybody can append here is stepped over', () => {
+    const HALF = 'x'.repeat(BATCH_BYTES_MAX / 2);
+    const ofBytes = (bytes: number, attributes: number): Buffer => {
+      const rest = 'x'.repeat(bytes - BATCH_HEADER_BYTES - HALF.length - 2 * AROUND_BYTES);
+      return batchBytes({ baseOffset: 7n, attributes, records: [record(HALF), record(rest)] });
+    };
+    expect(ofBytes(BATCH_BYTES_MAX, 0)).toHaveLength(BATCH_BYTES_MAX);
+    const longest = ofBytes(BATCH_BYTES_MAX, ZSTD);
+    expect(readBatches(longest, 7n)).toMatchObject({ bytes: BATCH_BYTES_MAX, foreign: [], nextOffset: 9n });
+    const bomb = ofBytes(BATCH_BYTES_MAX + 1, ZSTD);
+    expect(bomb.length).toBeLessThan(BATCH_BYTES_MAX / 1_000);
+    const { foreign, nextOffset, records } = readBatches(Buffer.concat([bomb, batch(9n, 'a')]), 7n);
+    expect([foreign, nextOffset, records.map(({ offset }) => offset)]).toEqual([[7n], 10n, [9n]]);
+  });
+
+  test('a batch compressed by another codec is refused by name', () => {
+    const gzip = batchBytes({ baseOffset: 7n, attributes: GZIP, records: [record('a')] });
+    expect(() => readBatches(gzip, 7n)).toThrow(
+      expect.objectContaining({
+        kind: 'batch-compressed',
+        message: 'the batch at offset 7 is compressed by codec 1, and only zstd is read',
+      }),
+    );
+  });
+
+  test('a compressed batch that was cut within, or is not compressed, is unreadable', () => {
+    const whole = batchBytes({ baseOffset: 0n, attributes: ZSTD, records: [record('a'), record('b')] });
+    const cut = Buffer.from(whole.subarray(0, -3));
+    const plain = batch(0n, 'a');
+    plain.writeInt16BE(ZSTD, 21);
+    for (const damaged of [cut, plain]) {
+      damaged.writeInt32BE(damaged.length - 12, 8);
+      damaged.writeUInt32BE(crc32c(damaged.subarray(21)), 17);
+      expect(() => readBatches(damaged, 0n)).toThrow(expect.objectContaining({ kind: 'batch-unreadable' }));
+    }
   });
 
   test('a batch of another format or with an impossible length is unreadable', () => {

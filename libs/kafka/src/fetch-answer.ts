@@ -13,7 +13,7 @@ import type { LogRecord } from '@lockstep/protocol';
 import { RECORD_HEADER, TRACE_HEADER, offset, recordDigest } from '@lockstep/protocol';
 import { ByteReader, unreadable } from './byte-reader.js';
 import type { BatchReader } from './kafka-client.js';
-import { LinkError } from './log-failure.js';
+import { BATCH_HEADER_BYTES, LENGTH_END, unpackedBatch } from './unpacked-batch.js';
 
 export interface FetchAnswer {
   readonly clientSideThrottleTime: number;
@@ -38,6 +38,11 @@ export interface BatchContents {
   readonly nextOffset: bigint;
   /** In which epoch of its leaders the record before `nextOffset` was appended; null when no batch here says. */
   readonly leaderEpoch: number | null;
+  /** Of the batches that were read: as they came, and as they were before a broker compressed them. */
+  readonly packedBytes: number;
+  readonly bytes: number;
+  /** Offsets of batches that were stepped over, because no publisher can have appended them. */
+  readonly foreign: readonly bigint[];
 }
 
 /** Of one topic, the only one that we ask for in a request. */
@@ -76,26 +81,40 @@ function readPartition(reader: ByteReader): PartitionAnswer {
 
 const NOTHING = Buffer.alloc(0);
 const DIVERGING_EPOCH = 0;
-const BATCH_PREFIX_BYTES = 12;
-const BATCH_HEADER_BYTES = 61;
-const COMPRESSION_MASK = 0x07;
 export const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
 
-/** Records at or behind `from`; a batch may begin before it. */
-export function readBatches(batches: Buffer, from: bigint, read: BatchReader): BatchContents {
+/**
+ * Records at or behind `from`; a batch may begin before it.
+ * @param bytesMax unpacked: the batch that reaches it is the last one that is read, and the first one is read in any case.
+ */
+export function readBatches(
+  batches: Buffer,
+  from: bigint,
+  read: BatchReader,
+  bytesMax = Infinity,
+): BatchContents {
   const records: LogRecord[] = [];
+  let packedBytes = 0;
+  let unpackedBytes = 0;
+  const foreign: bigint[] = [];
   let nextOffset = from;
   let leaderEpoch: number | null = null;
   let start = 0;
   while (batches.length - start >= BATCH_HEADER_BYTES) {
-    const bytes = BATCH_PREFIX_BYTES + batches.readInt32BE(start + 8);
+    const bytes = LENGTH_END + batches.readInt32BE(start + 8);
     const magic = batches.readInt8(start + 16);
     if (bytes < BATCH_HEADER_BYTES || magic !== 2)
       throw unreadable(`batch of format ${magic} with ${bytes} bytes`);
     if (batches.length - start < bytes) break;
+    if (unpackedBytes > 0 && unpackedBytes >= bytesMax) break;
     const baseOffset = batches.readBigInt64BE(start);
-    if (hasRecords(batches, start)) read(batches.subarray(start, start + bytes), from, records);
+    if (hasRecords(batches, start)) {
+      const whole = read(batches.subarray(start, start + bytes), from, records);
+      if (whole === null) foreign.push(baseOffset);
+      packedBytes += bytes;
+      unpackedBytes += whole ?? bytes;
+    }
     const reached = baseOffset + BigInt(batches.readInt32BE(start + 23)) + 1n;
     if (reached >= nextOffset) {
       nextOffset = reached;
@@ -103,21 +122,18 @@ export function readBatches(batches: Buffer, from: bigint, read: BatchReader): B
     }
     start += bytes;
   }
-  return { records, nextOffset, leaderEpoch };
+  return { records, nextOffset, leaderEpoch, packedBytes, bytes: unpackedBytes, foreign };
 }
 
 /** Records of others' transactions are ours too; marks of their ends are none. */
 function hasRecords(batches: Buffer, start: number): boolean {
   const attributes = batches.readInt16BE(start + 21);
-  if ((attributes & CONTROL) !== 0 || batches.readInt32BE(start + 57) <= 0) return false;
-  if ((attributes & COMPRESSION_MASK) === 0) return true;
-  throw new LinkError(
-    'batch-compressed',
-    `the batch at offset ${batches.readBigInt64BE(start)} is compressed`,
-  );
+  return (attributes & CONTROL) === 0 && batches.readInt32BE(start + 57) > 0;
 }
 
-export const readBatch: BatchReader = (batch, from, records) => {
+export const readBatch: BatchReader = (packed, from, records) => {
+  const batch = unpackedBatch(packed);
+  if (batch === null) return null;
   const baseOffset = batch.readBigInt64BE(0);
   const baseTimeMs = Number(batch.readBigInt64BE(27));
   const isStamped = (batch.readInt16BE(21) & LOG_APPEND_TIME) !== 0;
@@ -136,6 +152,7 @@ export const readBatch: BatchReader = (batch, from, records) => {
       records.push(readRecord(reader, recordOffset, appendTimeMs ?? baseTimeMs + timeDelta));
     reader.position = recordEnd;
   }
+  return batch.length;
 };
 
 function readRecord(reader: ByteReader, recordOffset: bigint, appendTimeMs: number): LogRecord {

@@ -14,9 +14,8 @@ import { readBounds } from './leader-poll.js';
 import { placeLeader } from './leader-placement.js';
 import { LinkError, logFailure } from './log-failure.js';
 import { metadataCall } from './topic-calls.js';
+import { BATCH_BYTES_MAX } from './unpacked-batch.js';
 
-/** Bytes of one append call as Kafka counts them; a larger one is refused as `log-record-too-large`. */
-const APPEND_BYTES_MAX = 4 * 1024 * 1024;
 const CALL_MS_MAX = 5_000;
 /** A new topic is served by its leaders a little later. */
 const SERVED_MS_MAX = 10_000;
@@ -165,6 +164,14 @@ const COMPACTED = [
   ['max.compaction.lag.ms', '900000'],
 ] as const;
 
+const COMPRESSION = {
+  none: [['compression.type', 'uncompressed']],
+  zstd: [
+    ['compression.type', 'zstd'],
+    ['compression.zstd.level', '1'],
+  ],
+} as const;
+
 function settingsOf(description: TopicDescription): ReadonlyMap<string, string> {
   return new Map([
     ['message.timestamp.type', 'LogAppendTime'],
@@ -176,9 +183,9 @@ function settingsOf(description: TopicDescription): ReadonlyMap<string, string> 
         ] as const)),
     ['min.insync.replicas', String(description.minInsyncReplicas)],
     ['unclean.leader.election.enable', 'false'],
-    ['max.message.bytes', String(APPEND_BYTES_MAX)],
-    // The broker then unpacks what foreign producers compress, and no reader needs a codec.
-    ['compression.type', 'uncompressed'],
+    ['max.message.bytes', String(BATCH_BYTES_MAX)],
+    // Whatever codec a foreign producer takes, the broker stores this one, so that readers need no other.
+    ...COMPRESSION[description.compression],
   ]);
 }
 

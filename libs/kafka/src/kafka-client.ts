@@ -58,7 +58,9 @@ export interface WireRequest {
 }
 
 /**
- * Adds the records at or behind `from` of one whole batch of format 2, which is neither compressed nor a control batch.
- * Bytes that are no such batch throw `batch-unreadable`, in a time and with memory bounded by their number.
+ * Adds the records at or behind `from` of one whole batch of format 2, compressed (`unpackedBatch`) or not, which is no
+ * control batch. Bytes that are no such batch throw `batch-unreadable` or `batch-compressed`, in a time and with memory bounded
+ * by their number and by what may be unpacked.
+ * @returns how many bytes the batch has, unpacked; null when it was left out because that are too many.
  */
-export type BatchReader = (batch: Buffer, from: bigint, records: LogRecord[]) => void;
+export type BatchReader = (batch: Buffer, from: bigint, records: LogRecord[]) => number | null;

@@ -8,11 +8,11 @@ import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { isPortError, type AppendRequest, type Log } from '@lockstep/engine';
+import { isPortError, type AppendRequest, type Compression, type Log } from '@lockstep/engine';
 import { offset } from '@lockstep/protocol';
 import type { Offset } from '@lockstep/protocol';
 import { logConformance } from '@lockstep/testing';
-import type { ForeignRecord } from '@lockstep/testing';
+import type { ForeignRecord, LogUnderTest } from '@lockstep/testing';
 import kafkajs from 'kafkajs';
 import type { Admin, Kafka as Kafkajs, Producer } from 'kafkajs';
 import type { BrokerAddress } from './index.js';
@@ -23,6 +23,7 @@ import { kafkajsClient } from './kafkajs-client.js';
 import { unsupportedCalls, versionsCall } from './kafkajs-internals.js';
 import { platformaticClient } from './platformatic-client.js';
 import { batchBytes } from './record-batch.fixture.js';
+import { fetchCall } from './topic-calls.js';
 
 const require = createRequire(import.meta.url);
 const { Kafka, logLevel } = kafkajs;
@@ -71,6 +72,7 @@ beforeAll(async () => {
     clientId: 'others',
     socketFactory: null,
     onClientLog: null,
+    onForeignBatch: null,
   });
 });
 
@@ -154,19 +156,22 @@ const clients: readonly (readonly [string, KafkaClient])[] = [
   ['kafkajs', kafkajsClient],
   ['@platformatic/kafka', platformaticClient],
 ];
-for (const [name, used] of clients)
-  logConformance(`${name} on Kafka`, async () => ({
+for (const [name, used] of clients) {
+  const makeLog = async (): Promise<LogUnderTest> => ({
     open: () => kafkaLog({ brokers: [broker], clientId: 'conformance', client: used }),
     appendForeign,
     leaveGap: (topic, partition) => transaction(topic, partition, 'aside', 'commit'),
     truncateBefore,
     remove: async (topic) => operator.deleteTopics({ topics: [topic] }),
     close: async () => {},
-  }));
+  });
+  logConformance(`${name} on Kafka`, makeLog);
+  logConformance(`${name} on Kafka, topics compressed`, makeLog, 'zstd');
+}
 
 describe('a log on Kafka', () => {
   let topics = 0;
-  const newTopic = async (log: Log): Promise<string> => {
+  const newTopic = async (log: Log, compression: Compression = 'none'): Promise<string> => {
     topics += 1;
     const topic = `kafka-${process.pid}-${Math.floor(performance.timeOrigin)}-${topics}`;
     const findings = await log.admin.ensure({
@@ -175,6 +180,7 @@ describe('a log on Kafka', () => {
       replicationFactor: 1,
       minInsyncReplicas: 1,
       retentionMs: 86_400_000,
+      compression,
       replicas: [[1]],
     });
     expect(findings).toEqual([]);
@@ -193,6 +199,23 @@ describe('a log on Kafka', () => {
     return answer!.records.map(({ valueText }) => valueText);
   };
 
+  /** Of the batches as the broker has them. */
+  const codecsOf = async (topic: string): Promise<readonly number[]> => {
+    const { id: topicId, partitions } = await directory.places(topic, 5_000);
+    const link = await directory.linkToLeader(topic, 0, 5_000);
+    const positions = [
+      { partition: 0, offset: 0n, leaderEpoch: partitions[0]!.leaderEpoch, lastEpoch: null },
+    ];
+    const call = fetchCall({ topicId, positions, waitMsMax: 100, bytesMax: 1_000_000 });
+    const { partitions: answers } = await link.send(call, { timeoutMs: 5_000, prolongTimesMax: 0 });
+    link.close();
+    const codecs: number[] = [];
+    const { batches } = answers[0]!;
+    for (let start = 0; start < batches.length; start += 12 + batches.readInt32BE(start + 8))
+      codecs.push(batches.readInt16BE(start + 21) & 7);
+    return codecs;
+  };
+
   test('this broker speaks every version that we use', async () => {
     expect(unsupportedCalls(await directory.ask(versionsCall(), 5_000))).toEqual([]);
   });
@@ -206,21 +229,29 @@ describe('a log on Kafka', () => {
     await log.close();
   });
 
-  test('what another producer compressed is read', async () => {
-    const log = openLog();
-    const topic = await newTopic(log);
-    const producer = client.producer({ createPartitioner: () => () => 0 });
-    await producer.connect();
-    const gzip = 1;
-    await producer.send({
-      topic,
-      compression: gzip,
-      messages: [{ value: 'a'.repeat(500) }, { value: 'b'.repeat(500) }],
-    });
-    await producer.disconnect();
-    expect(await valuesOf(log, topic)).toEqual(['a'.repeat(500), 'b'.repeat(500)]);
-    await log.close();
-  });
+  test.each([
+    ['none', 0],
+    ['zstd', 4],
+  ] as const)(
+    'what another producer compressed is stored as the topic says and read: %s',
+    async (compression, codec) => {
+      const log = openLog();
+      const topic = await newTopic(log, compression);
+      const producer = client.producer({ createPartitioner: () => () => 0 });
+      await producer.connect();
+      const gzip = 1;
+      await producer.send({
+        topic,
+        compression: gzip,
+        messages: [{ value: 'a'.repeat(500) }, { value: 'b'.repeat(500) }],
+      });
+      await producer.disconnect();
+      expect(await valuesOf(log, topic)).toEqual(['a'.repeat(500), 'b'.repeat(500)]);
+      await (await log.openWriter()).append(request(topic, 'ours'));
+      expect(await codecsOf(topic)).toEqual([codec, codec]);
+      await log.close();
+    },
+  );
 
   test('settings that an operator changed are found', async () => {
     const log = openLog();
@@ -242,6 +273,7 @@ describe('a log on Kafka', () => {
         replicationFactor: 3,
         minInsyncReplicas: 1,
         retentionMs: 604_800_000,
+        compression: 'none',
         replicas: null,
       });
       return found.map((finding) => [finding.setting, finding.found]);

@@ -3,7 +3,7 @@
  */
 import type { Log, LogReader, LogWriter } from '@lockstep/engine';
 import { PortError } from '@lockstep/engine';
-import { BrokerDirectory } from './broker-directory.js';
+import { BrokerDirectory, type DirectoryOptions } from './broker-directory.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { ConnectionOptions, KafkaClient, SocketFactory } from './kafka-client.js';
 import { KafkaReader } from './kafka-reader.js';
@@ -19,6 +19,8 @@ export interface KafkaLogOptions {
   readonly client?: KafkaClient;
   /** Where connections lead through proxies; the default connects straight. With kafkajs only. */
   readonly socketFactory?: SocketFactory;
+  /** Told of a batch that no publisher can have appended, whenever a reader steps over it (decision 0094). */
+  readonly onForeignBatch?: NonNullable<DirectoryOptions['onForeignBatch']>;
   readonly onClientLog?: NonNullable<ConnectionOptions['onClientLog']>;
 }
 
@@ -31,6 +33,7 @@ export function kafkaLog(options: KafkaLogOptions): Log {
     clientId: options.clientId,
     socketFactory: options.socketFactory ?? null,
     onClientLog: options.onClientLog ?? null,
+    onForeignBatch: options.onForeignBatch ?? null,
   });
   const opened = new Set<LogWriter | LogReader>();
   let closed = false;

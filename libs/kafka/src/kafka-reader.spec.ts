@@ -6,7 +6,8 @@ import type { FetchAnswer } from './fetch-answer.js';
 import type { BrokerCall } from './kafka-client.js';
 import { KafkaReader } from './kafka-reader.js';
 import { kafkajsClient } from './kafkajs-client.js';
-import { batchBytes } from './record-batch.fixture.js';
+import { batchBytes, ZSTD } from './record-batch.fixture.js';
+import { BATCH_BYTES_MAX } from './unpacked-batch.js';
 
 const EAST = { host: 'east', port: 1 };
 const WEST = { host: 'west', port: 1 };
@@ -25,6 +26,7 @@ const PLACES = {
 interface Sent {
   readonly name: string;
   readonly waitMs: number;
+  readonly bytesMax: number;
   /** Of the first partition: offset, epoch of its leader, epoch of the record before. */
   readonly asked: readonly [offset: number, leaderEpoch: number, lastEpoch: number];
   readonly closed: boolean;
@@ -40,12 +42,14 @@ interface PlayedAnswer {
   readonly from?: bigint;
   readonly errorCode?: number;
   readonly divergesAt?: bigint;
+  readonly attributes?: number;
 }
 
 /** Plays the brokers: requests wait in `sent` until the test answers them. */
 function stage() {
   const sent: Sent[] = [];
   const suspects: string[] = [];
+  const foreign: string[] = [];
   /** Answers to whoever looks for leaders, the last one again and again. */
   const places: TopicPlaces[] = [];
   const directory = {
@@ -55,6 +59,7 @@ function stage() {
       if (found === undefined) throw new Error('nobody was expected to look for leaders');
       return found;
     },
+    tellForeign: (story: string) => void foreign.push(story),
     suspect: ({ host }: { host: string }) => void suspects.push(host),
     newLink: ({ host }: { host: string }) => {
       const failures = new Set<(error: Error) => void>();
@@ -66,12 +71,13 @@ function stage() {
         },
         open: async () => void (open = true),
         send: async (call: BrokerCall<FetchAnswer>) => {
-          const { asked, waitMs } = await requestOf(call);
+          const { asked, bytesMax, waitMs } = await requestOf(call);
           return new Promise<FetchAnswer>((resolve, reject) => {
             failures.add(reject);
             sent.push({
               name: host,
               waitMs,
+              bytesMax,
               asked,
               get closed() {
                 return closed;
@@ -104,16 +110,17 @@ function stage() {
     }
     throw new Error(`${name} was not asked`);
   };
-  return { reader, next, sent, suspects, places };
+  return { reader, next, sent, suspects, places, foreign };
 }
 
 /** From the bytes of the request: the tags of its header, replica id, the wait, ... one topic, its partitions. */
-async function requestOf(call: BrokerCall<unknown>): Promise<Pick<Sent, 'asked' | 'waitMs'>> {
+async function requestOf(call: BrokerCall<unknown>): Promise<Pick<Sent, 'asked' | 'bytesMax' | 'waitMs'>> {
   const { buffer } = await (call.request as { encode(): Promise<{ buffer: Buffer }> }).encode();
-  if (call.name !== 'Fetch') return { waitMs: 0, asked: [-1, -1, -1] };
+  if (call.name !== 'Fetch') return { waitMs: 0, bytesMax: 0, asked: [-1, -1, -1] };
   const first = 1 + 17 + 8 + 1 + 16 + 1 + 4;
   return {
     waitMs: buffer.readInt32BE(1 + 4),
+    bytesMax: buffer.readInt32BE(1 + 12),
     asked: [
       Number(buffer.readBigInt64BE(first + 4)),
       buffer.readInt32BE(first),
@@ -122,9 +129,11 @@ async function requestOf(call: BrokerCall<unknown>): Promise<Pick<Sent, 'asked' 
   };
 }
 
-function partitionAnswer({ partition, texts = [], from = 0n, errorCode = 0, divergesAt }: PlayedAnswer) {
+function partitionAnswer(played: PlayedAnswer) {
+  const { attributes = 0, divergesAt, errorCode = 0, from = 0n, partition, texts = [] } = played;
   const records = texts.map((text) => ({ key: null, value: Buffer.from(text), headers: [] }));
-  const batches = texts.length === 0 ? Buffer.alloc(0) : batchBytes({ baseOffset: from, records });
+  const batches =
+    texts.length === 0 ? Buffer.alloc(0) : batchBytes({ baseOffset: from, attributes, records });
   return {
     partition,
     errorCode,
@@ -185,6 +194,34 @@ describe('a reader of two leaders', () => {
     expect(sent).toEqual([]);
     east.answer([{ partition: 0, texts: ['e0'] }]);
     expect(textsOf(await second)).toEqual([['e0'], []]);
+    await reader.close();
+  });
+
+  test('asks a leader whose batches are compressed for as much less as unpacking made of the answer before', async () => {
+    const { reader, next } = stage();
+    const text = 'x'.repeat(5_000);
+    const first = fetchOf(reader, [1, 0], [2, 0]);
+    const asked = await next('west');
+    asked.answer([1, 2].map((partition) => ({ partition, texts: [text], attributes: ZSTD })));
+    expect(textsOf(await first)).toEqual([[text], [text]]);
+    const second = fetchOf(reader, [1, 1], [2, 1]);
+    const askedPacked = await next('west');
+    askedPacked.answer([{ partition: 1, texts: ['a'], from: 1n }, { partition: 2 }]);
+    expect(textsOf(await second)).toEqual([['a'], []]);
+    const third = fetchOf(reader, [1, 2]);
+    third.catch(() => {});
+    expect([asked.bytesMax, (await next('west')).bytesMax]).toEqual([1_000, 1_000]);
+    expect(askedPacked.bytesMax).toBeLessThan(50);
+    await reader.close();
+  });
+
+  test('tells of a batch that was stepped over', async () => {
+    const { foreign, next, reader } = stage();
+    const fetching = fetchOf(reader, [1, 0]);
+    const bomb = ['x'.repeat(BATCH_BYTES_MAX)];
+    (await next('west')).answer([{ partition: 1, texts: bomb, attributes: ZSTD }]);
+    expect((await fetching)[0]).toMatchObject({ records: [], nextOffset: 1n });
+    expect(foreign).toEqual([expect.stringContaining('the batch at offset 0 of t/1 unpacks to more than')]);
     await reader.close();
   });
 

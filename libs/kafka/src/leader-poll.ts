@@ -20,6 +20,7 @@ import { brokerError, offsetsCall } from './kafkajs-internals.js';
 import { LinkError } from './log-failure.js';
 import type { TopicId } from './topic-calls.js';
 import { fetchCall } from './topic-calls.js';
+import { BATCH_BYTES_MAX } from './unpacked-batch.js';
 
 export type Position = FetchRequest['positions'][number];
 
@@ -54,6 +55,18 @@ interface Answered {
   readonly epoch: number | null;
 }
 
+interface ReadTerms {
+  readonly lastEpoch: number | null;
+  readonly bounds: Bounds | null;
+  readonly bytesMax: number;
+}
+
+/** What came of a partition's answer, and what was read of it. */
+interface Read extends Answered {
+  readonly packedBytes: number;
+  readonly bytes: number;
+}
+
 type PollState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'polling' }
@@ -86,6 +99,8 @@ export class LeaderPoll {
   #request = 0;
   /** Partitions that are not led here, as the last answer said; the reader has not heard of it yet. */
   #moved: readonly number[] = [];
+  /** How many times as long the last answer was once it was unpacked: brokers count packed bytes. */
+  #unpackedTimes = 1;
   state: PollState = { kind: 'idle' };
   onChange: () => void = () => {};
 
@@ -203,7 +218,12 @@ export class LeaderPoll {
         ? { partition, offset: at - 1n, leaderEpoch, lastEpoch: null }
         : { partition, offset: at, leaderEpoch, lastEpoch: epoch };
     });
-    const call = fetchCall({ topicId: this.#topic.id, positions: asked, waitMsMax, bytesMax });
+    const call = fetchCall({
+      topicId: this.#topic.id,
+      positions: asked,
+      waitMsMax,
+      bytesMax: Math.ceil(bytesMax / this.#unpackedTimes),
+    });
     const answer = await link.send(call, {
       timeoutMs: waitMsMax + ANSWER_MS_MAX,
       prolongTimesMax: PROLONG_TIMES_MAX,
@@ -216,6 +236,8 @@ export class LeaderPoll {
       outside.length === 0 ? new Map<number, Bounds>() : await readBounds(link, this.#topic.name, outside);
     const partitions = new Map<number, Answered>();
     const moved: number[] = [];
+    let packedBytes = 0;
+    let bytes = 0;
     for (const [index, position] of positions.entries()) {
       const { partition } = position;
       const found = answer.partitions.find((candidate) => candidate.partition === partition);
@@ -228,8 +250,16 @@ export class LeaderPoll {
       if (found.errorCode !== 0 && found.errorCode !== OFFSET_OUT_OF_RANGE)
         throw this.#failure(found.errorCode);
       const { lastEpoch } = asked[index]!;
-      partitions.set(partition, this.#describe(position, found, lastEpoch, bounds.get(partition) ?? null));
+      const read = this.#read(position, found, {
+        lastEpoch,
+        bounds: bounds.get(partition) ?? null,
+        bytesMax: bytesMax - bytes,
+      });
+      packedBytes += read.packedBytes;
+      bytes += read.bytes;
+      partitions.set(partition, read);
     }
+    if (packedBytes > 0) this.#unpackedTimes = Math.max(1, bytes / packedBytes);
     if (request === this.#request) {
       this.#moved = moved;
       for (const partition of moved) this.#bounds.delete(partition);
@@ -260,25 +290,27 @@ export class LeaderPoll {
       : brokerError(errorCode);
   }
 
-  #describe(
-    position: Position,
-    answer: PartitionAnswer,
-    lastEpoch: number | null,
-    bounds: Bounds | null,
-  ): Answered {
+  #read(position: Position, answer: PartitionAnswer, { bounds, bytesMax, lastEpoch }: ReadTerms): Read {
     const { partition, offset: asked } = position;
     if (answer.divergesAt !== null) throw diverged(position, `diverges at ${answer.divergesAt}`);
     if (bounds !== null) {
       const outOfRange = asked < bounds.startOffset || asked > bounds.endOffset;
       // Not the offset is out of its range, then, but the epoch.
       if (!outOfRange && lastEpoch !== null) throw diverged(position, `knows no epoch ${lastEpoch}`);
-      return { fetched: { partition, outOfRange, records: [], ...bounds, nextOffset: asked }, epoch: null };
+      const fetched = { partition, outOfRange, records: [], ...bounds, nextOffset: asked };
+      return { fetched, epoch: null, packedBytes: 0, bytes: 0 };
     }
-    const { leaderEpoch, nextOffset, records } = readBatches(
+    const { readBatch } = this.#directory.client;
+    const { bytes, foreign, leaderEpoch, nextOffset, packedBytes, records } = readBatches(
       answer.batches,
       asked,
-      this.#directory.client.readBatch,
+      readBatch,
+      bytesMax,
     );
+    for (const at of foreign)
+      this.#directory.tellForeign(
+        `the batch at offset ${at} of ${this.#topic.name}/${partition} unpacks to more than ${BATCH_BYTES_MAX} bytes, which no publisher appends, and was stepped over; find out who writes to the topic`,
+      );
     const fetched: FetchedPartition = {
       partition,
       outOfRange: false,
@@ -288,7 +320,7 @@ export class LeaderPoll {
       endOffset: later(offset(answer.highWatermark), offset(nextOffset)),
       nextOffset: offset(nextOffset),
     };
-    return { fetched, epoch: leaderEpoch ?? lastEpoch };
+    return { fetched, epoch: leaderEpoch ?? lastEpoch, packedBytes, bytes };
   }
 
   #nothing({ partition, offset: at }: Position): readonly FetchedPartition[] {

@@ -215,7 +215,7 @@ export const LOG_FAILURES: readonly FailureKind[] = [
     unsent: 'fatal',
     refused: 'unknown',
     nextStep:
-      'Set compression.type=uncompressed on the topic and find out who writes compressed batches to it.',
+      'Set compression.type of the topic as the catalogue says, and find out who writes such batches to it.',
   },
   {
     code: 'log-answer-suspicious',

@@ -11,7 +11,6 @@
  * - it does not hold requests back when a broker asks for that; brokers then wait before they read on.
  */
 import assert from 'node:assert/strict';
-import type { RecordsBatch } from '@platformatic/kafka';
 import {
   Connection as PlatformaticConnection,
   crc32c,
@@ -32,6 +31,7 @@ import {
 import type { BatchReader, BrokerCall, Connection, ConnectionOptions, KafkaClient } from './kafka-client.js';
 import { KEEP_ALIVE_DELAY_MS } from './kafka-client.js';
 import { LinkError } from './log-failure.js';
+import { unpackedBatch } from './unpacked-batch.js';
 
 export const platformaticClient: KafkaClient = { newConnection, readBatch };
 
@@ -90,8 +90,16 @@ function linkError(error: Error): Error {
 const CRC_POSITION = 17;
 const CHECKED_POSITION = 21;
 
-function readBatch(...[batch, from, records]: Parameters<BatchReader>): void {
-  const { attributes, firstOffset, firstTimestamp, maxTimestamp, records: found } = decoded(batch);
+function readBatch(...[packed, from, records]: Parameters<BatchReader>): number | null {
+  const batch = unpackedBatch(checked(packed));
+  if (batch === null) return null;
+  const {
+    attributes,
+    firstOffset,
+    firstTimestamp,
+    maxTimestamp,
+    records: found,
+  } = readRecordsBatch(Reader.from(batch));
   const isStamped = (attributes & LOG_APPEND_TIME) !== 0;
   for (const { headers, key, offsetDelta, timestampDelta, value } of found) {
     const offset = firstOffset + BigInt(offsetDelta);
@@ -113,11 +121,12 @@ function readBatch(...[batch, from, records]: Parameters<BatchReader>): void {
       }),
     );
   }
+  return batch.length;
 }
 
-function decoded(batch: Buffer): RecordsBatch {
-  const reader = Reader.from(batch);
-  const isWhole = crc32c(reader.buffer.subarray(CHECKED_POSITION)) === batch.readUInt32BE(CRC_POSITION);
+function checked(batch: Buffer): Buffer {
+  const isWhole =
+    crc32c(Reader.from(batch.subarray(CHECKED_POSITION)).buffer) === batch.readUInt32BE(CRC_POSITION);
   if (!isWhole) throw unreadable(`batch at offset ${batch.readBigInt64BE(0)} with a wrong checksum`);
-  return readRecordsBatch(reader);
+  return batch;
 }

@@ -1,7 +1,9 @@
 /**
  * Writes record batches byte by byte, as any producer or broker could: with control flags, without records, with any
- * headers. Written without the client's encoder, so that tests compare two independent readings of Kafka's format.
+ * headers, compressed. Written without the client's encoder, so that tests compare two independent readings of Kafka's format.
  */
+import { zstdCompressSync } from 'node:zlib';
+
 export interface BatchFixture {
   readonly baseOffset: bigint;
   /** Offset of the last record seen from the first; defaults to the number of records less one. */
@@ -24,9 +26,11 @@ export const LOG_APPEND_TIME = 0x08;
 export const TRANSACTIONAL = 0x10;
 export const CONTROL = 0x20;
 export const GZIP = 0x01;
+export const ZSTD = 0x04;
 
 export function batchBytes(batch: BatchFixture): Buffer {
-  const records = Buffer.concat(batch.records.map(recordBytes));
+  const plain = Buffer.concat(batch.records.map(recordBytes));
+  const records = ((batch.attributes ?? 0) & ZSTD) === 0 ? plain : zstdCompressSync(plain);
   const body = Buffer.alloc(40);
   body.writeInt16BE(batch.attributes ?? 0, 0);
   body.writeInt32BE(batch.lastOffsetDelta ?? Math.max(0, batch.records.length - 1), 2);

@@ -33,7 +33,7 @@ import { Gate, waitAtMost } from '../gate.js';
 import type { LedgerFeed } from '../gateway/ledger-feed.js';
 import { messageOf, reportLoopFailure } from '../loop-failure.js';
 import type { Canary } from '../ports/canary.js';
-import type { Log, TopicDescription, TopicFinding } from '../ports/log.js';
+import type { Compression, Log, TopicDescription, TopicFinding } from '../ports/log.js';
 import type { Outboxes } from '../ports/outboxes.js';
 import type { Observer } from '../ports/observer.js';
 import type { Signer } from '../ports/signing.js';
@@ -69,6 +69,8 @@ export interface CoordinatorOptions {
   readonly regions: readonly RegionName[];
   readonly datasets: ReadonlyMap<DatasetName, CoordinatedDataset>;
   readonly replication: { readonly factor: number; readonly minInsyncReplicas: number };
+  /** Of the datasets' topics; what the cluster itself writes is small and rare. */
+  readonly compression: Compression;
   readonly feed: LedgerFeed;
   /** Run and stopped by whoever composes the process, after this coordinator has ended. */
   readonly control: ControlLog;
@@ -295,18 +297,19 @@ export class Coordinator {
  * @param brokers for topics that are about to be created: their replicas stand with the leader at home.
  */
 export function topicsOf(
-  options: Pick<CoordinatorOptions, 'datasets' | 'replication'>,
+  options: Pick<CoordinatorOptions, 'compression' | 'datasets' | 'replication'>,
   brokers: readonly PlacedBroker[] = [],
 ): readonly TopicDescription[] {
   const { factor, minInsyncReplicas } = options.replication;
   const common = { replicationFactor: factor, minInsyncReplicas };
-  const system = { ...common, replicas: null, partitions: 1 };
+  const system = { ...common, compression: 'none', replicas: null, partitions: 1 } as const;
   return [
     ...[...options.datasets.values()].map(({ content, logRetentionMs, partitions }) => ({
       ...common,
       topic: topicOf(content.dataset),
       partitions,
       retentionMs: logRetentionMs,
+      compression: options.compression,
       replicas: placeReplicas(
         brokers,
         Array.from(

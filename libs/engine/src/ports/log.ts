@@ -69,7 +69,7 @@ export interface LogReader {
 export interface FetchRequest {
   readonly positions: readonly { readonly partition: number; readonly offset: Offset }[];
   readonly waitMsMax: number;
-  /** A bound on the whole answer; the first record of a partition is delivered even when it is larger. */
+  /** A bound on the whole answer; what was appended first to a partition is delivered even when it is larger. */
   readonly bytesMax: number;
 }
 
@@ -114,9 +114,13 @@ export interface TopicDescription {
   readonly minInsyncReplicas: number;
   /** `compacted`: the last record of each key stays for ever, any other one for some minutes at least. */
   readonly retentionMs: number | 'compacted';
+  /** How brokers store and send what is appended; readers of this port unpack it. */
+  readonly compression: Compression;
   /** Broker ids per partition, leader first; null lets the brokers choose. For creation only. */
   readonly replicas: readonly (readonly number[])[] | null;
 }
+
+export type Compression = 'none' | 'zstd';
 
 export interface TopicFinding {
   /** For example `partitions`, `replication`, `message.timestamp.type`. */

@@ -106,8 +106,10 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
   const log = kafkaLog({
     brokers: cluster.brokers,
     clientId: `lockstep-${region}-${configuration.instance}`,
+    onForeignBatch: (story) => logger.warn({}, story),
   });
   const regions = [...catalogue.topology.regions.keys()];
+  const { compression } = cluster;
   const replication = { factor: cluster.replicationFactor, minInsyncReplicas: cluster.minInsyncReplicas };
   const addressesOf = <Address>(
     of: (topology: RegionTopology) => Address,
@@ -199,6 +201,7 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
     ? new Coordinator({
         region,
         regions,
+        compression,
         datasets: coordinated,
         replication,
         feed,
@@ -225,7 +228,12 @@ export async function composeRole(configuration: UnservedConfiguration, logger: 
     telemetry.observeCluster(() => coordinator.outlook());
   }
 
-  const topics = new TopicCheck(log, topicsOf({ datasets: coordinated, replication }), clock, logger);
+  const topics = new TopicCheck(
+    log,
+    topicsOf({ compression, datasets: coordinated, replication }),
+    clock,
+    logger,
+  );
   loops.push(topics);
   const running = new Map(loops.map((loop) => [loop, loop.run()]));
 

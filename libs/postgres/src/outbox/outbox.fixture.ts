@@ -261,8 +261,8 @@ export class TwoRegions {
         },
       ],
     ]);
-    for (const topic of topicsOf({ datasets, replication: { factor: 1, minInsyncReplicas: 1 } }))
-      await admin.ensure(topic);
+    const replication = { factor: 1, minInsyncReplicas: 1 };
+    for (const topic of topicsOf({ compression: 'none', datasets, replication })) await admin.ensure(topic);
     for (const partition of [0, 1]) {
       await this.control(partition, {
         kind: 'genesis',

@@ -340,6 +340,7 @@ export class SimulatedRegion {
               ]),
             ),
             replication: this.cluster.replication(),
+            compression: 'none',
             signer: this.cluster.options.signer ?? null,
             canary: this.cluster.canary(process),
             ...(withOutbox.length === 0 ? {} : { outboxes: this.cluster.outboxes(process) }),

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { isPortError } from '@lockstep/engine';
 import type {
+  Compression,
   Disposition,
   FetchedPartition,
   Log,
@@ -46,8 +47,14 @@ const APPEND_MAY_BE_LARGE = 1024 * 1024;
 
 let topicsMade = 0;
 
-export function logConformance(name: string, makeLog: () => Promise<LogUnderTest>): void {
+export function logConformance(
+  name: string,
+  makeLog: () => Promise<LogUnderTest>,
+  compression: Compression = 'none',
+): void {
   const { describe, test } = globalThis as unknown as TestGlobals;
+
+  const describeTopic = (partitions: number): TopicDescription => ({ ...newTopic(partitions), compression });
 
   /** A log with one topic, closed after the test whatever happens. */
   const withTopic =
@@ -779,7 +786,7 @@ type Position = { readonly partition: number; readonly offset: Offset };
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-function describeTopic(partitions: number): TopicDescription {
+function newTopic(partitions: number): Omit<TopicDescription, 'compression'> {
   topicsMade += 1;
   return {
     topic: `conformance-${process.pid}-${Math.floor(performance.timeOrigin)}-${topicsMade}`,

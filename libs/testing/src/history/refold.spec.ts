@@ -61,9 +61,10 @@ async function begunLog(genesisOf: ConfigurationHash = configuration.hash): Prom
     partitions: 6,
     replicationFactor: 1,
     minInsyncReplicas: 1,
+    compression: 'none',
     retentionMs: 1,
     replicas: null,
-  };
+  } as const;
   await log.open().admin.ensure({ topic, ...description });
   const append = (header: Partial<EntryHeader> & Pick<EntryHeader, 'kind'>, value: string): void => {
     const whole = {

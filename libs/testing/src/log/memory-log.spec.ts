@@ -30,9 +30,10 @@ const TOPIC = {
   partitions: 1,
   replicationFactor: 1,
   minInsyncReplicas: 1,
+  compression: 'none',
   retentionMs: 1,
   replicas: null,
-};
+} as const;
 
 const request = (value: string): AppendRequest => ({
   topic: 't',

@@ -450,6 +450,7 @@ export function memoryLog(completions: Completions, options: MemoryLogOptions = 
         expected: description.minInsyncReplicas,
         found: found.minInsyncReplicas,
       },
+      { setting: 'compression.type', expected: description.compression, found: found.compression },
     ]
       .filter((finding) => finding.expected !== finding.found)
       .map(({ setting, expected, found: value }) => ({
