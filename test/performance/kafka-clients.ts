@@ -25,7 +25,7 @@ import { appendAll, readyBatches } from './ready-records.ts';
 import { meanBytes, readings, readingsDataset } from './sample-writes.ts';
 import { createTopic } from './shard-publishers.ts';
 
-const ENTRIES = 18_000;
+const ENTRIES = 54_000;
 const STATIONS = 5_004;
 const PARTITIONS = 12;
 const APPENDS = 300;
