@@ -20,6 +20,11 @@ durable; with 1,000 rows a transaction it is bounded by the database, as the lim
 section 4) and waits for half of one, 20 to 30 ms, before its own 57 ms begin. Of so many callers who each wait for their answer as many are answered as answers are
 quick: a quorum needs one way there and one back more than the log, so that its rate is two thirds of the log's, with a third of the two processors idle.
 More callers would close it; at 256 the gateway's door refuses some while it is cold.`,
+  'quorum-home': `as \`quorum\`; the two processors, 93 to 99 % busy with brokers, databases and roles of three regions, of which a write waits in some twenty hops from process
+to process.`,
+  overload: `the one processor on which all of it runs, full at the best load and at overload alike. Refusing 1,700 writes a second takes 5 to 11 % of it, and what is let in is spread among a dozen processes in smaller batches: of the same 57
+entries under way at a time 183 a second are answered at best, 130 at overload. Usual is a fifth of the best, when a write waits for nobody.`,
+  'switchover-with-leader': `followers of the new leader, which turn to it when their fetch under way ends, up to \`replica.fetch.wait.max.ms\` (100 ms) later; that is 13 ms more than the goal.`,
   'debezium-chain': `the client's thread, which writes and applies here and is full; at a thousand rows a second nothing is, and a row waits for an append, a
 fetch and a commit. Debezium: its worker, which takes 50 to 110 us for an event of source and sink, more than a core in sum, and with defaults builds and parses a
 schema for each; its rows wait for the source, which looks every 500 ms, or every 10 ms when it is tuned.`,
