@@ -32,7 +32,9 @@ import type { Servers } from './servers.ts';
 import { createTopic } from './shard-publishers.ts';
 import { oneShard, prepareWork, renamed, type Work } from './work.ts';
 
-const ENTRIES = 12_000;
+/** Some seconds of work: beginning and end are hardly felt. */
+const ENTRIES = 48_000;
+const BESIDE_ENTRIES = 6_000;
 const STATIONS = 5_004;
 /** Many sides take turns. */
 const LIMIT_ENTRIES = 8_000;
@@ -199,7 +201,7 @@ const ACCOUNTS = 'accounts, one an entry, minted keys, guards';
 const DATASETS = [LOCKSTEP, SINGLE_READINGS, ORDERS, ACCOUNTS];
 const OF_DATASETS = `${SINGLE_ENTRIES} entries of one event each: readings over 12 shards and ${SINGLE_ENTRIES / 5} keys without idempotency \
 keys; orders over 6 shards, placed, paid, shipped; accounts over 6 shards, opened and four times credited, the balance guarded by \
-the fold; both under minted keys. Beside them ${ENTRIES / 2} entries of ${EVENTS_PER_ENTRY} readings. ${SERVERS}`;
+the fold; both under minted keys. Beside them ${BESIDE_ENTRIES} entries of ${EVENTS_PER_ENTRY} readings. ${SERVERS}`;
 
 async function datasetSides(stage: Stage): Promise<readonly Side[]> {
   const dataset = await named('readings');
@@ -208,7 +210,7 @@ async function datasetSides(stage: Stage): Promise<readonly Side[]> {
   const side = async (name: string, of: typeof dataset, entries: Work['entries']): Promise<Side> =>
     byReplicator(stage, name, await prepareWork(stage, of, entries));
   return [
-    await side(LOCKSTEP, dataset, readings(dataset, ENTRIES / 2, STATIONS)),
+    await side(LOCKSTEP, dataset, readings(dataset, BESIDE_ENTRIES, STATIONS)),
     await side(SINGLE_READINGS, single, singleReadings(single, SINGLE_ENTRIES, SINGLE_ENTRIES / 5)),
     await side(ORDERS, ordersDataset, orders(ordersDataset, SINGLE_ENTRIES)),
     await side(ACCOUNTS, accountsDataset, accounts(accountsDataset, SINGLE_ENTRIES)),
