@@ -1,10 +1,10 @@
 /** What stops the benchmarks, as their profiles show it; the page repeats it beside the figures. */
 export const BOUNDS: Readonly<Record<string, string>> = {
-  apply: `one thread, which is full: 7.7 us of it for an event at 110,000 a second (8.4 before keys, headers and hashes were read with less to throw away). Of that four
-tenths are the fold (effects hash, checks, routing, coalescing), a seventh decoding, a sixth garbage, a fifth building and sending statements. Two commits are under way most of the time since
-decision 0093, so that nothing waits for the database any more. The limit needs a fifth of the thread and has the other processor for its database: 0.85 of it would leave
-the thread 5 us. Reading without work costs next to nothing for an event because ten share a record; twice of it is out of reach for whoever parses JSON (0.7 us an event alone).`,
-  'apply-one-shard': `as \`apply\`; one shard has one commit under way, for which the thread waits a fifth of the time.`,
+  apply: `one thread, which is full: 5.0 to 5.8 us of the client for an event at 150,000 to 170,000 a second (7.2 in runs of one second, where filling and emptying the pipeline count). Of that four
+tenths are the fold (effects hash, checks, routing, coalescing), a seventh decoding, a sixth garbage, a fifth building and sending statements. Both connections have a commit under way for nine tenths of the time (decision 0093); a third one,
+tried in turns with it (two runs of seven rounds each), was 0.50 and 0.50 of the limit where two were 0.51 and 0.51: there is nothing left to wait for. The database needs as much for an event as under the limit, 4.4 to 5.3 us, and 0.85 of the limit would leave the client
+about 2.5 us of both processors, of which JSON.parse alone takes 0.7. Reading without work costs little for an event because ten share a record.`,
+  'apply-one-shard': `as \`apply\`; one shard has one commit under way, for which the thread waits: a third of both processors is idle. Sending a statement before the answer to the one before (pipelining) is what would fill it, and \`pg\` does not offer it.`,
   'apply-datasets': `the two processors, which are full. A reading that is an entry by itself takes 15 us of them, four fifths of it in the client; an order 33 and a booking 42 us, half of it or more in
 the database: under a minted key they have an outcome besides, a second row to write and to index, and ask for outcomes and rows before the fold. 15 to 33 and 42 are the ratios 0.45 and 0.35. Since the client needs less for an entry (27
 and 29 us before for orders and bookings, 16 for readings) all three are quicker by a third, and the ratios are lower.`,
@@ -29,8 +29,8 @@ entries under way at a time 183 a second are answered at best, 130 at overload. 
 fetch and a commit. Debezium: its worker, which takes 50 to 110 us for an event of source and sink, more than a core in sum, and with defaults builds and parses a
 schema for each; its rows wait for the source, which looks every 500 ms, or every 10 ms when it is tuned.`,
   'catch-up': `the machine: its two processors are full, 196 % of 200. What three regions, their log and the client need for 10,000 events a second takes 1.2 of them, so that
-0.7 are left to the region that catches up, 0.35 for its replicator and 0.27 for its database. The limit has the same processors while it runs and needs half as much for an event. Critical writes wait for the same processors. The machine itself
-was a third slower in this run than in the one before (\`mem2\` at 69,000 a second, not 102,000), which had 0.47 of the limit and 1.53 times the p99, without a helper (decision 0093). On machines of their own this has to be measured again.`,
+0.7 are left to the region that catches up, 0.35 for its replicator and 0.27 for its database. The limit has the same processors while it runs and needs half as much for an event. Critical writes wait for the same processors. Three runs of three rounds gave 0.47 (without a helper, decision 0093, where \`mem2\` had a third
+more of the machine), 0.58 and 0.55 of the limit, and 1.5, 1.2 and 2.5 times the p99, which is that of the three slowest of 300 writes while both processors are full: it says more of the machine than of the replicator. On machines of their own this has to be measured again.`,
   idle: `wakes: 19 a second in a gateway, 26 in a coordinator, 31 in a replicator, 0.1 to 0.2 ms each because caches are cold and code that runs
 so seldom is not compiled. Heartbeats of the control log each 250 ms, which all nine read; leases each 250 ms; a poll of each dataset each 200 ms, by which a region finds
 out that its log has gone; streams each 500 ms. Each of them bounds how soon something is noticed, and was not given up for this figure. It was 13 before decision 0092.`,
