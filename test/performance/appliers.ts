@@ -173,7 +173,7 @@ export const byMemory = (
     }),
 });
 
-const INSERT_ONE = `
+export const INSERT_ONE = `
 insert into readings as t (id, lockstep_version, sensor, value, at) values ($1, $2, $3, $4, $5)
 on conflict (id) do update set sensor = excluded.sensor, value = excluded.value, at = excluded.at,
   lockstep_version = excluded.lockstep_version

@@ -101,7 +101,9 @@ one is submitted to the notification that a trigger in B sends when it is insert
         sides: [
           byLockstep(stage, LOCKSTEP, all, ({ publishers }) => publishers.append(all.entries)),
           byLockstep(stage, paced(LOCKSTEP), single, ({ publishers, ...at }) =>
-            timeArrivals({ ...at, work: single }, PACE_PER_SECOND, (entry) => publishers.append([entry])),
+            timeArrivals({ ...at, work: single }, { perSecond: PACE_PER_SECOND }, (entry) =>
+              publishers.append([entry]),
+            ),
           ),
           ...peers,
         ],
@@ -136,7 +138,7 @@ interface Writing {
 }
 
 /** Writes to an empty log as soon as a replicator has taken its shards. */
-function byLockstep(
+export function byLockstep(
   { servers, log }: Stage,
   name: string,
   work: Work,

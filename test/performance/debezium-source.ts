@@ -81,7 +81,7 @@ export const pacedByDebezium = (
     );
     const written = writers.map((): Promise<unknown> => Promise.resolve());
     watch.start();
-    await timeArrivals({ url, work, watch }, perSecond, async ({ partition }, index) => {
+    await timeArrivals({ url, work, watch }, { perSecond }, async ({ partition }, index) => {
       const { id, sensor, value, at, version } = events[index]!;
       const values = [id, sensor, value, at, version];
       const turn = partition % WRITERS;

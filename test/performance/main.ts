@@ -18,6 +18,7 @@ import { overload } from './overload.ts';
 import { patroni } from './patroni.ts';
 import { peers } from './peers.ts';
 import { publish } from './publish.ts';
+import { publishToCommit } from './publish-to-commit.ts';
 import { quorum, quorumHome } from './quorum.ts';
 import { quorumOneStopped } from './quorum-one-stopped.ts';
 import { quorumSteps, quorumStepsHome } from './quorum-steps.ts';
@@ -40,6 +41,7 @@ const benchmarks: readonly Benchmark[] = [
     debezium,
     debeziumChain,
     publish,
+    publishToCommit,
     kafkaClients,
     gateway,
     overload,
@@ -67,7 +69,7 @@ let running: Promise<Servers> | null = null;
 let others: readonly Promise<Stoppable>[] = [];
 let stopping = Promise.resolve();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     say(`${signal}: stopping the servers`);
     void stopServers().finally(() => process.exit(1));
   });

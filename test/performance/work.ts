@@ -3,6 +3,7 @@ import { shardsOf, type GatewayDataset, type Log, type SpanContext } from '@lock
 import {
   compileConfiguration,
   decodeEvents,
+  isDatasetName,
   type DatasetName,
   type EntryEvent,
   type ShardName,
@@ -112,8 +113,10 @@ export async function differences(url: string, { dataset }: Work): Promise<numbe
 }
 
 /** The same dataset under another name, hence with a log of its own. */
-export const renamed = (dataset: GatewayDataset, name: string): GatewayDataset =>
-  changed(dataset, { dataset: name as DatasetName });
+export function renamed(dataset: GatewayDataset, name: string): GatewayDataset {
+  if (!isDatasetName(name)) throw new Error(`${name} is no name of a dataset: a replicator would never end`);
+  return changed(dataset, { dataset: name });
+}
 
 /** The dataset's first group alone, in one shard. */
 export function oneShard(dataset: GatewayDataset, name: string): GatewayDataset {
